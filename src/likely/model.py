@@ -1,0 +1,251 @@
+"""Base models, 4-bit weights and LoRA adapters.
+
+Takes names and numbers from the configuration and gives a tokenizer and a model that `training`
+and `scoring` run. What cannot be loaded is reported before anything large is read.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from likely.errors import LikelyError
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How weights are held and computed with.
+
+    Attributes:
+        dtype: `float32`, `bfloat16` or `float16`: of the weights, or of the arithmetic where the weights are 4-bit.
+        four_bit: hold the base model's weights in 4-bit NF4 with double quantisation (QLoRA, arXiv 2305.14314).
+        notice: a sentence for the user where this is not what was asked for.
+    """
+
+    dtype: str
+    four_bit: bool
+    notice: str | None = None
+
+    @property
+    def is_half(self) -> bool:
+        """Whether the model computes in 16 bits."""
+        return self.dtype != "float32"
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A low-rank adapter: each target W becomes W + (alpha / rank) B A (arXiv 2106.09685).
+
+    Attributes:
+        rank: rows of A and columns of B.
+        alpha: numerator of the scale.
+        dropout: probability of dropping an input of A while training.
+        targets: names of the linear modules that get one.
+    """
+
+    rank: int
+    alpha: int
+    dropout: float
+    targets: Sequence[str]
+
+
+def choose_precision(dtype: str, quantization_bit: int | None) -> Precision:
+    """Choose what this machine can do: on CUDA 16-bit arithmetic and QLoRA, elsewhere float32 and plain LoRA.
+
+    Args:
+        dtype: `auto`, `float32`, `bfloat16` or `float16`.
+        quantization_bit: 4 or None.
+    """
+    import torch
+
+    on_gpu = torch.cuda.is_available()
+    if dtype == "auto":
+        half = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported() else "float16"
+        dtype = half if on_gpu else "float32"
+    if quantization_bit and not on_gpu:
+        return Precision(dtype, False, "There is no CUDA GPU, so this is plain LoRA instead of QLoRA (quantization_bit: 4).")
+    return Precision(dtype, bool(quantization_bit))
+
+
+def check_model_folder(name_or_path: str) -> None:
+    """Check, without importing anything heavy, that a local model folder holds a model.
+
+    Raises:
+        LikelyError: the path exists but is no model folder, or it can only be a path and is missing.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise LikelyError(
+                f"model_name_or_path {name_or_path} is a folder without config.json, so not a model; "
+                "name a folder that transformers' save_pretrained has written, or a hub model."
+            )
+        if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
+            raise LikelyError(
+                f"model_name_or_path {name_or_path} has a config.json but no weights (*.safetensors); "
+                "copy the weights there or name another model."
+            )
+    elif path.exists() or name_or_path.startswith((".", "/", "~")) or name_or_path.count("/") > 1:
+        raise LikelyError(f"model_name_or_path {name_or_path} is not a folder; check the path or name a hub model.")
+
+
+def load_tokenizer(name_or_path: str, revision: str | None = None) -> "PreTrainedTokenizerBase":
+    """Load a tokenizer from a hub name or a local folder.
+
+    Raises:
+        LikelyError: it cannot be found or reached.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path, revision=revision)
+    except (OSError, ValueError) as error:
+        raise _cannot_load("tokenizer", name_or_path, error) from error
+    return tokenizer
+
+
+def load_base(
+    name_or_path: str, precision: Precision, implementation: str, revision: str | None = None
+) -> "PreTrainedModel":
+    """Load a causal language model, on the GPU if there is one.
+
+    Args:
+        name_or_path: hub name or local folder.
+        precision: as :func:`choose_precision` gives it.
+        implementation: attention implementation, as `attention.resolve_attention` gives it.
+        revision: branch, tag or commit on the hub.
+
+    Raises:
+        LikelyError: it cannot be found, reached or read.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    dtype = getattr(torch, precision.dtype)
+    arguments: dict[str, Any] = {"dtype": dtype, "attn_implementation": implementation, "revision": revision}
+    if precision.four_bit:
+        arguments["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    if torch.cuda.is_available():
+        arguments["device_map"] = {"": torch.cuda.current_device()}
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name_or_path, **arguments)
+    except (OSError, ValueError) as error:
+        raise _cannot_load("model", name_or_path, error) from error
+    return model
+
+
+def add_adapter(
+    model: "PreTrainedModel", lora: Lora, four_bit: bool = False, gradient_checkpointing: bool = False
+) -> "PeftModel":
+    """Give a base model a fresh LoRA adapter, the only part of it that trains.
+
+    Args:
+        model: as :func:`load_base` gives it.
+        lora: sizes and targets of the adapter.
+        four_bit: whether the model's weights are 4-bit.
+        gradient_checkpointing: whether activations will be recomputed; the inputs then need gradients.
+
+    Raises:
+        LikelyError: the model has no module with one of the target names.
+    """
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    missing = [target for target in lora.targets if target not in names]
+    if missing:
+        raise LikelyError(
+            f"lora_target names {', '.join(missing)}, which {type(model).__name__} does not have; "
+            "name some of its linear modules."
+        )
+    if four_bit:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=gradient_checkpointing)
+    elif gradient_checkpointing:
+        model.enable_input_require_grads()
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        task_type="CAUSAL_LM",
+        bias="none",
+    )
+    adapted: PeftModel = get_peft_model(model, config)
+    return adapted
+
+
+def adapter_base(adapter_dir: Path) -> str:
+    """Return the name or path of the base model that an adapter was trained on.
+
+    Raises:
+        LikelyError: the folder holds no adapter.
+    """
+    path = adapter_dir / "adapter_config.json"
+    if not path.is_file() or not (adapter_dir / "adapter_model.safetensors").is_file():
+        raise LikelyError(
+            f"{adapter_dir} holds no adapter (adapter_config.json, adapter_model.safetensors); "
+            "train one with finetune/scripts/finetune_lora.py or name its folder with --adapter-dir."
+        )
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    except (ValueError, KeyError) as error:
+        raise LikelyError(f"{path} is damaged ({error}); train the adapter again or copy it anew.") from error
+
+
+def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
+    """Put a trained adapter on a base model.
+
+    Raises:
+        LikelyError: the adapter belongs to a model of other shapes, or is damaged.
+    """
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    base = adapter_base(adapter_dir)
+    try:
+        adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter_dir))
+    except (RuntimeError, ValueError) as error:
+        raise LikelyError(
+            f"The adapter in {adapter_dir} was trained on {base} and does not fit {model.config.name_or_path}; "
+            "use its own base model."
+        ) from error
+    except SafetensorError as error:
+        raise LikelyError(f"The adapter in {adapter_dir} is damaged ({error}); train it again or copy it anew.") from error
+    return adapted
+
+
+def device_of(model: "torch.nn.Module") -> "torch.device":
+    """Return the device that a model's parameters are on."""
+    return next(model.parameters()).device
+
+
+def attention_share(model: "PreTrainedModel") -> float:
+    """Return what attention costs for each token of a row's width, relative to all else computed for a token.
+
+    Multiplications a token: attention 2 x width x heads x head size in every layer (scores and
+    values), all else one for each weight outside the embedding and the head.
+    """
+    config = model.config
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    attention = 2 * config.num_hidden_layers * config.num_attention_heads * head_size
+    embedding = config.vocab_size * config.hidden_size
+    weights = model.num_parameters() - embedding * (1 if config.tie_word_embeddings else 2)
+    return float(attention / max(weights, 1))
+
+
+def _cannot_load(what: str, name_or_path: str, error: Exception) -> LikelyError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return LikelyError(
+        f"The {what} of {name_or_path} cannot be loaded ({reason.rstrip('.')}); check model_name_or_path and the "
+        "network, or name a local folder."
+    )

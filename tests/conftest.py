@@ -1,0 +1,69 @@
+"""Fixtures shared by the whole suite."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from likely.prompt import PromptBuilder
+from likely.records import Labels, Record
+from likely.tiny_base import TinyShape, make_tiny_base
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+INSTRUCTION = "A user rated movies up to 5 stars. Will they like the candidate movie? Answer Yes or No."
+ADJECTIVES = ("Silent", "Golden", "Broken", "Electric", "Hidden", "Crimson")
+NOUNS = ("River", "Empire", "Garden", "Machine", "Letter", "Harbour")
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Folder with MovieLens latest-small and Qwen3's tokenizer, beside the checkout; skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared (ml-latest-small and the Qwen3 tokenizer) beside the checkout")
+    return SHARED
+
+
+def make_record(user: int, history: int, seed: int = 0) -> Record:
+    """Return an invented record; those of one user with the same seed grow from the same history."""
+    draw = random.Random(f"{user} {seed}")
+    titles = [f"{draw.choice(ADJECTIVES)} {draw.choice(NOUNS)} ({1950 + draw.randrange(70)})" for _ in range(60)]
+    ratings = [draw.randrange(1, 11) / 2 for _ in titles]
+    shown = [f"- {title} | Drama | rated {rating:g}" for title, rating in zip(titles, ratings, strict=True)]
+    lines = ["History, oldest first:", *shown[:history], f"Candidate: {titles[history]} | Drama"]
+    return Record(
+        instruction=INSTRUCTION,
+        input="\n".join(lines),
+        output="Yes" if ratings[history] >= 4 else "No",
+        user_id=str(user),
+        item_id=titles[history],
+    )
+
+
+@pytest.fixture(scope="session")
+def records() -> list[Record]:
+    """Forty records of eight users, both labels among them."""
+    return [make_record(user, history) for user in range(8) for history in range(3, 8)]
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> Path:
+    """Folder of a tiny Llama with random weights and a tokenizer that knows the records' words."""
+    chat = "<|im_start|>user\n{}\n{}<|im_end|>\n<|im_start|>assistant\n"
+    prompts = [chat.format(record.instruction, record.input) for record in records]
+    shape = TinyShape(vocabulary=600, hidden=64, layers=2, steps=0)
+    return make_tiny_base(tmp_path_factory.mktemp("tiny-base"), prompts, shape)
+
+
+@pytest.fixture(scope="session")
+def builder(tiny_base: Path) -> PromptBuilder:
+    """Prompt builder of the tiny model."""
+    from likely.model import load_tokenizer
+
+    return PromptBuilder(load_tokenizer(str(tiny_base)), Labels(), 512)
+
+
+@pytest.fixture(scope="session")
+def record_of() -> Callable[..., Record]:
+    """Return :func:`make_record`."""
+    return make_record

@@ -36,6 +36,7 @@ from likely.model import (
 )
 from likely.prompt import EncodedRecord, PromptBuilder
 from likely.records import Labels, Record, find_data, read_records
+from likely.sampling import subset_of_users
 from likely.scoring import ScoringPlan
 
 if TYPE_CHECKING:

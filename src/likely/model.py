@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from likely.errors import LikelyError
 
@@ -73,8 +73,12 @@ def choose_precision(dtype: str, quantization_bit: int | None) -> Precision:
     return Precision(dtype, bool(quantization_bit))
 
 
-def check_model_folder(name_or_path: str) -> None:
+def check_model_folder(name_or_path: str, needs_weights: bool = True) -> None:
     """Check, without importing anything heavy, that a local model folder holds a model.
+
+    Args:
+        name_or_path: hub name, which is not checked, or local folder.
+        needs_weights: false where the tokenizer is enough.
 
     Raises:
         LikelyError: the path exists but is no model folder, or it can only be a path and is missing.
@@ -86,7 +90,7 @@ def check_model_folder(name_or_path: str) -> None:
                 f"model_name_or_path {name_or_path} is a folder without config.json, so not a model; "
                 "name a folder that transformers' save_pretrained has written, or a hub model."
             )
-        if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
+        if needs_weights and not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
             raise LikelyError(
                 f"model_name_or_path {name_or_path} has a config.json but no weights (*.safetensors); "
                 "copy the weights there or name another model."
@@ -222,6 +226,11 @@ def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
     except SafetensorError as error:
         raise LikelyError(f"The adapter in {adapter_dir} is damaged ({error}); train it again or copy it anew.") from error
     return adapted
+
+
+def base_model(adapted: "PeftModel") -> "PreTrainedModel":
+    """Return the transformers model inside an adapted one, adapter modules included."""
+    return cast("PreTrainedModel", adapted.get_base_model())
 
 
 def device_of(model: "torch.nn.Module") -> "torch.device":

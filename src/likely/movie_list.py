@@ -15,10 +15,12 @@ from likely.errors import LikelyError
 NO_GENRE = {"", "(no genres listed)", "unknown"}
 """How the releases say that a movie has no genre."""
 
-GENRES_100K = tuple(
-    "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror|Musical|"
-    "Mystery|Romance|Sci-Fi|Thriller|War|Western".split("|")
+# fmt: off
+GENRES_100K = (
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
+    "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )
+# fmt: on
 """What the flags of `u.item` mean, from the README of MovieLens 100K; used where `u.genre` is missing."""
 
 # "Heat (1995)", "Cosmos (2006–2007)", "Cosmos (2009– )", and "Gordy (1995) (V)" for a video.
@@ -79,7 +81,8 @@ def movies_table(rows: Iterable[MovieRow], file: str) -> pl.DataFrame:
     for row in rows:
         if not re.fullmatch(r"\d{1,9}", row.movie_id):
             raise LikelyError(
-                f"Line {row.line} of {file} has no valid movie id ({row.movie_id!r}); mend or remove the line."
+                f"Line {row.line} of {file} has no valid movie id ({row.movie_id!r}); "
+                "mend or remove the line."
             )
         movie_id = int(row.movie_id)
         if movie_id in movies:

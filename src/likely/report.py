@@ -63,6 +63,21 @@ def example_table(
     return table
 
 
+def print_run(console: Console, output_dir: Path, metrics: Mapping[str, Any], log: Sequence[Mapping[str, float]]) -> None:
+    """Write metrics.json and training.png of a finished run and print its best evaluation."""
+    write_json(output_dir / "metrics.json", {**metrics, "log": list(log)})
+    save_training_plot(log, output_dir / "training.png")
+    names = {"eval_loss": "loss", "eval_accuracy": "accuracy", "eval_f1": "F1", "eval_auc": "AUC"}
+    best = metrics["eval"]
+    figures = "  ".join(f"{label} {best[name]:.4f}" for name, label in names.items() if name in best)
+    trained = metrics["train"]
+    console.print(
+        f"[bold]Trained[/bold]    {trained['records']:,} records in {trained['seconds'] / 60:.1f} min; "
+        f"best at step {metrics['best_step']}: {figures or 'not evaluated'}",
+        highlight=False,
+    )
+
+
 def print_next_commands(console: Console, adapter_dir: Path, commands: Sequence[tuple[str, str]]) -> None:
     """Print where the adapter is and what to type next."""
     console.print(f"\n[bold]Adapter[/bold]  {escape(str(adapter_dir))}")

@@ -14,7 +14,7 @@ import torch
 from likely.answering import answer_logits
 from likely.answers import Answers
 from likely.batching import Batch, Budget, Layout, collate, plan_batches
-from likely.model import device_of
+from likely.model import base_model, device_of
 from likely.prompt import EncodedRecord
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def score_base_and_adapter(
     on_progress: Progress | None = None,
 ) -> tuple[Answers, Answers]:
     """Return the answers of the base model and of the adapter, by switching the adapter off and on."""
-    inner = adapted.get_base_model()
+    inner = base_model(adapted)
 
     def first_half(done: int, total: int) -> None:
         if on_progress:

@@ -20,6 +20,7 @@ from likely.answering import answer_logits
 from likely.answers import Answers
 from likely.batching import Batch, make_batches
 from likely.errors import LikelyError
+from likely.model import base_model
 from likely.prompt import EncodedRecord
 from likely.scoring import ScoringPlan, score
 
@@ -128,7 +129,7 @@ class AnswerTrainer(Trainer):
         """
         model.train()
         step: Step = inputs["step"]
-        inner = self.accelerator.unwrap_model(model).get_base_model()
+        inner = base_model(self.accelerator.unwrap_model(model))
         tokens = torch.tensor(sum(len(batch.targets) for batch in step.batches), device=self.args.device)
         tokens = self.accelerator.reduce(tokens, "sum")
         losses: list[torch.Tensor] = []
@@ -145,7 +146,8 @@ class AnswerTrainer(Trainer):
         total: torch.Tensor = torch.stack(losses).sum()
         if not torch.isfinite(total):
             self._complain(step, losses)
-        return total * self.accelerator.num_processes
+        mean: torch.Tensor = total * self.accelerator.num_processes
+        return mean
 
     def evaluation_loop(
         self,
@@ -156,14 +158,16 @@ class AnswerTrainer(Trainer):
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
         """Score the evaluation records, shared out over the devices, and return their metrics."""
-        inner = self.accelerator.unwrap_model(self.model).get_base_model()
+        model = self.model
+        assert isinstance(model, torch.nn.Module)
+        inner = base_model(self.accelerator.unwrap_model(model))
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         with self.compute_loss_context_manager():
-            answers = score(self.model, inner, self.eval_records[rank::world], self.eval_plan)
+            answers = score(model, inner, self.eval_records[rank::world], self.eval_plan)
         if world > 1:
-            answers = _interleave([part for part in _gather(answers, world)])
+            answers = _interleave(_gather(answers, world))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.summarize(answers).items()}
-        return EvalLoopOutput(None, None, metrics, len(answers))
+        return EvalLoopOutput(answers.p_yes, answers.liked, metrics, len(answers))
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return nothing to count: what a step costs depends on its layout, which `benchmarks/` measures."""

@@ -1,0 +1,217 @@
+"""The command `likely` and its verbs; the scripts under `finetune/scripts/` are doors to the same.
+
+Each verb reads its arguments, calls the module that does the work and shows what came out. Heavy
+imports happen inside the verbs, so that `likely --help` is quick.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from likely.errors import LikelyError
+
+MAIN_CONFIG = Path("finetune/configs/qwen3_movielens_qlora.yaml")
+PREPARED = Path("finetune/data/movielens_qwen3")
+
+app = typer.Typer(
+    help="Finetune a small language model to answer: will this user like this movie?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path, typer.Option("--config", help="YAML file with every knob.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the YAML file.", metavar="[KEY=VALUE]...")]
+
+
+@app.command()
+def prepare(
+    dataset: Annotated[str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")] = "ml-latest-small",
+    source: Annotated[Path | None, typer.Option(help="Folder or zip of a release; nothing is fetched.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for train.json, eval.json and test.json.")] = PREPARED,
+    like_threshold: Annotated[float, typer.Option(help="A rating from here on is a like.")] = 4.0,
+    history_len: Annotated[int, typer.Option(help="Movies of history; anchored windows hold up to twice as many.")] = 15,
+    window: Annotated[str, typer.Option(help="anchored (shares prompts) or sliding.")] = "anchored",
+    warmup: Annotated[int, typer.Option(help="First ratings of a user that are only history.")] = 15,
+    max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
+    seed: Annotated[int, typer.Option(help="Of that choice.")] = 42,
+) -> None:
+    """Turn MovieLens ratings into records without leaks from the future."""
+    from rich.console import Console
+
+    from likely.verbs import prepare_dataset
+    from likely.timelines import Protocol
+
+    protocol = Protocol(warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold)
+    prepare_dataset(Console(), dataset, source, output, protocol, max_users, seed)
+
+
+@app.command()
+def audit(
+    overrides: Overrides = None,
+    config: Config = MAIN_CONFIG,
+    max_samples: Annotated[int | None, typer.Option(help="Measure so many records.")] = None,
+    char_only: Annotated[bool, typer.Option("--char-only", help="Count characters; needs no tokenizer.")] = False,
+) -> None:
+    """Measure how long the prompts are, through the very builder of training."""
+    from rich.console import Console
+
+    from likely.audit import print_audit
+    from likely.config import load_config
+    from likely.verbs import prompt_lengths
+
+    run = load_config(config, overrides or ())
+    lengths = prompt_lengths(run, max_samples, char_only)
+    unit = "characters" if char_only else "tokens"
+    print_audit(Console(), lengths, unit, None if char_only else run.cutoff_len)
+
+
+@app.command()
+def train(
+    overrides: Overrides = None,
+    config: Config = MAIN_CONFIG,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+) -> None:
+    """Finetune with LoRA, or QLoRA on CUDA."""
+    from rich.console import Console
+
+    from likely.config import load_config
+    from likely.report import print_next_commands, print_run
+
+    run = load_config(config, overrides or ())
+    console = Console()
+    _quieten()
+    from likely.metrics import answer_metrics
+    from likely.training import train as train_run
+
+    finished = train_run(run, _model_path(run.model_name_or_path), console, answer_metrics, resume)
+    print_run(console, finished.output_dir, finished.metrics, finished.log)
+    print_next_commands(
+        console,
+        finished.output_dir,
+        [
+            (f"python finetune/scripts/infer_lora.py --adapter-dir {run.output_dir}", "base against adapter"),
+            (f"tensorboard --logdir {run.output_dir}/logs --port 6006", "curves, several runs side by side"),
+        ],
+    )
+
+
+@app.command()
+def infer(
+    overrides: Overrides = None,
+    adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = Path("output/qwen3-movielens-qlora"),
+    config: Annotated[Path | None, typer.Option(help="YAML file; by default the run's own.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
+    max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.")] = 200,
+    output: Annotated[Path | None, typer.Option(help="Write one JSON object a record to this file.")] = None,
+    examples: Annotated[int, typer.Option(help="Histories shown.")] = 5,
+) -> None:
+    """Compare base model and adapter: examples, P(Yes) of both, metrics."""
+    from rich.console import Console
+
+    from likely.verbs import run_comparison
+    from likely.report import example_table, summary_table
+
+    console = Console()
+    _quieten()
+    comparison = run_comparison(console, adapter_dir, config, overrides or (), data, max_samples)
+    if examples:
+        console.print(example_table(comparison.records, comparison.base, comparison.adapter, examples))
+    console.print(summary_table(comparison.rows, f"{len(comparison.records):,} records"))
+    if output:
+        from likely.inference import write_scores
+
+        write_scores(output, comparison)
+        console.print(f"Scores written to {output}.", highlight=False)
+
+
+@app.command()
+def evaluate(
+    overrides: Overrides = None,
+    adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = Path("output/qwen3-movielens-qlora"),
+    config: Annotated[Path | None, typer.Option(help="YAML file; by default the run's own.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
+    max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.")] = None,
+) -> None:
+    """Measure base, adapter and baselines on all test rows, and write the figures beside the adapter."""
+    from rich.console import Console
+
+    from likely.verbs import run_comparison
+    from likely.report import summary_table, write_json
+
+    console = Console()
+    _quieten()
+    comparison = run_comparison(console, adapter_dir, config, overrides or (), data, max_samples)
+    console.print(summary_table(comparison.rows, f"{len(comparison.records):,} records"))
+    figures = {"records": len(comparison.records), "figures": {row.name: row.metrics for row in comparison.rows}}
+    write_json(adapter_dir / "evaluation.json", figures)
+    console.print(f"Figures written to {adapter_dir / 'evaluation.json'}.", highlight=False)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder of the demo's data and adapter.")] = Path("output/demo"),
+    minutes: Annotated[float, typer.Option(help="Minutes of training.")] = 4.5,
+) -> None:
+    """Run the whole path on this machine: fetch, prepare, audit, finetune, compare."""
+    from rich.console import Console
+
+    from likely.demo import run_demo
+
+    _quieten()
+    run_demo(Console(), output, minutes)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a verb and return its exit status: 2, with one sentence on stderr, for what a user can mend."""
+    from rich.console import Console
+
+    try:
+        app(list(arguments), standalone_mode=False)
+    except LikelyError as error:
+        Console(stderr=True).print(f"[bold red]likely:[/bold red] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    return 0
+
+
+def main() -> None:
+    """Run `likely` with the arguments of the process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _model_path(name_or_path: str) -> str:
+    from likely.sources import resolve_model
+
+    return resolve_model(name_or_path).location
+
+
+def _quieten() -> None:
+    """Silence the progress bars and notices of libraries; ours say what a user needs."""
+    import logging
+    import warnings
+
+    import transformers
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,169 @@
+"""Base model against adapter: loaded once, compared on the same rows, beside the simplest baselines.
+
+Takes a configuration and an adapter's folder and gives a :class:`Comparison`, which `report` shows.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from likely.answers import Answers
+from likely.attention import look_around, resolve_attention
+from likely.baselines import history_fraction, item_like_rate
+from likely.batching import Budget
+from likely.config import RunConfig, load_config
+from likely.errors import LikelyError
+from likely.metrics import answer_metrics, probability_metrics
+from likely.model import (
+    adapter_base,
+    attention_share,
+    base_model,
+    check_model_folder,
+    choose_precision,
+    load_adapter,
+    load_base,
+    load_tokenizer,
+)
+from likely.prompt import PromptBuilder
+from likely.records import DataFiles, Labels, Record, find_data, read_records
+from likely.report import SummaryRow
+from likely.sampling import subset_of_users
+from likely.scoring import Progress, ScoringPlan, score_base_and_adapter
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What both models said of the same records, and how good it is."""
+
+    records: list[Record]
+    base: Answers
+    adapter: Answers
+    rows: list[SummaryRow]
+
+
+def config_of(adapter_dir: Path, config_path: Path | None, overrides: Sequence[str] = ()) -> RunConfig:
+    """Return the configuration of a run: the one given, or the one it left beside its adapter.
+
+    Raises:
+        LikelyError: there is no adapter, or no configuration.
+    """
+    adapter_base(adapter_dir)
+    if config_path is None and not (adapter_dir / "config.yaml").is_file():
+        raise LikelyError(f"{adapter_dir} has no config.yaml; name the configuration of its run with --config.")
+    return load_config(config_path or adapter_dir / "config.yaml", overrides)
+
+
+def records_to_score(config: RunConfig, data_file: Path | None, max_samples: int | None) -> list[Record]:
+    """Return the records of a file, or of the run's test file, or where it has none of its evaluation file."""
+    files = _files(config)
+    path = data_file or (files.test if files.test and files.test.is_file() else files.eval)
+    if path is None:
+        raise LikelyError("The configuration names no test_file and no eval_file; name a file with --data.")
+    records = read_records(path, _labels(config), files.columns)
+    return subset_of_users(records, max_samples, config.seed)
+
+
+def compare(
+    config: RunConfig,
+    model_path: str,
+    adapter_dir: Path,
+    records: Sequence[Record],
+    on_progress: Progress | None = None,
+) -> Comparison:
+    """Score records with the base model and the adapter, loaded once.
+
+    Args:
+        config: of the adapter's run.
+        model_path: folder or hub name of the base model.
+        adapter_dir: folder of the adapter.
+        records: what to score.
+        on_progress: told how many scores of both models are done.
+
+    Raises:
+        LikelyError: the adapter belongs to another base model, or something cannot be loaded.
+    """
+    trained_on = adapter_base(adapter_dir)
+    if trained_on != model_path and Path(trained_on).name != Path(model_path).name:
+        raise LikelyError(
+            f"The adapter in {adapter_dir} was trained on {trained_on}, not on {model_path}; "
+            "set model_name_or_path to its own base model."
+        )
+    check_model_folder(model_path)
+    builder = PromptBuilder(load_tokenizer(model_path, config.model_revision), _labels(config), config.cutoff_len)
+    encoded = builder.encode_all(records)
+    adapted = load_adapted(config, model_path, adapter_dir)
+    budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(base_model(adapted)))
+    plan = ScoringPlan(config.batching, budget, (builder.positive_ids[0], builder.negative_ids[0]))
+    base, adapter = score_base_and_adapter(adapted, encoded, plan, on_progress)
+    users = [record.user_id for record in records]
+    rows = [
+        *baseline_rows(config, records),
+        SummaryRow(f"base {config.model_name_or_path}", answer_metrics(base, users)),
+        SummaryRow("with the adapter", answer_metrics(adapter, users)),
+    ]
+    return Comparison(list(records), base, adapter, rows)
+
+
+def load_adapted(config: RunConfig, model_path: str, adapter_dir: Path) -> "PeftModel":
+    """Load the base model as it was trained on, and the adapter on it."""
+    precision = choose_precision(config.dtype, config.quantization_bit)
+    attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
+    return load_adapter(load_base(model_path, precision, attention.implementation, config.model_revision), adapter_dir)
+
+
+def baseline_rows(config: RunConfig, records: Sequence[Record]) -> list[SummaryRow]:
+    """Return the two simplest baselines on the same rows, as far as the records tell what they need."""
+    labels = _labels(config)
+    users = [record.user_id for record in records]
+    liked = np.array([record.output == labels.positive for record in records])
+    rows: list[SummaryRow] = []
+    train = _files(config).train
+    if train and train.is_file() and all(record.item_id is not None for record in records):
+        rates = item_like_rate(read_records(train, labels, _files(config).columns), records, labels)
+        rows.append(SummaryRow("item like-rate", probability_metrics(liked, rates, users), is_baseline=True))
+    if all("history_likes" in record.extra for record in records):
+        fraction = probability_metrics(liked, history_fraction(records), users)
+        rows.append(SummaryRow("history fraction liked", fraction, is_baseline=True))
+    return rows
+
+
+def write_scores(path: Path, comparison: Comparison) -> None:
+    """Write one JSON object a record: ids, the truth, and P(Yes) of base and adapter."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False) as out:
+        for place, record in enumerate(comparison.records):
+            line = {
+                "row": place,
+                "user_id": record.user_id,
+                "item_id": record.item_id,
+                "output": record.output,
+                "base": _said(comparison.base, place),
+                "adapter": _said(comparison.adapter, place),
+            }
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+    os.chmod(out.name, 0o644)
+    os.replace(out.name, path)
+
+
+def _said(answers: Answers, place: int) -> dict[str, float | bool]:
+    return {
+        "p_yes": float(answers.p_yes[place]),
+        "label_mass": float(answers.label_mass[place]),
+        "answered": bool(answers.says_yes[place] or answers.says_no[place]),
+    }
+
+
+def _labels(config: RunConfig) -> Labels:
+    return Labels(config.positive_label, config.negative_label)
+
+
+def _files(config: RunConfig) -> DataFiles:
+    return find_data(config.dataset_dir, config.dataset, config.train_file, config.eval_file, config.test_file)

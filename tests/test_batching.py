@@ -59,7 +59,9 @@ def test_answers_of_several_tokens_keep_all_their_targets(layout):
 
 def test_a_record_longer_than_the_budget_is_a_forward_of_its_own():
     encoded = [encoded_from([1] * 50), encoded_from([2] * 5), encoded_from([3] * 5)]
-    sizes = [sorted(index for row in rows for index in row.records) for rows in plan_batches(encoded, "tree", Budget(12))]
+    sizes = [
+        sorted(index for row in rows for index in row.records) for rows in plan_batches(encoded, "tree", Budget(12))
+    ]
     assert sizes == [[0], [1, 2]]
 
 

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from likely.prefix_tree import build_tree, chain_lengths, lexicographic_order, tree_mask, tree_mask_mod
 
 # Few different tokens, so that random sequences often share beginnings, repeat or contain each other.
-SEQUENCES = st.lists(
-    st.lists(st.integers(0, 2), max_size=7).map(lambda ids: np.array(ids, np.int32)), max_size=12
-)
+SEQUENCES = st.lists(st.lists(st.integers(0, 2), max_size=7).map(lambda ids: np.array(ids, np.int32)), max_size=12)
 
 
 def test_the_worked_example_of_the_module():

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import make_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import make_record
 from likely.errors import LikelyError
 from likely.prompt import PromptBuilder, lines
 from likely.records import Labels, Record
@@ -83,9 +83,7 @@ def test_an_over_long_record_loses_its_oldest_history_lines_only(builder, room):
     expected = builder.encode(replace(record, input=shortened))
     assert encoded.input_ids.tolist() == expected.input_ids.tolist()
     if encoded.dropped_lines:  # one line fewer would have been too few
-        one_more = "\n".join(
-            line for line in record.input.split("\n") if line not in kept[: encoded.dropped_lines - 1]
-        )
+        one_more = "\n".join(line for line in record.input.split("\n") if line not in kept[: encoded.dropped_lines - 1])
         assert len(builder.encode(replace(record, input=one_more)).input_ids) + 1 > room
 
 

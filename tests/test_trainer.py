@@ -147,7 +147,14 @@ def test_an_epoch_sees_every_record_once_in_an_order_of_its_own():
 def test_training_lowers_the_loss_and_logs_the_metrics(tiny_base, builder, records, tmp_path):
     encoded = builder.encode_all(records)
     trainer = trainer_for(
-        fresh_model(tiny_base), builder, encoded, "tree", tmp_path, num_train_epochs=12, learning_rate=1e-2, logging_steps=1
+        fresh_model(tiny_base),
+        builder,
+        encoded,
+        "tree",
+        tmp_path,
+        num_train_epochs=12,
+        learning_rate=1e-2,
+        logging_steps=1,
     )
     before = trainer.evaluate()["eval_loss"]
     trainer.train()

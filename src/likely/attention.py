@@ -73,7 +73,6 @@ def resolve_attention(requested: str, around: Surroundings) -> Attention:
 def look_around(layout: str, half_precision: bool) -> Surroundings:
     """Return the surroundings of this process."""
     import torch
-
     from transformers.utils import (
         is_flash_attn_2_available,
         is_flash_attn_3_available,
@@ -144,7 +143,7 @@ def _obstacle(requested: str, around: Surroundings) -> str | None:
     if around.gpu < oldest:
         return f"the GPU has compute capability {around.gpu[0]}.{around.gpu[1]}, older than {_GPU_NAME[oldest]}"
     if requested not in around.installed:
-        return f"its package is not installed"
+        return "its package is not installed"
     if around.layout == "tree":
         return "FlashAttention has no tree masks (batching: tree)"
     if not around.half_precision:

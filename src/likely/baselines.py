@@ -38,10 +38,7 @@ def item_like_rate(
         likes[item] = likes.get(item, 0) + (record.output == labels.positive)
     overall = sum(likes.values()) / max(len(train), 1)
     return np.array(
-        [
-            (likes.get(_item(row), 0) + smoothing * overall) / (counts.get(_item(row), 0) + smoothing)
-            for row in rows
-        ]
+        [(likes.get(_item(row), 0) + smoothing * overall) / (counts.get(_item(row), 0) + smoothing) for row in rows]
     )
 
 

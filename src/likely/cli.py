@@ -31,11 +31,15 @@ Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the
 
 @app.command()
 def prepare(
-    dataset: Annotated[str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")] = "ml-latest-small",
+    dataset: Annotated[
+        str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")
+    ] = "ml-latest-small",
     source: Annotated[Path | None, typer.Option(help="Folder or zip of a release; nothing is fetched.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for train.json, eval.json and test.json.")] = PREPARED,
     like_threshold: Annotated[float, typer.Option(help="A rating from here on is a like.")] = 4.0,
-    history_len: Annotated[int, typer.Option(help="Movies of history; anchored windows hold up to twice as many.")] = 15,
+    history_len: Annotated[
+        int, typer.Option(help="Movies of history; anchored windows hold up to twice as many.")
+    ] = 15,
     window: Annotated[str, typer.Option(help="anchored (shares prompts) or sliding.")] = "anchored",
     warmup: Annotated[int, typer.Option(help="First ratings of a user that are only history.")] = 15,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
@@ -44,8 +48,8 @@ def prepare(
     """Turn MovieLens ratings into records without leaks from the future."""
     from rich.console import Console
 
-    from likely.verbs import prepare_dataset
     from likely.timelines import Protocol
+    from likely.verbs import prepare_dataset
 
     protocol = Protocol(warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold)
     prepare_dataset(Console(), dataset, source, output, protocol, max_users, seed)
@@ -114,8 +118,8 @@ def infer(
     """Compare base model and adapter: examples, P(Yes) of both, metrics."""
     from rich.console import Console
 
-    from likely.verbs import run_comparison
     from likely.report import example_table, summary_table
+    from likely.verbs import run_comparison
 
     console = Console()
     _quieten()
@@ -141,8 +145,8 @@ def evaluate(
     """Measure base, adapter and baselines on all test rows, and write the figures beside the adapter."""
     from rich.console import Console
 
-    from likely.verbs import run_comparison
     from likely.report import summary_table, write_json
+    from likely.verbs import run_comparison
 
     console = Console()
     _quieten()
@@ -174,7 +178,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments), standalone_mode=False)
     except LikelyError as error:
-        Console(stderr=True).print(f"[bold red]likely:[/bold red] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        Console(stderr=True).print(
+            f"[bold red]likely:[/bold red] {_escape(str(error))}", soft_wrap=True, highlight=False
+        )
         return 2
     except click.ClickException as error:
         error.show()

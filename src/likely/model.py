@@ -69,7 +69,9 @@ def choose_precision(dtype: str, quantization_bit: int | None) -> Precision:
         half = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported() else "float16"
         dtype = half if on_gpu else "float32"
     if quantization_bit and not on_gpu:
-        return Precision(dtype, False, "There is no CUDA GPU, so this is plain LoRA instead of QLoRA (quantization_bit: 4).")
+        return Precision(
+            dtype, False, "There is no CUDA GPU, so this is plain LoRA instead of QLoRA (quantization_bit: 4)."
+        )
     return Precision(dtype, bool(quantization_bit))
 
 
@@ -224,7 +226,9 @@ def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
             "use its own base model."
         ) from error
     except SafetensorError as error:
-        raise LikelyError(f"The adapter in {adapter_dir} is damaged ({error}); train it again or copy it anew.") from error
+        raise LikelyError(
+            f"The adapter in {adapter_dir} is damaged ({error}); train it again or copy it anew."
+        ) from error
     return adapted
 
 

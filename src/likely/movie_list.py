@@ -26,9 +26,7 @@ GENRES_100K = (
 # "Heat (1995)", "Cosmos (2006–2007)", "Cosmos (2009– )", and "Gordy (1995) (V)" for a video.
 _YEAR = re.compile(r"\((\d{4})(?:\s*[-–]\s*(?:\d{4})?\s*)?\)(?:\s*\(V\))?$")
 # Articles that are hardly ever the last word of a list; Italian "I" and Portuguese "O" are too ambiguous.
-_ARTICLE = re.compile(
-    r"^(a\.k\.a\. )?(.+), (The|An?|L'|Les?|La|Une?|El|Los|Las|Una|Il|Lo|Gli|Der|Die|Das|Eine?)$"
-)
+_ARTICLE = re.compile(r"^(a\.k\.a\. )?(.+), (The|An?|L'|Les?|La|Une?|El|Los|Las|Una|Il|Lo|Gli|Der|Die|Das|Eine?)$")
 _ALTERNATIVE = re.compile(r"\(([^()]+)\)")
 
 
@@ -81,8 +79,7 @@ def movies_table(rows: Iterable[MovieRow], file: str) -> pl.DataFrame:
     for row in rows:
         if not re.fullmatch(r"\d{1,9}", row.movie_id):
             raise LikelyError(
-                f"Line {row.line} of {file} has no valid movie id ({row.movie_id!r}); "
-                "mend or remove the line."
+                f"Line {row.line} of {file} has no valid movie id ({row.movie_id!r}); mend or remove the line."
             )
         movie_id = int(row.movie_id)
         if movie_id in movies:
@@ -163,9 +160,7 @@ def _lines(data: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 def _place(header: list[str], column: str, file: str) -> int:
     if column not in header:
-        raise LikelyError(
-            f"Line 1 of {file} names no column {column!r}; use the file of an unchanged release."
-        )
+        raise LikelyError(f"Line 1 of {file} names no column {column!r}; use the file of an unchanged release.")
     return header.index(column)
 
 

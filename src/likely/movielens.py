@@ -60,9 +60,7 @@ class Layout:
 CSV = Layout("ratings.csv", "movies.csv", ",", ("userId", "movieId", "rating", "timestamp"))
 COLONS = Layout("ratings.dat", "movies.dat", "::")
 TABS = Layout("u.data", "u.item", "\t")
-RECBOLE = Layout(
-    "*.inter", "*.item", "\t", ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
-)
+RECBOLE = Layout("*.inter", "*.item", "\t", ("user_id:token", "item_id:token", "rating:float", "timestamp:float"))
 LAYOUTS = (CSV, COLONS, TABS, RECBOLE)
 """ml-latest*, 20M, 25M, 32M; 1M, 10M; 100K; RecBole's copies. The first whose ratings file is there counts."""
 
@@ -135,8 +133,7 @@ def _find(names: list[str], pattern: str, folder: str | None = None) -> str | No
     matches = [
         name
         for name in names
-        if fnmatch.fnmatchcase(PurePosixPath(name).name, pattern)
-        and folder in (None, str(PurePosixPath(name).parent))
+        if fnmatch.fnmatchcase(PurePosixPath(name).name, pattern) and folder in (None, str(PurePosixPath(name).parent))
     ]
     return min(matches, key=lambda name: (name.count("/"), name), default=None)
 
@@ -159,9 +156,7 @@ def _read_file(source: Path, name: str) -> _Text:
             return _Text(f"{source}/{name}", archive.read(name))
     # A broken member raises BadZipFile, EOFError or zlib.error; an encrypted one RuntimeError.
     except (OSError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
-        raise LikelyError(
-            f"{name} in {source} cannot be read ({error}); fetch or unpack the release again."
-        ) from error
+        raise LikelyError(f"{name} in {source} cannot be read ({error}); fetch or unpack the release again.") from error
 
 
 # Ratings

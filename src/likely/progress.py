@@ -55,9 +55,7 @@ class TrainingProgress(TrainerCallback):
             self.bar.start()
             self.task = self.bar.add_task("training", total=state.max_steps, completed=state.global_step, figures="")
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Move the bar."""
         if self.task is not None:
             self.bar.update(self.task, completed=state.global_step)
@@ -78,8 +76,12 @@ class TrainingProgress(TrainerCallback):
             self.bar.update(self.task, figures=figures)
             left = (time.monotonic() - self.started) * (state.max_steps / max(state.global_step, 1) - 1)
             if "eval_loss" in logs or not self.console.is_terminal:
-                time_left = f"  [dim]about {left / 60:.1f} min left[/dim]" if state.global_step < state.max_steps else ""
-                self.console.print(f"  step {state.global_step}/{state.max_steps}  {figures}{time_left}", highlight=False)
+                time_left = (
+                    f"  [dim]about {left / 60:.1f} min left[/dim]" if state.global_step < state.max_steps else ""
+                )
+                self.console.print(
+                    f"  step {state.global_step}/{state.max_steps}  {figures}{time_left}", highlight=False
+                )
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -103,9 +105,7 @@ class StopAfter(TrainerCallback):
         """Start the clock."""
         self.started = time.monotonic()
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Stop when the time is up."""
         if time.monotonic() - self.started >= 60 * self.minutes:
             control.should_training_stop = True
@@ -114,9 +114,7 @@ class StopAfter(TrainerCallback):
 class EvaluateAtEnd(TrainerCallback):
     """Evaluates and saves at the last step, wherever it falls, so that no run ends without figures."""
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Ask for an evaluation and a checkpoint at the end."""
         if state.global_step >= state.max_steps or control.should_training_stop:
             control.should_log = True

@@ -27,7 +27,9 @@ HISTORY_LINE = re.compile(r"^\s*[-*•] ")
 
 _LINE_END = re.compile(r"(?<=\n)(?=\S)")
 _USER_TURN = "\x00the user's turn\x00"
-_PROBE = "Rated so far:\n- Heat (1995) | Action, Crime | rated 4.5\n- Élisa (1995) | Drama | rated 2\n\nCandidate: Se7en"
+_PROBE = (
+    "Rated so far:\n- Heat (1995) | Action, Crime | rated 4.5\n- Élisa (1995) | Drama | rated 2\n\nCandidate: Se7en"
+)
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,7 @@ class PromptBuilder:
     negative_ids: tuple[int, ...] = field(init=False)
     _joins_lines: bool = field(init=False)
     _line_ids: dict[str, TokenIds] = field(init=False, default_factory=dict)
-    _frames: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[str, str]] = field(
-        init=False, default_factory=dict
-    )
+    _frames: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[str, str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what every later call relies on."""

@@ -151,7 +151,9 @@ def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     as_lines = path.suffix == ".jsonl"
     encode = json.JSONEncoder(ensure_ascii=False).encode
     count = 0
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False) as out:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
+    ) as out:
         try:
             out.write("" if as_lines else "[\n")
             for row in rows:

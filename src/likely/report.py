@@ -63,7 +63,9 @@ def example_table(
     return table
 
 
-def print_run(console: Console, output_dir: Path, metrics: Mapping[str, Any], log: Sequence[Mapping[str, float]]) -> None:
+def print_run(
+    console: Console, output_dir: Path, metrics: Mapping[str, Any], log: Sequence[Mapping[str, float]]
+) -> None:
     """Write metrics.json and training.png of a finished run and print its best evaluation."""
     write_json(output_dir / "metrics.json", {**metrics, "log": list(log)})
     save_training_plot(log, output_dir / "training.png")
@@ -82,12 +84,16 @@ def print_next_commands(console: Console, adapter_dir: Path, commands: Sequence[
     """Print where the adapter is and what to type next."""
     console.print(f"\n[bold]Adapter[/bold]  {escape(str(adapter_dir))}")
     for command, purpose in commands:
-        console.print(f"  [cyan]{escape(command)}[/cyan]  [dim]{escape(purpose)}[/dim]", soft_wrap=True, highlight=False)
+        console.print(
+            f"  [cyan]{escape(command)}[/cyan]  [dim]{escape(purpose)}[/dim]", soft_wrap=True, highlight=False
+        )
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically; numbers that are not finite become null."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False) as out:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
+    ) as out:
         json.dump(_finite(value), out, indent=2, ensure_ascii=False)
         out.write("\n")
     os.chmod(out.name, 0o644)

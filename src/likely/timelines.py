@@ -129,8 +129,8 @@ def make_timelines(
     lengths = np.diff(starts)
     index = np.arange(len(user)) - np.repeat(starts[:-1], lengths)
     split = _split(index, np.repeat(lengths, lengths), protocol)
-    columns = (table[name].to_numpy() for name in ("movie_id", "rating", "timestamp"))
-    return Timelines(user, *columns, index, split, starts)
+    movie, rating, timestamp = (table[name].to_numpy() for name in ("movie_id", "rating", "timestamp"))
+    return Timelines(user, movie, rating, timestamp, index, split, starts)
 
 
 def _split(index: NDArray[np.int64], length: NDArray[np.int64], protocol: Protocol) -> NDArray[np.int8]:

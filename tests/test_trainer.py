@@ -10,10 +10,11 @@ from transformers import TrainingArguments
 from likely.batching import Budget
 from likely.errors import LikelyError
 from likely.model import Lora, Precision, add_adapter, load_base
+from likely.ordering import shuffled
 from likely.prompt import PromptBuilder
 from likely.records import Labels
 from likely.scoring import ScoringPlan
-from likely.trainer import AnswerTrainer, StepSampler, shuffled
+from likely.trainer import AnswerTrainer, StepSampler
 
 
 def fresh_model(tiny_base, dropout=0.0, checkpointing=False):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HISTORY_LINE = re.compile(r"^\s*[-*•] ")
 """What a line of a record's input looks like if it may be left out of an over-long prompt."""
 
-_LINE_END = re.compile(r"(?<=\n)(?=\S)")
+_LINE_END = re.compile(r"(?<=\S\n)(?=\S)")  # a run of white space is one token to some tokenizers
 _USER_TURN = "\x00the user's turn\x00"
 _PROBE = (
     "Rated so far:\n- Heat (1995) | Action, Crime | rated 4.5\n- Élisa (1995) | Drama | rated 2\n\nCandidate: Se7en"
@@ -108,8 +108,9 @@ class PromptBuilder:
         """
         answer = self.positive_ids if record.output == self.labels.positive else self.negative_ids
         room = self.cutoff_len - len(answer)
-        pieces, history = self._pieces(record)
+        pieces = self._pieces(record)
         prompt = self._join(pieces)
+        history = self._history_places(record, pieces) if len(prompt) > room else []
         dropped = 0
         while len(prompt) > room:
             count = self._lines_to_drop([pieces[place] for place in history], len(prompt) - room, record)
@@ -130,17 +131,20 @@ class PromptBuilder:
         before, after = self._frame(record)
         return before + user_turn(record) + after
 
-    def _pieces(self, record: Record) -> tuple[list[str], list[int]]:
-        """Return the prompt in lines, and the places of those that are history, oldest first.
+    def _pieces(self, record: Record) -> list[str]:
+        before, after = self._frame(record)
+        return lines(before + user_turn(record) + after)
+
+    def _history_places(self, record: Record, pieces: Sequence[str]) -> list[int]:
+        """Return which lines of a prompt are history, oldest first.
 
         Only lines of the input can be history, and never its last one, which asks the question.
         """
-        before, after = self._frame(record)
-        pieces = lines(before + user_turn(record) + after)
+        before, _ = self._frame(record)
         starts = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
         first, last = len(before) + len(record.instruction), len(before) + len(user_turn(record))
         inside = np.flatnonzero((starts > first) & (starts < last))
-        return pieces, [int(place) for place in inside[:-1] if HISTORY_LINE.match(pieces[place])]
+        return [int(place) for place in inside[:-1] if HISTORY_LINE.match(pieces[place])]
 
     def _frame(self, record: Record) -> tuple[str, str]:
         """Return what the chat template writes before and after the user's last turn; rendered once for each context."""
@@ -210,7 +214,7 @@ class PromptBuilder:
 
 
 def lines(text: str) -> list[str]:
-    """Split a text after its line ends, where byte-level tokenizers split too; joined, they are the text."""
+    """Split a text after its single line ends, where byte-level tokenizers split too; joined, they are the text."""
     return _LINE_END.split(text)
 
 

@@ -21,11 +21,9 @@ from likely.answers import Answers
 from likely.batching import Batch, make_batches
 from likely.errors import LikelyError
 from likely.model import base_model
+from likely.ordering import Order
 from likely.prompt import EncodedRecord
 from likely.scoring import ScoringPlan, score
-
-Order = Callable[[int], Sequence[int]]
-"""The order of the training records in an epoch: epoch -> a permutation of their indices."""
 
 Summary = Callable[[Answers], Mapping[str, float]]
 """Metrics of answers to the evaluation records, without the prefix `eval_`."""
@@ -198,11 +196,6 @@ class _Indices(torch.utils.data.Dataset[int]):
 
     def __getitem__(self, index: int) -> int:
         return index
-
-
-def shuffled(records: int, seed: int) -> Order:
-    """Return an order that is a fresh permutation of all records in each epoch, a pure function of the seed."""
-    return lambda epoch: np.random.default_rng([seed, epoch]).permutation(records).tolist()
 
 
 def _gather(answers: Answers, world: int) -> list[Answers]:

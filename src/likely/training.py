@@ -33,6 +33,7 @@ from likely.model import (
     load_base,
     load_tokenizer,
 )
+from likely.ordering import choose_runs, shared_runs, shuffled_groups
 from likely.prompt import EncodedRecord, PromptBuilder
 from likely.records import Labels, Record, find_data, read_records
 from likely.sampling import subset_of_users
@@ -115,22 +116,23 @@ def read_run_records(config: RunConfig, builder: PromptBuilder, console: Console
     labels = Labels(config.positive_label, config.negative_label)
     if files.train is None:
         raise LikelyError("The configuration names no training file; set train_file or a dataset with one.")
-    train = subset_of_users(read_records(files.train, labels, files.columns), config.max_samples, config.seed)
+    everything = builder.encode_all(read_records(files.train, labels, files.columns))
+    kept = choose_runs(shared_runs(everything), config.max_samples, config.seed)
+    train = [everything[index] for index in kept]
     evaluated: list[Record] = []
     if config.eval_strategy != "no":
         if files.eval is None:
             raise LikelyError("The configuration names no evaluation file; set eval_file or eval_strategy: no.")
-        everything = read_records(files.eval, labels, files.columns)
-        evaluated = subset_of_users(everything, config.max_eval_samples, config.seed)
+        evaluated = subset_of_users(
+            read_records(files.eval, labels, files.columns), config.max_eval_samples, config.seed
+        )
         if config.metric_for_best_model == "eval_auc" and len({record.output for record in evaluated}) < 2:
             raise LikelyError(
                 f"All {len(evaluated)} evaluation records of {files.eval} have the same label, so there is no AUC; "
                 "use other records or set metric_for_best_model=eval_loss."
             )
-    encoded = RunRecords(
-        builder.encode_all(train), builder.encode_all(evaluated), [record.user_id for record in evaluated]
-    )
-    shortened = sum(record.dropped_lines > 0 for record in encoded.train)
+    encoded = RunRecords(train, builder.encode_all(evaluated), [record.user_id for record in evaluated])
+    shortened = sum(record.dropped_lines > 0 for record in train)
     console.print(
         f"[bold]Records[/bold]    {len(train):,} to train on, {len(evaluated):,} to evaluate; cutoff_len "
         f"{config.cutoff_len} shortens the history of {shortened:,}",
@@ -195,7 +197,7 @@ def build_trainer(
     from transformers.trainer_callback import PrinterCallback
 
     from likely.progress import EvaluateAtEnd, StopAfter, TrainingProgress
-    from likely.trainer import AnswerTrainer, shuffled
+    from likely.trainer import AnswerTrainer
 
     share = attention_share(model.get_base_model())
     first_tokens = (builder.positive_ids[0], builder.negative_ids[0])
@@ -212,7 +214,7 @@ def build_trainer(
     trainer = AnswerTrainer(
         train_records=records.train,
         eval_records=records.eval,
-        order=shuffled(len(records.train), config.seed),
+        order=shuffled_groups(shared_runs(records.train), config.group_size, config.seed),
         step_plan=ScoringPlan(
             config.batching, Budget(config.per_device_train_batch_size * config.cutoff_len, share), first_tokens
         ),

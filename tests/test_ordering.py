@@ -1,0 +1,52 @@
+"""Orders are permutations, seeded and resumable, and keep what shares a history together."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from likely.ordering import choose_runs, shared_runs, shuffled, shuffled_groups
+from likely.prompt import EncodedRecord
+
+RUNS = st.lists(st.integers(1, 9), min_size=1, max_size=8).map(
+    lambda sizes: np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+)
+
+
+def encoded(tokens):
+    return EncodedRecord(np.array(tokens, np.int32), (1,), liked=True)
+
+
+def test_runs_are_records_that_share_more_than_half():
+    history = list(range(20))
+    records = [encoded([*history, 50]), encoded([99] * 30), encoded([*history, 20, 21, 51]), encoded([*range(5), 7] * 3)]
+    assert sorted(sorted(run) for run in shared_runs(records)) == [[0, 2], [1], [3]]
+
+
+@given(RUNS, st.integers(1, 6), st.integers(0, 3), st.integers(0, 3))
+def test_an_order_of_groups_is_a_permutation_and_a_pure_function_of_seed_and_epoch(runs, size, seed, epoch):
+    runs = [run.tolist() for run in runs]
+    order = shuffled_groups(runs, size, seed)
+    assert sorted(order(epoch)) == list(range(sum(map(len, runs))))
+    assert order(epoch) == shuffled_groups(runs, size, seed)(epoch)
+
+
+@given(st.integers(1, 5))
+def test_groups_stay_together_up_to_their_size(size):
+    runs = [list(range(start, start + 20)) for start in range(0, 400, 20)]
+    order = shuffled_groups(runs, size, seed=1)(0)
+    neighbours = sum(b - a == 1 for a, b in zip(order, order[1:], strict=False)) / len(order)
+    assert abs(neighbours - (1 - 1 / size)) < 0.12
+
+
+def test_epochs_differ():
+    assert shuffled(50, 1)(0) != shuffled(50, 1)(1)
+    runs = [list(range(10)), list(range(10, 20))]
+    assert shuffled_groups(runs, 4, 1)(0) != shuffled_groups(runs, 4, 1)(1)
+
+
+@given(RUNS, st.integers(1, 30), st.integers(0, 3))
+def test_a_subset_is_of_whole_runs_but_one(runs, maximum, seed):
+    total = sum(map(len, runs))
+    chosen = set(choose_runs([run.tolist() for run in runs], maximum, seed))
+    assert len(chosen) == min(maximum, total)
+    assert sum(0 < len(chosen & set(run.tolist())) < len(run) for run in runs) <= 1

@@ -160,7 +160,6 @@ def evaluate(
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option(help="Folder of the demo's data and adapter.")] = Path("output/demo"),
-    minutes: Annotated[float, typer.Option(help="Minutes of training.")] = 4.5,
 ) -> None:
     """Run the whole path on this machine: fetch, prepare, audit, finetune, compare."""
     from rich.console import Console
@@ -168,7 +167,7 @@ def demo(
     from likely.demo import run_demo
 
     _quieten()
-    run_demo(Console(), output, minutes)
+    run_demo(Console(), output)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -213,7 +212,8 @@ def _quieten() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    for name in ("huggingface_hub", "bitsandbytes"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 

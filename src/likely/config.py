@@ -298,6 +298,6 @@ def _explain(problem: Any) -> str:
 def _nearest(key: str, value: Any) -> str:
     annotation = RunConfig.model_fields[key].annotation
     choices = [str(choice) for choice in get_args(annotation) if isinstance(choice, str | int)] or ["4 or none"]
-    near = difflib.get_close_matches(str(value), choices, 1)
+    near = difflib.get_close_matches(str(value), choices, 1, cutoff=0.4)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return f"{hint}; it can be {', '.join(choices)}"

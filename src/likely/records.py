@@ -169,7 +169,7 @@ def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def _plain(output: str) -> str:
-    return output.strip().strip("\"'“”‘’`").rstrip(".!?,;:").strip("\"'“”‘’` ").casefold()
+    return output.strip(" \t\r\n\"'“”‘’`.!?,;:").casefold()
 
 
 def _read_rows(path: Path) -> list[Any]:

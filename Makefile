@@ -1,0 +1,26 @@
+# make demo: the whole path on this machine, no GPU needed.   make test: the whole test suite.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test clean
+
+demo: $(READY)
+	$(BIN)/likely demo
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict src
+	$(BIN)/pytest
+
+# The environment is made once, and again when what it is made from changes.
+$(READY): pyproject.toml finetune/requirements_sft.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "likely needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet -r finetune/requirements_sft.txt -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv output/demo

@@ -33,13 +33,18 @@ def test_the_advised_cutoff_holds_95_percent_and_no_64_tokens_less_would(lengths
 
 
 @given(LENGTHS)
-def test_the_histogram_counts_every_length_once(lengths):
-    assert sum(count for *_, count in histogram(lengths)) == len(lengths)
+def test_the_histogram_counts_every_length_once_in_the_bin_that_names_it(lengths):
+    bins = histogram(lengths)
+    assert sum(count for *_, count in bins) == len(lengths)
+    for first, last, count in bins:
+        assert count == sum(first <= length <= last for length in lengths)
+    assert (bins[0][0], bins[-1][1]) == (min(lengths), max(lengths))
+    assert len(bins) <= 12
 
 
-def printed(lengths, unit, cutoff):
+def printed(lengths, unit, cutoff, width=100):
     text = io.StringIO()
-    print_audit(Console(file=text, width=100), lengths, unit, cutoff)
+    print_audit(Console(file=text, width=width), lengths, unit, cutoff)
     return text.getvalue()
 
 
@@ -54,3 +59,12 @@ def test_what_a_cutoff_shortens_is_told():
 def test_no_records_are_an_error():
     with pytest.raises(LikelyError, match="no records to measure"):
         length_statistics([])
+
+
+@pytest.mark.parametrize("width", [30, 45, 60, 80])
+def test_the_audit_shows_every_figure_in_any_terminal(width):
+    text = printed([1234] * 90 + [5678] * 10, "tokens", None, width)
+    for name in ("min", "mean", "max", "p50", "p90", "p95", "p99", "p100", "1,234", "1,678.4", "5,678"):
+        assert name in text
+    assert all(len(line) <= width for line in text.splitlines())
+    assert sum(line.endswith((" 90", " 10")) for line in text.splitlines()) == 2

@@ -161,7 +161,8 @@ def test_checkpoints_follow_evaluations_unless_told(tmp_path):
             "learning_rate": st.floats(1e-8, 1),
             "lora_target": st.lists(st.sampled_from(SEVEN_PROJECTIONS), min_size=1, unique=True),
             "flash_attn": st.sampled_from(["auto", "sdpa", "false", "flash_attention_2"]),
-            "run_name": st.none() | st.text(st.characters(codec="utf-8", categories=["L", "Nd"]), min_size=1, max_size=9),
+            "run_name": st.none()
+            | st.text(st.characters(codec="utf-8", categories=["L", "Nd"]), min_size=1, max_size=9),
             "max_samples": st.none() | st.integers(1, 10**9),
             "positive_label": st.sampled_from(["Yes", "1", "true", "Ja, gern"]),
         }

@@ -129,8 +129,12 @@ def make_wheel(folder):
     wheel = folder / "likely_test_cargo-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("cargo/data/ratings.inter", "cargo")
-        archive.writestr("likely_test_cargo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: likely-test-cargo\nVersion: 1.0\n")
-        archive.writestr("likely_test_cargo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            "likely_test_cargo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: likely-test-cargo\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            "likely_test_cargo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr("likely_test_cargo-1.0.dist-info/RECORD", "")
     return wheel
 

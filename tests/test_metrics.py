@@ -97,3 +97,31 @@ def test_an_interval_by_users_is_wider_than_one_by_rows_where_users_differ():
     assert low < values.mean() < high
     by_rows = user_interval(lambda rows: float(values[rows].mean()), [str(n) for n in range(600)], draws=300)
     assert high - low > 3 * (by_rows[1] - by_rows[0])
+
+
+def test_an_interval_leaves_out_resamples_without_the_figure():
+    liked, scores = np.array([True, False, True]), np.array([0.9, 0.1, 0.8])
+    users = ["a", "b", "c"]
+    assert user_interval(lambda rows: auc(liked[rows], scores[rows]), users, draws=50) == (1.0, 1.0)
+    one_class = user_interval(lambda rows: auc(liked[rows] | True, scores[rows]), users, draws=5)
+    assert all(math.isnan(end) for end in one_class)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values, users = np.arange(20.0), [str(row // 2) for row in range(20)]
+
+    def interval(seed):
+        return user_interval(lambda rows: float(values[rows].mean()), users, draws=50, seed=seed)
+
+    assert interval(1) == interval(1) != interval(2)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_figures_are_never_made_of_what_is_not_a_number(bad):
+    liked, fine, broken = np.array([True, False]), np.array([0.6, 0.4]), np.array([0.6, bad])
+    with pytest.raises(AssertionError):
+        probability_metrics(liked, broken)
+    for name in ("p_yes", "loss", "label_mass"):
+        given_answers = {"p_yes": fine, "loss": fine, "label_mass": fine, name: broken}
+        with pytest.raises(AssertionError):
+            answer_metrics(Answers(liked=liked, says_yes=liked, says_no=~liked, **given_answers))

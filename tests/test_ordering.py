@@ -1,5 +1,7 @@
 """Orders are permutations, seeded and resumable, and keep what shares a history together."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,12 @@ def encoded(tokens):
 
 def test_runs_are_records_that_share_more_than_half():
     history = list(range(20))
-    records = [encoded([*history, 50]), encoded([99] * 30), encoded([*history, 20, 21, 51]), encoded([*range(5), 7] * 3)]
+    records = [
+        encoded([*history, 50]),
+        encoded([99] * 30),
+        encoded([*history, 20, 21, 51]),
+        encoded([*range(5), 7] * 3),
+    ]
     assert sorted(sorted(run) for run in shared_runs(records)) == [[0, 2], [1], [3]]
 
 
@@ -34,7 +41,7 @@ def test_an_order_of_groups_is_a_permutation_and_a_pure_function_of_seed_and_epo
 def test_groups_stay_together_up_to_their_size(size):
     runs = [list(range(start, start + 20)) for start in range(0, 400, 20)]
     order = shuffled_groups(runs, size, seed=1)(0)
-    neighbours = sum(b - a == 1 for a, b in zip(order, order[1:], strict=False)) / len(order)
+    neighbours = sum(b - a == 1 for a, b in pairwise(order)) / len(order)
     assert abs(neighbours - (1 - 1 / size)) < 0.12
 
 

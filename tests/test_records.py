@@ -10,8 +10,8 @@ from likely.errors import LikelyError
 from likely.records import Columns, Labels, find_data, read_records, write_records
 
 TALLREC = {
-    "instruction": "Given the user's preference and unpreference, identify whether the user will like the target movie.",
-    "input": 'User Preference: "Heat (1995)"\nUser Unpreference: "Jaws (1975)"\nWhether the user will like "Alien (1979)"?',
+    "instruction": "Given the user's preference and unpreference, identify whether the user will like the movie.",
+    "input": 'User Preference: "Heat (1995)"\nUser Unpreference: "Jaws (1975)"\nWill the user like "Alien (1979)"?',
     "output": "Yes.",
 }
 
@@ -89,7 +89,11 @@ def test_wrong_conversations_are_named(tmp_path, turns):
 
 
 def test_a_data_set_is_found_by_its_name(tmp_path):
-    saved(tmp_path, {"films": {"file_name": "a.json", "file_name_eval": "b.json", "columns": {"response": "answer"}}}, "dataset_info.json")
+    saved(
+        tmp_path,
+        {"films": {"file_name": "a.json", "file_name_eval": "b.json", "columns": {"response": "answer"}}},
+        "dataset_info.json",
+    )
     for name in ("a.json", "b.json"):
         saved(tmp_path, [{"instruction": "?", "answer": "No"}], name)
     files = find_data(tmp_path, "films")
@@ -102,7 +106,11 @@ def test_a_data_set_is_found_by_its_name(tmp_path):
     ("registry", "dataset", "complaint"),
     [
         ({"films": {"file_name": "a.json"}}, "film", "did you mean films?"),
-        ({"films": {"file_name": "missing.json"}}, "films", "make it with: python finetune/scripts/prepare_movielens.py"),
+        (
+            {"films": {"file_name": "missing.json"}},
+            "films",
+            "make it with: python finetune/scripts/prepare_movielens.py",
+        ),
         ({"films": {}}, "films", "file_name is missing"),
         ({"films": {"file_name": "a.json", "columns": {"respons": "x"}}}, "films", "'respons'"),
         ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "alpaca or sharegpt"),

@@ -1,159 +1,290 @@
-"""Records tell nothing of the future, and the splits are exactly the protocol's."""
+"""Records follow the protocol to the letter and never show anything later than their candidate."""
 
+import dataclasses
 import json
-import re
+import math
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from likely import timelines
 from likely.errors import LikelyError
 from likely.movielens import MovieLens, read_movielens
-from likely.sample_data import make_sample
-from likely.timelines import Protocol, prepare, window_start
+from likely.records import Labels, read_records, write_records
+from likely.timelines import SPLITS, Protocol, SplitSummary, build_timelines, make_rows, prepare, window_start
 
-LINE = re.compile(r"^- Movie (\d+) .*\| rated ([\d.]+)$", re.MULTILINE)
+Rating = tuple[int, int, float, int]
 
 
-def release(ratings):
-    """A release of (user, movie, rating, timestamp) rows; movie n is called Movie n."""
-    table = pl.DataFrame(
-        ratings,
-        schema={"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64},
-        orient="row",
+def make_data(ratings: Iterable[Rating]) -> MovieLens:
+    """Return ratings of movies whose titles are their ids."""
+    types = {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
+    table = pl.DataFrame(list(ratings), schema=types, orient="row")
+    return MovieLens("invented", table, numbered_movies(table["movie_id"].unique().sort()))
+
+
+def numbered_movies(movie_ids: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"movie_id": movie_ids, "title": movie_ids.cast(pl.String), "year": None, "genres": [[]] * len(movie_ids)},
+        schema_overrides={"year": pl.Int32, "genres": pl.List(pl.String)},
     )
-    ids = sorted({row[1] for row in ratings})
-    movies = pl.DataFrame(
-        {
-            "movie_id": ids,
-            "title": [f"Movie {n}" for n in ids],
-            "year": [1990 + n % 30 for n in ids],
-            "genres": [["Drama"]] * len(ids),
-        },
-        schema_overrides={"movie_id": pl.Int32, "year": pl.Int32},
-    )
-    return MovieLens("invented", table, movies)
 
 
-@st.composite
-def ratings(draw):
-    rows = []
-    for user in range(draw(st.integers(1, 4))):
-        count = draw(st.integers(1, 40))
-        for movie in draw(st.permutations(range(count))):
-            # Few different times, so that ties are common.
-            rows.append((user, movie, draw(st.integers(1, 10)) / 2, draw(st.integers(0, 12))))
+def one_user(count: int, user: int = 1) -> list[Rating]:
+    return [(user, movie, 4.0 if movie % 2 else 2.0, 100 + movie) for movie in range(1, count + 1)]
+
+
+def read(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    return {split: json.loads((folder / f"{split}.json").read_text(encoding="utf-8")) for split in SPLITS}
+
+
+def slow_rows(data: MovieLens, protocol: Protocol) -> dict[str, list[dict[str, Any]]]:
+    """Return what the protocol says, one rating after another."""
+    rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+    for user in sorted(set(data.ratings["user_id"].to_list())):
+        mine = [row for row in data.ratings.rows() if row[0] == user]
+        mine.sort(key=lambda row: (row[3], row[1]))
+        rest = list(range(protocol.warmup, len(mine)))
+        tests = max(1, math.floor(Fraction(str(protocol.test_fraction)) * len(rest)))
+        evals = max(1, math.floor(Fraction(str(protocol.eval_fraction)) * len(rest)))
+        rest, test = rest[:-tests], rest[-tests:]
+        of = {"train": rest[:-evals], "eval": rest[-evals:], "test": test}
+        for split, places in of.items():
+            for place in places:
+                length = protocol.history_length
+                start = 0
+                if protocol.window == "sliding":
+                    start = max(0, place - length)
+                else:
+                    while place - start >= 2 * length:
+                        start += length
+                history = mine[start:place]
+                _, movie, rating, timestamp = mine[place]
+                lines = [f"- {row[1]} | rated {row[2]:g}" for row in history]
+                rows[split].append(
+                    {
+                        "input": "\n".join(["History, oldest first:", *lines, f"Candidate: {movie}"]),
+                        "output": "Yes" if rating >= protocol.like_threshold else "No",
+                        "user_id": user,
+                        "item_id": movie,
+                        "timestamp": timestamp,
+                        "history_likes": sum(row[2] >= protocol.like_threshold for row in history),
+                        "history_length": len(history),
+                    }
+                )
     return rows
 
 
-def read_split(folder, split):
-    return json.loads((folder / f"{split}.json").read_text(encoding="utf-8"))
+protocols = st.builds(
+    Protocol,
+    warmup=st.integers(1, 6),
+    history_length=st.integers(1, 6),
+    window=st.sampled_from(["anchored", "sliding"]),
+    like_threshold=st.sampled_from([2.0, 3.5, 4.0]),
+    test_fraction=st.sampled_from([0.1, 0.29, 0.5]),
+    eval_fraction=st.sampled_from([0.05, 0.3, 0.49]),
+)
+# Few distinct times, so that many ratings tie.
+data_sets = st.dictionaries(
+    st.tuples(st.integers(1, 3), st.integers(1, 30)),
+    st.tuples(st.integers(1, 10).map(lambda half_stars: half_stars / 2), st.integers(0, 8)),
+    max_size=60,
+).map(lambda table: [(*pair, *values) for pair, values in table.items()])
 
 
-@settings(max_examples=40, deadline=None)
-@given(rows=ratings(), window=st.sampled_from(["anchored", "sliding"]), warmup=st.integers(1, 6), length=st.integers(1, 6))
-def test_every_record_is_its_users_past_and_next_movie(tmp_path_factory, rows, window, warmup, length):
-    """The slow way round: every record is looked up in the sorted ratings of its user."""
-    folder = tmp_path_factory.mktemp("prepared")
-    protocol = Protocol(warmup=warmup, history_length=length, window=window)
-    try:
-        prepare(release(rows), folder, protocol)
-    except LikelyError as error:
-        assert "enough ratings" in str(error)
-        return
-    for split in ("train", "eval", "test"):
-        for record in read_split(folder, split):
-            timeline = sorted((t, m, r) for u, m, r, t in rows if u == record["user_id"])
-            index = next(i for i, (_, movie, _) in enumerate(timeline) if movie == record["item_id"])
-            shown = [(int(movie), float(stars)) for movie, stars in LINE.findall(record["input"])]
-            assert shown == [(movie, stars) for _, movie, stars in timeline[index - len(shown) : index]]
-            assert all(time <= record["timestamp"] for time, _, _ in timeline[:index])
-            assert record["item_id"] not in [movie for movie, _ in shown]
-            assert record["output"] == ("Yes" if timeline[index][2] >= 4 else "No")
-            assert record["history_likes"] == sum(stars >= 4 for _, stars in shown)
-            assert index >= warmup
-            assert record["history_length"] == len(shown)
-            if window == "sliding":
-                assert len(shown) == min(length, index)
-            elif index >= length:
-                assert length <= len(shown) < 2 * length
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ratings=data_sets, protocol=protocols)
+def test_records_and_summary_equal_a_slow_reading_of_the_protocol(
+    tmp_path: Path, ratings: list[Rating], protocol: Protocol
+) -> None:
+    # A user with seven ratings of both kinds makes sure that there is something to prepare.
+    data = make_data([*ratings, *one_user(7, user=9)])
+    summary = prepare(data, tmp_path, protocol)
+    expected = slow_rows(data, protocol)
+    written = read(tmp_path)
+    evaluated = {(row["user_id"], row["item_id"]) for split in ("eval", "test") for row in expected[split]}
+    known = {movie for user, movie, _, _ in data.ratings.rows() if (user, movie) not in evaluated}
+    for split in SPLITS:
+        assert [{key: row[key] for key in row if key != "instruction"} for row in written[split]] == expected[split]
+        assert getattr(summary, split) == SplitSummary(
+            users=len({row["user_id"] for row in expected[split]}),
+            rows=len(expected[split]),
+            positives=sum(row["output"] == "Yes" for row in expected[split]),
+            cold=sum(row["item_id"] not in known for row in expected[split]),
+        )
 
 
-@settings(max_examples=40, deadline=None)
-@given(rows=ratings())
-def test_splits_follow_each_other_in_every_timeline(tmp_path_factory, rows):
-    folder = tmp_path_factory.mktemp("prepared")
-    try:
-        prepare(release(rows), folder, Protocol(warmup=5))
-    except LikelyError:
-        return
-    counts = {split: {} for split in ("train", "eval", "test")}
-    order = []
-    for split in counts:
-        for record in read_split(folder, split):
-            counts[split][record["user_id"]] = counts[split].get(record["user_id"], 0) + 1
-            order.append((record["user_id"], record["timestamp"], record["item_id"], split))
-    for user in {row[0] for row in rows}:
-        rest = sum(row[0] == user for row in rows) - 5
-        if rest > 0:
-            assert counts["test"].get(user) == max(1, rest // 10)
-            assert counts["eval"].get(user, 0) == min(max(1, rest // 20), rest - counts["test"][user])
-        splits = [split for *_, split in sorted(entry for entry in order if entry[0] == user)]
-        assert splits == sorted(splits, key=["train", "eval", "test"].index)
+def test_latest_small_has_the_published_number_of_rows(shared_dir: Path) -> None:
+    table = build_timelines(read_movielens(shared_dir / "ml-latest-small").ratings, Protocol())
+    counts = dict(table["split"].value_counts().iter_rows())
+    assert counts == {"warmup": 610 * 15, "train": 78_271, "eval": 4_450, "test": 8_965}
 
 
-def test_anchored_windows_start_at_fixed_points_and_grow():
-    protocol = Protocol(history_length=15)
-    assert [window_start(i, protocol) for i in (15, 29, 30, 44, 45)] == [0, 0, 15, 15, 30]
+@pytest.mark.parametrize("window", ["anchored", "sliding"])
+def test_no_row_of_latest_small_shows_anything_later_than_its_candidate(shared_dir: Path, window: Any) -> None:
+    ratings = read_movielens(shared_dir / "ml-latest-small").ratings
+    movies = numbered_movies(ratings["movie_id"].unique())
+    protocol = Protocol(window=window)
+    table = build_timelines(ratings, protocol)
+    rows = [row for split in SPLITS for row in make_rows(table, movies, split, protocol)]
+    shown = pl.DataFrame({key: [row[key] for row in rows] for key in ("user_id", "item_id", "timestamp", "input")})
+    shown = shown.with_columns(pl.col("input").str.extract_all(r"(?m)^- \d+ \| rated").alias("line")).explode("line")
+    shown = shown.with_columns(pl.col("line").str.extract(r"(\d+)").cast(pl.Int32).alias("movie_id"))
+    times = ratings.select(pl.col("user_id").cast(pl.Int64), "movie_id", pl.col("timestamp").alias("shown_at"))
+    shown = shown.join(times, on=["user_id", "movie_id"], how="left")
+    assert len(rows) == 78_271 + 4_450 + 8_965
+    assert len(shown) >= 15 * len(rows)
+    assert shown["shown_at"].null_count() == 0
+    assert (shown["shown_at"] <= shown["timestamp"]).all()
+    assert (shown["movie_id"] != shown["item_id"]).all()
 
 
-def test_latest_small_gives_the_rows_of_the_protocol(shared_dir, tmp_path):
-    figures = prepare(read_movielens(shared_dir / "ml-latest-small"), tmp_path, Protocol())
-    assert [figures[split].rows for split in ("train", "eval", "test")] == [78_271, 4_450, 8_965]
-    for split in ("eval", "test"):
-        for record in read_split(tmp_path, split)[:500]:
-            assert record["input"].count("\n- ") == record["history_length"] >= 15
+def test_no_evaluated_rating_is_earlier_than_a_trained_one_of_the_same_user(shared_dir: Path) -> None:
+    table = build_timelines(read_movielens(shared_dir / "ml-latest-small").ratings, Protocol())
+    in_time = table.sort("user_id", "timestamp", "movie_id")["split"].to_physical()
+    users = table.sort("user_id", "timestamp", "movie_id")["user_id"]
+    steps = pl.DataFrame({"step": in_time.cast(pl.Int8).diff(), "same": users == users.shift()})
+    assert (steps.filter(pl.col("same"))["step"] >= 0).all()
 
 
-def test_the_history_of_the_sliding_window_alone_ranks_as_measured(shared_dir, tmp_path):
-    """The figures of the fraction of the last 15 movies that were liked, measured independently."""
-    from likely.baselines import history_fraction
-    from likely.metrics import probability_metrics
-    from likely.records import Labels, read_records
+@given(position=st.integers(0, 500), length=st.integers(1, 40))
+def test_windows_are_as_long_as_promised(position: int, length: int) -> None:
+    anchored, sliding = Protocol(history_length=length), Protocol(history_length=length, window="sliding")
+    assert position - window_start(position, sliding) == min(position, length)
+    start = window_start(position, anchored)
+    assert start % length == 0
+    if position >= length:
+        assert length <= position - start <= 2 * length - 1
+    else:
+        assert start == 0
+    # Anchored windows of consecutive positions begin together, except once every `length` positions.
+    assert window_start(position + 1, anchored) in (start, start + length)
 
-    prepare(read_movielens(shared_dir / "ml-latest-small"), tmp_path, Protocol(window="sliding"))
-    records = read_records(tmp_path / "test.json", Labels())
-    liked = np.array([record.output == "Yes" for record in records])
-    figures = probability_metrics(liked, history_fraction(records))
-    assert figures["auc"] == pytest.approx(0.7680, abs=5e-4)
-    assert figures["accuracy"] == pytest.approx(0.6918, abs=5e-4)
-    assert figures["f1"] == pytest.approx(0.6666, abs=5e-4)
+
+@pytest.mark.parametrize(("count", "expected"), [(16, (0, 0, 1)), (17, (0, 1, 1)), (18, (1, 1, 1)), (35, (17, 1, 2))])
+def test_users_with_few_ratings_give_test_rows_first(
+    tmp_path: Path, count: int, expected: tuple[int, int, int]
+) -> None:
+    summary = prepare(make_data(one_user(count)), tmp_path)
+    assert (summary.train.rows, summary.eval.rows, summary.test.rows) == expected
+
+
+def test_a_record_reads_as_documented_and_is_a_valid_record(tmp_path: Path) -> None:
+    ratings = [(7, 1, 4.5, 10), (7, 2, 3.0, 10), (7, 3, 5.0, 5), (7, 4, 3.5, 20)]
+    data = make_data(ratings)
+    movies = pl.DataFrame(
+        {
+            "movie_id": [4, 3, 2, 1],
+            "title": ["Heat", "Les Misérables", "Cosmos", "Paterson"],
+            "year": [1995, 1995, None, 2016],
+            "genres": [["Action", "Crime"], ["Drama"], ["Documentary"], []],
+        },
+        schema_overrides=data.movies.schema,
+    )
+    prepare(dataclasses.replace(data, movies=movies), tmp_path, Protocol(warmup=3, like_threshold=3.5))
+    (row,) = read(tmp_path)["test"]
+    assert row["input"] == (
+        "History, oldest first:\n"
+        "- Les Misérables (1995) | Drama | rated 5\n"
+        "- Paterson (2016) | rated 4.5\n"
+        "- Cosmos | Documentary | rated 3\n"
+        "Candidate: Heat (1995) | Action, Crime"
+    )
+    assert row["instruction"].endswith("that is, rate it 3.5 or higher? Answer Yes or No.")
+    assert {key: row[key] for key in ("output", "user_id", "item_id", "timestamp")} == {
+        "output": "Yes", "user_id": 7, "item_id": 4, "timestamp": 20,
+    }  # fmt: skip
+    assert (row["history_likes"], row["history_length"]) == (2, 3)
+    (record,) = read_records(tmp_path / "test.json", Labels())
+    assert (record.user_id, record.item_id, record.output) == ("7", "4", "Yes")
+
+
+def test_the_preparation_is_described_beside_the_files(tmp_path: Path) -> None:
+    protocol = Protocol(warmup=4, window="sliding")
+    summary = prepare(make_data(one_user(30)), tmp_path, protocol, max_users=1, seed=3)
+    description = json.loads((tmp_path / "preparation.json").read_text())
+    assert description["dataset"] == "invented"
+    assert Protocol(**description["protocol"]) == protocol
+    assert (description["max_users"], description["seed"]) == (1, 3)
+    assert description["splits"] == dataclasses.asdict(summary)
+    assert {path.name for path in tmp_path.iterdir()} == {*(f"{split}.json" for split in SPLITS), "preparation.json"}
+
+
+def test_max_users_keeps_whole_users_chosen_by_the_seed(tmp_path: Path) -> None:
+    # Users 1 to 9 have too few ratings for any row and must not take up places.
+    ratings = [row for user in range(1, 30) for row in one_user(5 if user < 10 else 25, user)]
+    data = make_data(ratings)
+    prepare(data, tmp_path / "all")
+    everything = read(tmp_path / "all")
+    chosen = []
+    for seed in (0, 0, 1, 2):
+        prepare(data, tmp_path / "some", max_users=6, seed=seed)
+        some = read(tmp_path / "some")
+        users = {row["user_id"] for row in some["train"]}
+        assert len(users) == 6
+        for split in SPLITS:
+            assert some[split] == [row for row in everything[split] if row["user_id"] in users]
+        chosen.append(users)
+    assert chosen[0] == chosen[1]
+    assert len({frozenset(users) for users in chosen}) > 1
+    prepare(data, tmp_path / "some", max_users=1000)
+    assert read(tmp_path / "some") == everything
+
+
+def test_a_failure_leaves_the_files_of_the_last_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(make_data(one_user(20)), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def run_out_of_space(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+        if path.name == "test.json":
+            raise OSError(28, "No space left on device")
+        return write_records(path, rows)
+
+    monkeypatch.setattr(timelines, "write_records", run_out_of_space)
+    with pytest.raises(LikelyError, match="No space left"):
+        prepare(make_data(one_user(40)), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(
-    ("protocol", "complaint"),
+    ("values", "message"),
     [
-        (Protocol(warmup=0), "warmup 0"),
-        (Protocol(history_length=0), "history_len 0"),
-        (Protocol(window="rolling"), "anchored or sliding"),
-        (Protocol(like_threshold=6), "like_threshold 6"),
-        (Protocol(test_fraction=0.8, eval_fraction=0.3), "leave something to train on"),
-        (Protocol(warmup=500), "enough ratings"),
+        ({"warmup": 0}, "warmup is 0"),
+        ({"history_length": 0}, "history_length is 0"),
+        ({"window": "rolling"}, "window is 'rolling'"),
+        ({"like_threshold": 5.5}, "like_threshold is 5.5"),
+        ({"like_threshold": 0.5}, "like_threshold is 0.5"),
+        ({"like_threshold": math.nan}, "like_threshold is nan"),
+        ({"test_fraction": 0.0}, "test_fraction is 0.0"),
+        ({"eval_fraction": 1.0}, "eval_fraction is 1.0"),
+        ({"test_fraction": 0.6, "eval_fraction": 0.4}, "leave nothing to train on"),
     ],
 )
-def test_a_protocol_that_makes_no_sense_writes_nothing(tmp_path, protocol, complaint):
-    data = read_movielens(make_sample(tmp_path / "sample", users=3))
-    with pytest.raises(LikelyError, match=complaint):
-        prepare(data, tmp_path / "out", protocol)
+def test_a_protocol_out_of_range_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(LikelyError, match=message):
+        Protocol(**values)
+
+
+def test_data_without_rows_or_without_both_answers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LikelyError, match="No user of invented has more than 15 ratings"):
+        prepare(make_data(one_user(15)), tmp_path / "out")
+    with pytest.raises(LikelyError, match="like_threshold 5 none of the ratings"):
+        prepare(make_data(one_user(30)), tmp_path / "out", Protocol(like_threshold=5))
+    with pytest.raises(LikelyError, match="like_threshold 2 all of the ratings"):
+        prepare(make_data(one_user(30)), tmp_path / "out", Protocol(like_threshold=2))
+    with pytest.raises(LikelyError, match="max_users is 0"):
+        prepare(make_data(one_user(30)), tmp_path / "out", max_users=0)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_subset_is_of_whole_users_and_seeded(tmp_path):
-    data = read_movielens(make_sample(tmp_path / "sample", users=9))
-    prepare(data, tmp_path / "out", Protocol(), max_users=4, seed=1)
-    users = {record["user_id"] for record in read_split(tmp_path / "out", "train")}
-    prepare(data, tmp_path / "again", Protocol(), max_users=4, seed=1)
-    assert len(users) == 4
-    assert (tmp_path / "out" / "train.json").read_bytes() == (tmp_path / "again" / "train.json").read_bytes()
+def test_an_output_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(LikelyError, match=r"Cannot write to .*choose another output folder"):
+            prepare(make_data(one_user(30)), folder)

@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from likely.config import RunConfig
 from likely.errors import LikelyError
+from likely.records import Labels, find_data, read_records
+from likely.sampling import subset_of_users
+from likely.sources import resolve_model
 
 PERCENTILES = (50, 90, 95, 99, 100)
 BAR_WIDTH = 40
+BESIDE_BAR = 27
+"""Columns that a line of the histogram takes beside its bar."""
+NARROW = 72
+"""Below this console width the percentiles stand below each other, because a table would cut them."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,17 @@ def advised_cutoff(statistics: LengthStatistics) -> int:
 
 
 def histogram(lengths: Sequence[int], bins: int = 12) -> list[tuple[int, int, int]]:
-    """Return (from, below, count) for bins of equal width between the shortest and the longest."""
+    """Count lengths in at most `bins` bins of equal, whole width from the shortest to the longest.
+
+    Returns:
+        (first, last, count) of each bin, both ends included, so that no length belongs to two.
+    """
     values: NDArray[np.int64] = np.asarray(lengths)
-    counts, edges = np.histogram(values, bins=min(bins, int(values.max() - values.min()) + 1))
-    ends = np.ceil(edges).astype(int)
-    return [(int(a), int(b), int(n)) for a, b, n in zip(ends[:-1], ends[1:], counts, strict=True)]
+    shortest, longest = int(values.min()), int(values.max())
+    width = -(-(longest - shortest + 1) // bins)
+    counts = np.bincount((values - shortest) // width)
+    firsts = range(shortest, longest + 1, width)
+    return [(first, min(first + width - 1, longest), int(n)) for first, n in zip(firsts, counts, strict=True)]
 
 
 def print_audit(console: Console, lengths: Sequence[int], unit: str, cutoff_len: int | None) -> None:
@@ -64,17 +78,14 @@ def print_audit(console: Console, lengths: Sequence[int], unit: str, cutoff_len:
         cutoff_len: as configured; None where lengths are not tokens.
     """
     statistics = length_statistics(lengths)
-    table = Table(title=f"Length of {statistics.count:,} records in {unit}", title_justify="left")
-    row = {"min": statistics.minimum, "mean": statistics.mean, "max": statistics.maximum}
-    row |= {f"p{p}": value for p, value in statistics.percentiles.items()}
-    for name in row:
-        table.add_column(name, justify="right")
-    table.add_row(*(f"{value:,.1f}" if name == "mean" else f"{value:,}" for name, value in row.items()))
-    console.print(table)
-    most = max(count for _, _, count in histogram(lengths))
-    for start, end, count in histogram(lengths):
-        bar = "█" * round(BAR_WIDTH * count / most) or ("▏" if count else "")
-        console.print(f"  {start:>6,} – {end:>6,}  [cyan]{bar:<{BAR_WIDTH}}[/cyan] {count:>7,}", highlight=False)
+    console.print(f"[italic]Length of {statistics.count:,} records in {unit}[/italic]", highlight=False)
+    console.print(_statistics_table(statistics, console.width))
+    counted = histogram(lengths)
+    most = max(count for _, _, count in counted)
+    bar_width = max(min(BAR_WIDTH, console.width - BESIDE_BAR), 1)
+    for first, last, count in counted:
+        bar = "█" * round(bar_width * count / most) or ("▏" if count else "")
+        console.print(f"  {first:>6,} – {last:>6,}  [cyan]{bar:<{bar_width}}[/cyan] {count:>7,}", highlight=False)
     if cutoff_len is not None:
         longer = sum(length > cutoff_len for length in lengths)
         console.print(
@@ -82,3 +93,39 @@ def print_audit(console: Console, lengths: Sequence[int], unit: str, cutoff_len:
             f"({longer / statistics.count:.1%}); 95% fit into [bold]cutoff_len: {advised_cutoff(statistics)}[/bold].",
             highlight=False,
         )
+
+
+def _statistics_table(statistics: LengthStatistics, width: int) -> Table:
+    row = {"min": statistics.minimum, "mean": statistics.mean, "max": statistics.maximum}
+    row |= {f"p{p}": value for p, value in statistics.percentiles.items()}
+    cells = [f"{value:,.1f}" if name == "mean" else f"{value:,}" for name, value in row.items()]
+    table = Table(show_header=width >= NARROW)
+    if width < NARROW:
+        for name, cell in zip(row, cells, strict=True):
+            table.add_row(name, cell)
+        return table
+    for name in row:
+        table.add_column(name, justify="right")
+    table.add_row(*cells)
+    return table
+
+
+def prompt_lengths(config: RunConfig, max_samples: int | None, in_characters: bool) -> list[int]:
+    """Return the length of each training record with its answer, uncut, in tokens or characters.
+
+    Tokens are counted by the prompt builder of training. Characters are those of the record itself.
+    """
+    from likely.model import check_model_folder, load_tokenizer
+    from likely.prompt import PromptBuilder, user_turn
+
+    labels = Labels(config.positive_label, config.negative_label)
+    files = find_data(config.dataset_dir, config.dataset, config.train_file, config.eval_file, config.test_file)
+    if files.train is None:
+        raise LikelyError("The configuration names no training file; set train_file or a dataset with one.")
+    records = subset_of_users(read_records(files.train, labels, files.columns), max_samples, config.seed)
+    if in_characters:
+        return [len(record.system) + len(user_turn(record)) + len(record.output) for record in records]
+    location = resolve_model(config.model_name_or_path).location
+    check_model_folder(location, needs_weights=False)
+    builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels, cutoff_len=1 << 30)
+    return [len(encoded.input_ids) + 1 for encoded in builder.encode_all(records)]

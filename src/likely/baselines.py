@@ -21,8 +21,8 @@ def item_like_rate(
         train: records to count in.
         rows: records to answer.
         labels: which output is a like.
-        smoothing: number of imaginary records with the overall rate that every candidate gets; one
-            that was never seen has just these.
+        smoothing: number of imaginary records with the overall rate that every candidate gets, above 0;
+            one that was never seen has just these, that is, the overall rate.
 
     Returns:
         float64 [rows].
@@ -30,13 +30,15 @@ def item_like_rate(
     Raises:
         LikelyError: records have no `item_id`.
     """
+    assert train
+    assert smoothing > 0
     likes: dict[str, int] = {}
     counts: dict[str, int] = {}
     for record in train:
         item = _item(record)
         counts[item] = counts.get(item, 0) + 1
         likes[item] = likes.get(item, 0) + (record.output == labels.positive)
-    overall = sum(likes.values()) / max(len(train), 1)
+    overall = sum(likes.values()) / len(train)
     return np.array(
         [(likes.get(_item(row), 0) + smoothing * overall) / (counts.get(_item(row), 0) + smoothing) for row in rows]
     )
@@ -61,6 +63,15 @@ def history_fraction(rows: Sequence[Record]) -> FloatRows:
             )
         fractions[place] = likes / max(length, 1)
     return fractions
+
+
+def always_yes(rows: Sequence[Record]) -> FloatRows:
+    """Return 1 for each row: the F1 that knowing nothing gives.
+
+    Returns:
+        float64 [rows].
+    """
+    return np.ones(len(rows))
 
 
 def _item(record: Record) -> str:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import click
 import typer
@@ -40,7 +40,9 @@ def prepare(
     history_len: Annotated[
         int, typer.Option(help="Movies of history; anchored windows hold up to twice as many.")
     ] = 15,
-    window: Annotated[str, typer.Option(help="anchored (shares prompts) or sliding.")] = "anchored",
+    window: Annotated[
+        Literal["anchored", "sliding"], typer.Option(help="anchored shares prompts; sliding does not.")
+    ] = "anchored",
     warmup: Annotated[int, typer.Option(help="First ratings of a user that are only history.")] = 15,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
     seed: Annotated[int, typer.Option(help="Of that choice.")] = 42,
@@ -48,8 +50,8 @@ def prepare(
     """Turn MovieLens ratings into records without leaks from the future."""
     from rich.console import Console
 
+    from likely.preparing import prepare_dataset
     from likely.timelines import Protocol
-    from likely.verbs import prepare_dataset
 
     protocol = Protocol(warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold)
     prepare_dataset(Console(), dataset, source, output, protocol, max_users, seed)
@@ -65,9 +67,8 @@ def audit(
     """Measure how long the prompts are, through the very builder of training."""
     from rich.console import Console
 
-    from likely.audit import print_audit
+    from likely.audit import print_audit, prompt_lengths
     from likely.config import load_config
-    from likely.verbs import prompt_lengths
 
     run = load_config(config, overrides or ())
     lengths = prompt_lengths(run, max_samples, char_only)
@@ -118,8 +119,8 @@ def infer(
     """Compare base model and adapter: examples, P(Yes) of both, metrics."""
     from rich.console import Console
 
+    from likely.inference import run_comparison
     from likely.report import example_table, summary_table
-    from likely.verbs import run_comparison
 
     console = Console()
     _quieten()
@@ -145,8 +146,8 @@ def evaluate(
     """Measure base, adapter and baselines on all test rows, and write the figures beside the adapter."""
     from rich.console import Console
 
+    from likely.inference import run_comparison
     from likely.report import summary_table, write_json
-    from likely.verbs import run_comparison
 
     console = Console()
     _quieten()

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from likely.audit import print_audit
+from likely.audit import print_audit, prompt_lengths
 from likely.config import RunConfig, load_config
 from likely.errors import LikelyError
-from likely.inference import write_scores
+from likely.inference import run_comparison, write_scores
 from likely.metrics import answer_metrics
 from likely.movielens import read_movielens
+from likely.preparing import preparation_table
 from likely.records import Labels, Record, read_records
 from likely.report import print_next_commands, print_run, summary_table
 from likely.sample_data import make_sample
@@ -23,7 +24,6 @@ from likely.sources import CATALOGUE, resolve_dataset, resolve_model
 from likely.timelines import Protocol, prepare
 from likely.tiny_base import CHAT_TEMPLATE, make_tiny_base
 from likely.training import train
-from likely.verbs import preparation_table, prompt_lengths, run_comparison
 
 CONFIG = Path("finetune/configs/demo.yaml")
 MODEL, DATASET = "smollm2-135m", "ml-100k"

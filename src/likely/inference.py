@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.console import Console
 
 from likely.answers import Answers
 from likely.attention import look_around, resolve_attention
@@ -30,11 +31,13 @@ from likely.model import (
     load_base,
     load_tokenizer,
 )
+from likely.progress import progress_bar
 from likely.prompt import PromptBuilder
 from likely.records import DataFiles, Labels, Record, find_data, read_records
 from likely.report import SummaryRow
 from likely.sampling import subset_of_users
 from likely.scoring import Progress, ScoringPlan, score_base_and_adapter
+from likely.sources import resolve_model
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -111,6 +114,25 @@ def compare(
         SummaryRow("with the adapter", answer_metrics(adapter, users)),
     ]
     return Comparison(list(records), base, adapter, rows)
+
+
+def run_comparison(
+    console: Console,
+    adapter_dir: Path,
+    config_path: Path | None,
+    overrides: Sequence[str],
+    data: Path | None,
+    max_samples: int | None,
+) -> Comparison:
+    """Score a run's records with base and adapter, with a bar."""
+    config = config_of(adapter_dir, config_path, overrides)
+    records = records_to_score(config, data, max_samples)
+    location = resolve_model(config.model_name_or_path).location
+    with progress_bar(console) as bar:
+        task = bar.add_task("scoring base and adapter", total=2 * len(records), figures="")
+        return compare(
+            config, location, adapter_dir, records, lambda done, total: bar.update(task, completed=done, total=total)
+        )
 
 
 def load_adapted(config: RunConfig, model_path: str, adapter_dir: Path) -> "PeftModel":

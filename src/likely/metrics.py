@@ -31,6 +31,8 @@ def answer_metrics(answers: Answers, users: Sequence[str | None] = ()) -> dict[s
         answered: share of rows whose likeliest token is one of the labels.
         label_mass: mean probability of the two labels together.
     """
+    assert np.isfinite(answers.loss).all()
+    assert np.isfinite(answers.label_mass).all()
     said_right = np.where(answers.liked, answers.says_yes, answers.says_no)
     return {
         "loss": float(answers.loss.mean()),
@@ -57,6 +59,7 @@ def ranking_metrics(liked: BoolRows, p_yes: FloatRows, users: Sequence[str | Non
     """Return auc, uauc (if users are known), log_loss and ece of probabilities."""
     assert len(liked) == len(p_yes) > 0
     assert np.isfinite(p_yes).all()
+    assert len(users) in (0, len(p_yes))
     of_users = {"uauc": user_auc(liked, p_yes, users)} if len(users) and None not in users else {}
     return {
         "auc": auc(liked, p_yes),
@@ -77,8 +80,7 @@ def auc(liked: BoolRows, scores: FloatRows) -> float:
 
 def user_auc(liked: BoolRows, scores: FloatRows, users: Sequence[str | None]) -> float:
     """Return the unweighted mean of :func:`auc` over users with both labels (UAUC, as in CoLLM); nan without any."""
-    names, user_of_row = np.unique(np.array([str(user) for user in users]), return_inverse=True)
-    rows_by_user = np.split(np.argsort(user_of_row, kind="stable"), np.cumsum(np.bincount(user_of_row))[:-1])
+    rows_by_user = _rows_by_user(users)
     areas = [auc(liked[rows], scores[rows]) for rows in rows_by_user if 0 < liked[rows].sum() < len(rows)]
     return float(np.mean(areas)) if areas else float("nan")
 
@@ -116,14 +118,27 @@ def user_interval(
         users: whose rows they are.
         draws: number of resamples.
         seed: of the resamples.
+
+    Returns:
+        The 2.5% and 97.5% quantiles over the resamples that have the figure; nan if none has.
     """
-    _, user_of_row = np.unique(np.array(users), return_inverse=True)
-    counts = np.bincount(user_of_row)
-    rows_by_user = np.split(np.argsort(user_of_row, kind="stable"), np.cumsum(counts)[:-1])
+    rows_by_user = _rows_by_user(users)
     random = np.random.default_rng(seed)
     figures = [
-        metric(np.concatenate([rows_by_user[user] for user in random.integers(0, len(counts), len(counts))]))
+        metric(
+            np.concatenate([rows_by_user[user] for user in random.integers(0, len(rows_by_user), len(rows_by_user))])
+        )
         for _ in range(draws)
     ]
-    low, high = np.nanquantile(figures, [0.025, 0.975])
+    known = [figure for figure in figures if not np.isnan(figure)]
+    if not known:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _rows_by_user(users: Sequence[str | None]) -> list[NDArray[np.int64]]:
+    """Return the row indices of each user."""
+    _, user_of_row = np.unique(np.array([str(user) for user in users]), return_inverse=True)
+    order = np.argsort(user_of_row, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(user_of_row))[:-1])

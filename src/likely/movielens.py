@@ -62,7 +62,7 @@ COLONS = Layout("ratings.dat", "movies.dat", "::")
 TABS = Layout("u.data", "u.item", "\t")
 RECBOLE = Layout("*.inter", "*.item", "\t", ("user_id:token", "item_id:token", "rating:float", "timestamp:float"))
 LAYOUTS = (CSV, COLONS, TABS, RECBOLE)
-"""ml-latest*, 20M, 25M, 32M; 1M, 10M; 100K; RecBole's copies. The first whose ratings file is there counts."""
+"""ml-latest*, 20M, 25M, 32M; 1M, 10M; 100K; RecBole's copies. The first whose ratings file exists counts."""
 
 
 @dataclass(frozen=True)
@@ -163,17 +163,17 @@ def _read_file(source: Path, name: str) -> _Text:
 
 
 def _read_ratings(file: _Text, layout: Layout, movies: pl.DataFrame, movies_name: str) -> pl.DataFrame:
-    """Parse and check ratings; polars makes nulls of what it cannot parse, and these are looked up by line."""
+    """Parse and check ratings; polars makes nulls of what it cannot parse; these are looked up by line."""
     data, separator = file.data, layout.separator
     if separator == "::":  # polars takes separators of one byte only
         data, separator = data.replace(b"::", b"\t"), "\t"
     schema = _schema(file, layout, separator)
-    header_lines = 1 if layout.header else 0
+    first_line = _first_rating(data, 1 if layout.header else 0)
     try:
         table = pl.read_csv(
             io.BytesIO(data),
             has_header=False,
-            skip_lines=header_lines,
+            skip_lines=first_line,
             separator=separator,
             schema=schema,
             quote_char=None,
@@ -181,7 +181,7 @@ def _read_ratings(file: _Text, layout: Layout, movies: pl.DataFrame, movies_name
         ).select(*RATING_TYPES)
     except pl.exceptions.PolarsError as error:
         raise LikelyError(_wrong_field_count(_Text(file.name, data), separator, len(schema))) from error
-    _check_values(table, file, header_lines)
+    _check_values(table, file, first_line)
     table = table.drop_nulls().with_columns(pl.col("timestamp").cast(pl.Int64))
     if table.is_empty():
         raise LikelyError(f"{file.name} holds no ratings; give a complete MovieLens release.")
@@ -211,15 +211,26 @@ def _schema(file: _Text, layout: Layout, separator: str) -> dict[str, type[pl.Da
     return {name: RATING_TYPES.get(name, pl.String) for name in ordered}
 
 
-def _check_values(table: pl.DataFrame, file: _Text, header_lines: int) -> None:
-    """Check what was parsed; row r of the table is line r + header_lines + 1 of the file, even if it is blank."""
+def _first_rating(data: bytes, header_lines: int) -> int:
+    """Return how many lines to skip: the header and blank ones after it, by which polars would count the columns."""
+    lines = io.BytesIO(data)
+    for _ in range(header_lines):
+        lines.readline()
+    skipped = header_lines
+    while (line := lines.readline()) and not line.strip():
+        skipped += 1
+    return skipped
+
+
+def _check_values(table: pl.DataFrame, file: _Text, first_line: int) -> None:
+    """Check what was parsed; row r of the table is line r + first_line + 1 of the file, even if blank."""
     rating, timestamp = pl.col("rating"), pl.col("timestamp")
     sound = rating.is_between(LOWEST_RATING, HIGHEST_RATING) & timestamp.is_finite()
     sound &= pl.col("user_id").is_not_null() & pl.col("movie_id").is_not_null()
     suspicious = table.select((~sound.fill_null(False)).arg_true()).to_series().to_list()
     lines = file.data.split(b"\n") if suspicious else []
     for row in suspicious:
-        line = row + header_lines
+        line = row + first_line
         if lines[line].strip():
             raise LikelyError(_wrong_value(table.row(row), lines[line], line + 1, file.name))
     # One sortable number a pair: sorting 32 million of them is much cheaper than hashing rows.
@@ -231,7 +242,7 @@ def _check_values(table: pl.DataFrame, file: _Text, header_lines: int) -> None:
         row = int(pairs.select(again.arg_max()).item())
         user, movie = table.row(row)[:2]
         raise LikelyError(
-            f"Line {row + header_lines + 1} of {file.name} rates movie {movie} by user {user} once more; "
+            f"Line {row + first_line + 1} of {file.name} rates movie {movie} by user {user} once more; "
             "keep one rating of each pair."
         )
 

@@ -6,6 +6,7 @@ shuffled are groups of records that grow from the same history.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -69,8 +70,7 @@ def shuffled_groups(runs: Sequence[Sequence[int]], group_size: int, seed: int) -
         for run in runs:
             first = int(random.integers(1, group_size + 1))
             cuts = [0, *range(first, len(run), group_size), len(run)]
-            groups += [run[start:end] for start, end in zip(cuts[:-1], cuts[1:], strict=True) if end > start]
+            groups += [run[start:end] for start, end in pairwise(cuts) if end > start]
         return [index for place in random.permutation(len(groups)) for index in groups[place]]
 
     return order
-

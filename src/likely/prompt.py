@@ -147,14 +147,15 @@ class PromptBuilder:
         return [int(place) for place in inside[:-1] if HISTORY_LINE.match(pieces[place])]
 
     def _frame(self, record: Record) -> tuple[str, str]:
-        """Return what the chat template writes before and after the user's last turn; rendered once for each context."""
+        """Return what the chat template writes before and after the user's last turn, rendered once a context."""
         key = (record.system, record.history)
         if key not in self._frames:
             rendered = self._apply_template([*context(record), {"role": "user", "content": _USER_TURN}])
             before, found, after = rendered.partition(_USER_TURN)
             if not found:
                 raise LikelyError(
-                    f"The chat template of {self.tokenizer.name_or_path!r} changes the user's text; choose another model."
+                    f"The chat template of {self.tokenizer.name_or_path!r} changes the user's text; "
+                    "choose another model."
                 )
             self._frames[key] = (before, after)
         return self._frames[key]

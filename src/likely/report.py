@@ -10,14 +10,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from likely.answers import Answers
 from likely.records import Record
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 HIGHER_IS_BETTER = {"accuracy": "accuracy", "f1": "F1 (Yes)", "auc": "AUC", "uauc": "UAUC", "answered": "answered"}
 
@@ -31,18 +35,33 @@ class SummaryRow:
     is_baseline: bool = False
 
 
-def summary_table(rows: Sequence[SummaryRow], title: str) -> Table:
-    """Return a table of models and baselines, the best figure of each column in bold."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column("on the same rows", no_wrap=True)
+@dataclass(frozen=True)
+class FittingTable:
+    """A table that rich prints in its wide form where all of that fits the console, else in its narrow form."""
+
+    wide: Table
+    narrow: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the form that loses no figure."""
+        needed = Measurement.get(console, options.update(width=1000), self.wide).maximum
+        yield self.wide if needed <= options.max_width else self.narrow
+
+
+def summary_table(rows: Sequence[SummaryRow], title: str) -> FittingTable:
+    """Return a table of models and, dimmed, baselines; the best figure of each column in bold."""
     columns = [name for name in HIGHER_IS_BETTER if any(name in row.metrics for row in rows)]
+    wide = Table("on the same rows", title=title, title_justify="left", header_style="bold")
+    narrow = Table("on the same rows", "", title=title, title_justify="left", header_style="bold", show_lines=True)
     for name in columns:
-        table.add_column(HIGHER_IS_BETTER[name], justify="right")
+        wide.add_column(HIGHER_IS_BETTER[name], justify="right")
     for row in rows:
-        cells = [_cell(name, row, rows) for name in columns]
         style = "dim" if row.is_baseline else ""
-        table.add_row(escape(row.name), *cells, style=style)
-    return table
+        cells = [_cell(name, row, rows) for name in columns]
+        wide.add_row(escape(row.name), *cells, style=style)
+        figures = [f"{HIGHER_IS_BETTER[name]} {cell}" for name, cell in zip(columns, cells, strict=True)]
+        narrow.add_row(escape(row.name), "\n".join(figures), style=style)
+    return FittingTable(wide, narrow)
 
 
 def example_table(
@@ -57,7 +76,7 @@ def example_table(
         end = "\n".join((record.input or record.instruction).splitlines()[-lines:])
         table.add_row(
             escape(end),
-            record.output,
+            escape(record.output),
             *(_probability(answers.p_yes[place], bool(answers.liked[place])) for answers in (base, adapter)),
         )
     return table
@@ -73,9 +92,9 @@ def print_run(
     best = metrics["eval"]
     figures = "  ".join(f"{label} {best[name]:.4f}" for name, label in names.items() if name in best)
     trained = metrics["train"]
+    found = f"best at step {metrics['best_step']}: {figures}" if figures else "not evaluated"
     console.print(
-        f"[bold]Trained[/bold]    {trained['records']:,} records in {trained['seconds'] / 60:.1f} min; "
-        f"best at step {metrics['best_step']}: {figures or 'not evaluated'}",
+        f"[bold]Trained[/bold]    {trained['records']:,} records in {trained['seconds'] / 60:.1f} min; {found}",
         highlight=False,
     )
 
@@ -91,11 +110,11 @@ def print_next_commands(console: Console, adapter_dir: Path, commands: Sequence[
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically; numbers that are not finite become null."""
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
     ) as out:
-        json.dump(_finite(value), out, indent=2, ensure_ascii=False)
-        out.write("\n")
+        out.write(text)
     os.chmod(out.name, 0o644)
     os.replace(out.name, path)
 
@@ -113,25 +132,38 @@ def save_training_plot(log: Sequence[Mapping[str, float]], path: Path) -> None:
     figure = Figure(figsize=(8, 4), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     losses, areas = figure.subplots(1, 2)
-    for name, label, colour in (("loss", "training", "#9db4c8"), ("eval_loss", "evaluation", "#1f5f99")):
-        steps, values = _curve(log, name)
-        losses.plot(steps, values, label=label, color=colour, marker="o" if name == "eval_loss" else None)
+    _draw(losses, log, [("loss", "training", "#9db4c8"), ("eval_loss", "evaluation", "#1f5f99")])
     losses.set(xlabel="optimizer steps", ylabel="loss at the answer (nats)", title="Loss")
-    losses.legend(frameon=False)
-    areas.plot(*_curve(log, "eval_auc"), color="#c2571a", marker="o", label="AUC")
-    areas.plot(*_curve(log, "eval_accuracy"), color="#e0a576", marker="o", label="accuracy")
+    _draw(areas, log, [("eval_auc", "AUC", "#c2571a"), ("eval_accuracy", "accuracy", "#e0a576")])
     areas.set(xlabel="optimizer steps", title="Evaluation")
-    areas.legend(frameon=False)
-    for axes in (losses, areas):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
     temporary = path.with_name(f".{path.name}-{os.getpid()}.png")
     canvas.print_png(str(temporary))
     os.replace(temporary, path)
 
 
+def _draw(axes: "Axes", log: Sequence[Mapping[str, float]], curves: Sequence[tuple[str, str, str]]) -> None:
+    """Draw the curves (key, label, colour) that have a point, or say that there are none."""
+    from matplotlib.ticker import MaxNLocator
+
+    drawn = 0
+    for name, label, colour in curves:
+        steps, values = _curve(log, name)
+        if steps:
+            few_points = name.startswith("eval_") or len(steps) == 1
+            axes.plot(steps, values, label=label, color=colour, marker="o" if few_points else None)
+            drawn += 1
+    if drawn:
+        axes.legend(frameon=False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="grey")
+        axes.set(xticks=[], yticks=[])
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+
+
 def _curve(log: Sequence[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:
-    entries = [entry for entry in log if name in entry and "step" in entry]
+    entries = [entry for entry in log if "step" in entry and math.isfinite(entry.get(name, math.nan))]
     return [entry["step"] for entry in entries], [entry[name] for entry in entries]
 
 

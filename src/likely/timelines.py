@@ -1,259 +1,299 @@
-"""From ratings to records: each user's timeline, split so that nothing is told of the future.
+"""Turns ratings into records: what a user rated so far, a candidate, and whether the user liked it.
 
-Takes the tables of `movielens` and writes train.json, eval.json and test.json through `records`.
-
-A user's ratings in time order are a timeline. Every rating after the warm-up becomes one record:
-the ratings before it are its history, its movie is the candidate, and whether the rating is a like
-is the answer. The last ratings of each user are for testing, those before them for evaluation.
+Takes the tables of `movielens`, puts each user's ratings in time order (the timeline), splits the
+timeline so that no evaluated rating is earlier than a trained one of the same user, and writes
+train.json, eval.json and test.json through `records`.
 """
 
+import dataclasses
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from likely.errors import LikelyError
-from likely.movielens import HIGHEST_RATING, MovieLens
+from likely.movielens import HIGHEST_RATING, LOWEST_RATING, MovieLens
 from likely.records import write_records
 
-SPLITS = ("train", "eval", "test")
-WARMUP = -1
-INSTRUCTION = (
-    "A user rated movies on a scale up to 5 stars. From the history below, will this user like the candidate movie "
-    "at its end, that is, rate it {threshold:g} or higher? Answer Yes or No."
-)
+Split = Literal["train", "eval", "test"]
+SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How timelines become records.
+    """What becomes of a timeline of n ratings, at positions 0 to n - 1.
+
+    The first `warmup` ratings are history only. Of the m ratings after them the last
+    max(1, floor(m * test_fraction)) are test rows, the max(1, floor(m * eval_fraction)) before
+    those are eval rows and the others train rows. Where m is too small for all three, test rows
+    come first, then eval rows: m = 1 gives a test row, m = 2 an eval and a test row, and a user
+    with m <= 0 has no rows.
 
     Attributes:
-        warmup: first ratings of each user that are only history.
-        history_length: ratings of a sliding window; an anchored one holds from so many to twice as many, less one.
-        window: `anchored` windows start at fixed points of the timeline and grow, so that a user's
-            consecutive records share all but their last lines; `sliding` ones always hold the last ratings.
-        like_threshold: a rating from here on is a like, in stars.
-        test_fraction: of a user's ratings after the warm-up, rounded down but at least one.
-        eval_fraction: likewise, of those before the test ratings.
+        warmup: ratings at the beginning of a timeline that are never candidates.
+        history_length: ratings in a record's history; see :func:`window_start`.
+        window: "anchored" histories of one user share their beginning, "sliding" ones do not.
+        like_threshold: a rating of at least so many stars is a like.
+        test_fraction: share of the ratings after the warm-up.
+        eval_fraction: share of the ratings after the warm-up.
+
+    Raises:
+        LikelyError: a value is out of range.
     """
 
     warmup: int = 15
     history_length: int = 15
-    window: str = "anchored"
+    window: Literal["anchored", "sliding"] = "anchored"
     like_threshold: float = 4.0
     test_fraction: float = 0.10
     eval_fraction: float = 0.05
 
-    def check(self) -> None:
-        """Raise LikelyError for what makes no sense."""
-        if self.warmup < 1 or self.history_length < 1:
-            raise LikelyError(
-                f"warmup {self.warmup} and history_len {self.history_length} have to be at least 1, "
-                "or records would have no history."
-            )
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name in ("warmup", "history_length"):
+            _check_positive(name, getattr(self, name))
         if self.window not in ("anchored", "sliding"):
-            raise LikelyError(f"window {self.window!r} is unknown; it can be anchored or sliding.")
-        if not 0.5 < self.like_threshold <= HIGHEST_RATING:
-            raise LikelyError(f"like_threshold {self.like_threshold:g} has to lie above 0.5 and at most at 5 stars.")
-        if min(self.test_fraction, self.eval_fraction) < 0 or self.test_fraction + self.eval_fraction >= 1:
-            raise LikelyError("test_fraction and eval_fraction have to be at least 0 and leave something to train on.")
+            raise LikelyError(f"window is {self.window!r}; set it to anchored or sliding.")
+        if not LOWEST_RATING < self.like_threshold <= HIGHEST_RATING:
+            raise LikelyError(
+                f"like_threshold is {self.like_threshold:g}, so that all ratings or none would be likes; set it "
+                f"above {LOWEST_RATING:g} and at most to {HIGHEST_RATING:g} stars."
+            )
+        for name in ("test_fraction", "eval_fraction"):
+            if not 0 < getattr(self, name) < 1:
+                raise LikelyError(f"{name} is {getattr(self, name)}; set it between 0 and 1.")
+        if self.test_fraction + self.eval_fraction >= 1:
+            raise LikelyError("test_fraction and eval_fraction leave nothing to train on; lower their sum below 1.")
 
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """One line of the table that preparing prints.
+    """What one file holds.
 
     Attributes:
-        users: users with a record in the split.
+        users: with at least one row.
         rows: records.
-        likes: records whose answer is Yes.
-        unseen: records whose candidate nobody rated in training or warm-up.
+        positives: rows whose candidate was liked.
+        cold: rows whose candidate occurs in no warm-up and no train row of any user; 0 for train.
     """
 
     users: int
     rows: int
-    likes: int
-    unseen: int
+    positives: int
+    cold: int
 
 
 @dataclass(frozen=True)
-class Timelines:
-    """All ratings in the order of user, time and movie, one entry a rating in every array.
+class Summary:
+    """What :func:`prepare` wrote; `dataclasses.asdict` of it is plain numbers."""
 
-    Attributes:
-        user: user id, int32.
-        movie: movie id, int32.
-        rating: stars, float32.
-        timestamp: seconds since 1970, int64.
-        index: place in the user's timeline, from 0, int64.
-        split: place in :data:`SPLITS`, or -1 in the warm-up, int8.
-        starts: first rating of each user and the end of the last, int64 [users + 1].
-    """
-
-    user: NDArray[np.int32]
-    movie: NDArray[np.int32]
-    rating: NDArray[np.float32]
-    timestamp: NDArray[np.int64]
-    index: NDArray[np.int64]
-    split: NDArray[np.int8]
-    starts: NDArray[np.int64]
-
-
-def make_timelines(
-    ratings: pl.DataFrame, protocol: Protocol, max_users: int | None = None, seed: int = 42
-) -> Timelines:
-    """Sort ratings into timelines and split each.
-
-    Args:
-        ratings: user_id i32, movie_id i32, rating f32, timestamp i64.
-        protocol: how to split.
-        max_users: keep so many users, chosen at random.
-        seed: of that choice.
-    """
-    lazy = ratings.lazy()
-    if max_users is not None:
-        users = np.unique(ratings["user_id"].to_numpy())
-        kept = np.random.default_rng(seed).permutation(users)[:max_users]
-        lazy = lazy.filter(pl.col("user_id").is_in(kept.tolist()))
-    table = lazy.sort("user_id", "timestamp", "movie_id").collect()
-    user = table["user_id"].to_numpy()
-    starts = np.flatnonzero(np.diff(user, prepend=user[:1] - 1, append=user[-1:] + 1)).astype(np.int64)
-    lengths = np.diff(starts)
-    index = np.arange(len(user)) - np.repeat(starts[:-1], lengths)
-    split = _split(index, np.repeat(lengths, lengths), protocol)
-    movie, rating, timestamp = (table[name].to_numpy() for name in ("movie_id", "rating", "timestamp"))
-    return Timelines(user, movie, rating, timestamp, index, split, starts)
-
-
-def _split(index: NDArray[np.int64], length: NDArray[np.int64], protocol: Protocol) -> NDArray[np.int8]:
-    """Return the split of each rating, from its place in a timeline and the timeline's length."""
-    after_warmup = np.maximum(length - protocol.warmup, 0)
-    tested = np.minimum(np.maximum(np.floor(after_warmup * protocol.test_fraction + 1e-9), 1), after_warmup)
-    evaluated = np.maximum(np.floor(after_warmup * protocol.eval_fraction + 1e-9), 1)
-    evaluated = np.minimum(evaluated, after_warmup - tested)
-    split = np.where(index >= length - tested, 2, np.where(index >= length - tested - evaluated, 1, 0))
-    return np.where(index < protocol.warmup, WARMUP, split).astype(np.int8)
-
-
-def window_start(index: int, protocol: Protocol) -> int:
-    """Return where in a timeline the history of its rating number `index` starts.
-
-    With a history length of 15, the anchored windows of ratings 15 to 29 all start at 0 and hold 15
-    to 29 ratings, those of 30 to 44 start at 15, and so on.
-    """
-    length = protocol.history_length
-    if protocol.window == "sliding":
-        return max(index - length, 0)
-    return max(index - length, 0) // length * length
-
-
-def movie_text(title: str, year: int | None, genres: list[str]) -> str:
-    """Return a movie as prompts show it: `Heat (1995) | Action, Crime`."""
-    return title + (f" ({year})" if year is not None else "") + (f" | {', '.join(genres)}" if genres else "")
-
-
-def records_of_split(
-    timelines: Timelines, movies: dict[int, str], protocol: Protocol, split: int
-) -> Iterator[dict[str, Any]]:
-    """Yield the records of one split, user by user in time order, as they are written to its file.
-
-    Args:
-        timelines: as :func:`make_timelines` gives them.
-        movies: text of every movie.
-        protocol: window and threshold.
-        split: place in :data:`SPLITS`.
-    """
-    instruction = INSTRUCTION.format(threshold=protocol.like_threshold)
-    for first, last in zip(timelines.starts[:-1].tolist(), timelines.starts[1:].tolist(), strict=True):
-        wanted = np.flatnonzero(timelines.split[first:last] == split).tolist()
-        if not wanted:
-            continue
-        user = int(timelines.user[first])
-        ids = timelines.movie[first:last].tolist()
-        ratings = timelines.rating[first:last].tolist()
-        times = timelines.timestamp[first:last].tolist()
-        lines = [f"- {movies[movie]} | rated {rating:g}" for movie, rating in zip(ids, ratings, strict=True)]
-        likes = [0, *np.cumsum(timelines.rating[first:last] >= protocol.like_threshold).tolist()]
-        for index in wanted:
-            start = window_start(index, protocol)
-            history = "\n".join(lines[start:index])
-            yield {
-                "instruction": instruction,
-                "input": f"History, oldest first:\n{history}\nCandidate: {movies[ids[index]]}",
-                "output": "Yes" if ratings[index] >= protocol.like_threshold else "No",
-                "user_id": user,
-                "item_id": ids[index],
-                "timestamp": times[index],
-                "history_likes": likes[index] - likes[start],
-                "history_length": index - start,
-            }
-
-
-def summarize(timelines: Timelines, protocol: Protocol) -> dict[str, SplitSummary]:
-    """Return the figures of each split."""
-    trained_on = np.unique(timelines.movie[(timelines.split == WARMUP) | (timelines.split == 0)])
-    liked = timelines.rating >= protocol.like_threshold
-    seen = np.isin(timelines.movie, trained_on)
-    figures = {}
-    for place, name in enumerate(SPLITS):
-        rows = timelines.split == place
-        figures[name] = SplitSummary(
-            users=len(np.unique(timelines.user[rows])),
-            rows=int(rows.sum()),
-            likes=int((rows & liked).sum()),
-            unseen=int((rows & ~seen).sum()),
-        )
-    return figures
+    train: SplitSummary
+    eval: SplitSummary
+    test: SplitSummary
 
 
 def prepare(
-    data: MovieLens, output_dir: Path, protocol: Protocol, max_users: int | None = None, seed: int = 42
-) -> dict[str, SplitSummary]:
-    """Write train.json, eval.json, test.json and preparation.json, all of them or none.
+    data: MovieLens,
+    output_dir: Path,
+    protocol: Protocol | None = None,
+    max_users: int | None = None,
+    seed: int = 42,
+) -> Summary:
+    """Write train.json, eval.json, test.json and preparation.json; none is touched before all are complete.
+
+    Rows are ordered by user and then by time; one user after another is rendered and written.
 
     Args:
-        data: a MovieLens release.
-        output_dir: where to; made if missing.
-        protocol: see :class:`Protocol`.
-        max_users: keep so many users, chosen at random.
+        data: ratings and movies.
+        output_dir: made if missing; files of an earlier preparation are replaced.
+        protocol: how timelines become rows; the default one if None.
+        max_users: keep a random choice of so many users that have rows; None keeps all.
         seed: of that choice.
 
-    Returns:
-        Figures of each split.
-
     Raises:
-        LikelyError: the protocol makes no sense, nobody has ratings enough, or the folder cannot be written.
+        LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,
+            `max_users` is below 1, or `output_dir` cannot be written.
     """
-    protocol.check()
-    timelines = make_timelines(data.ratings, protocol, max_users, seed)
-    figures = summarize(timelines, protocol)
-    if not figures["train"].rows:
+    protocol = protocol or Protocol()
+    if max_users is not None:
+        _check_positive("max_users", max_users)
+    _check_likes(data, protocol)
+    table = build_timelines(data.ratings, protocol)
+    if max_users is not None:
+        table = _choose_users(table, max_users, seed)
+    if not (table["split"] != "warmup").any():
         raise LikelyError(
-            f"No user of {data.name} has enough ratings to train on after a warm-up of {protocol.warmup}; "
-            "lower the warm-up or take a larger release."
+            f"No user of {data.name} has more than {protocol.warmup} ratings, so nothing is left after the "
+            "warm-up; set warmup lower or use more data."
         )
-    movies = {
-        movie: movie_text(title, year, genres)
-        for movie, title, year, genres in data.movies.select("movie_id", "title", "year", "genres").iter_rows()
+    summary = Summary(*(_summarize(table, split, protocol) for split in SPLITS))
+    description = {
+        "dataset": data.name,
+        "protocol": dataclasses.asdict(protocol),
+        "max_users": max_users,
+        "seed": seed,
+        "splits": dataclasses.asdict(summary),
     }
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".preparing-") as folder:
-            for place, name in enumerate(SPLITS):
-                write_records(Path(folder) / f"{name}.json", records_of_split(timelines, movies, protocol, place))
-            told = {"dataset": data.name, "protocol": asdict(protocol), "max_users": max_users, "seed": seed}
-            told["splits"] = {name: asdict(split) for name, split in figures.items()}
-            (Path(folder) / "preparation.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-            for path in Path(folder).iterdir():
-                os.replace(path, output_dir / path.name)
+        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".preparing-") as staging:
+            for split in SPLITS:
+                write_records(Path(staging) / f"{split}.json", make_rows(table, data.movies, split, protocol))
+            (Path(staging) / "preparation.json").write_text(json.dumps(description, indent=2) + "\n")
+            for name in (*(f"{split}.json" for split in SPLITS), "preparation.json"):
+                os.replace(Path(staging) / name, output_dir / name)
     except OSError as error:
-        raise LikelyError(f"{output_dir} cannot be written ({error.strerror}); choose another folder.") from error
-    return figures
+        raise LikelyError(f"Cannot write to {output_dir} ({error}); choose another output folder.") from error
+    return summary
+
+
+def build_timelines(ratings: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
+    """Order ratings by user, then time, then movie id, and say what each is used for.
+
+    Returns:
+        The columns of `ratings`, position u32 (in the user's timeline, from 0) and split Enum
+        ("warmup", "train", "eval", "test").
+    """
+    table = ratings.sort("user_id", "timestamp", "movie_id")
+    starts = _user_starts(table)
+    lengths = np.diff(starts)
+    rest = np.maximum(lengths - protocol.warmup, 0)
+    tests = np.minimum(_share(rest, protocol.test_fraction), rest)
+    evals = np.minimum(_share(rest, protocol.eval_fraction), rest - tests)
+    position = np.arange(len(table), dtype=np.uint32) - np.repeat(starts[:-1], lengths).astype(np.uint32)
+    split = np.zeros(len(table), np.uint8)
+    for first in (np.minimum(lengths, protocol.warmup), lengths - tests - evals, lengths - tests):
+        split += position >= np.repeat(first.astype(np.uint32), lengths)
+    names = pl.Series("split", ["warmup", *SPLITS], pl.Enum(["warmup", *SPLITS]))
+    return table.with_columns(pl.Series("position", position), names.gather(pl.Series(split)))
+
+
+def window_start(position: int, protocol: Protocol) -> int:
+    """Return where in the timeline the history of the candidate at `position` begins; it ends before `position`.
+
+    With H = `history_length`, a sliding window is the last H ratings. An anchored one starts at a
+    multiple of H and grows from H to 2H - 1 ratings before it moves on by H, so that consecutive
+    records of one user begin alike. Both are shorter at the beginning of a timeline.
+
+    >>> [window_start(position, Protocol(history_length=3)) for position in range(3, 10)]
+    [0, 0, 0, 3, 3, 3, 6]
+    """
+    length = protocol.history_length
+    if protocol.window == "sliding":
+        return max(0, position - length)
+    return max(0, (position - length) // length * length)
+
+
+def make_rows(table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol: Protocol) -> Iterator[dict[str, Any]]:
+    """Yield the records of one split, user by user in time order.
+
+    The history is every earlier rating in the window, whatever split it is in.
+
+    Args:
+        table: from :func:`build_timelines` with the same `protocol`.
+        movies: as in :class:`likely.movielens.MovieLens`.
+        split: which rows.
+        protocol: what becomes of a timeline.
+    """
+    question = make_instruction(protocol)
+    named = movies.select("movie_id", "title", "year", "genres").iter_rows()
+    shown = {movie_id: show_movie(*movie) for movie_id, *movie in named}
+    columns = [table[name].to_numpy() for name in ("movie_id", "rating", "timestamp", "user_id")]
+    wanted = (table["split"] == split).to_numpy()
+    starts = _user_starts(table)
+    for begin, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        candidates = np.flatnonzero(wanted[begin:end]).tolist()
+        if not candidates:
+            continue
+        # Nothing before the first history is needed: eval and test rows end long timelines.
+        offset = window_start(candidates[0], protocol)
+        rows = slice(begin + offset, end)
+        movie_ids, ratings, times, users = (column[rows].tolist() for column in columns)
+        texts = [shown[movie_id] for movie_id in movie_ids]
+        lines = [f"- {text} | rated {rating:g}" for text, rating in zip(texts, ratings, strict=True)]
+        likes = [rating >= protocol.like_threshold for rating in ratings]
+        for position in candidates:
+            first, here = window_start(position, protocol) - offset, position - offset
+            history = "\n".join(lines[first:here])
+            yield {
+                "instruction": question,
+                "input": f"History, oldest first:\n{history}\nCandidate: {texts[here]}",
+                "output": "Yes" if likes[here] else "No",
+                "user_id": users[here],
+                "item_id": movie_ids[here],
+                "timestamp": times[here],
+                "history_likes": sum(likes[first:here]),
+                "history_length": here - first,
+            }
+
+
+def make_instruction(protocol: Protocol) -> str:
+    """Return the question that all records of a preparation ask."""
+    return (
+        "A user rated movies on a scale up to 5 stars. Below are some of these ratings in the order in which they "
+        "were given, and then a candidate movie that the user rates next. Will this user like the candidate movie, "
+        f"that is, rate it {protocol.like_threshold:g} or higher? Answer Yes or No."
+    )
+
+
+def show_movie(title: str, year: int | None, genres: list[str]) -> str:
+    """Return a movie as the prompt names it.
+
+    >>> show_movie("Heat", 1995, ["Action", "Crime"]), show_movie("Cosmos", None, [])
+    ('Heat (1995) | Action, Crime', 'Cosmos')
+    """
+    named = title if year is None else f"{title} ({year})"
+    return f"{named} | {', '.join(genres)}" if genres else named
+
+
+def _user_starts(table: pl.DataFrame) -> NDArray[np.int64]:
+    """Return the row where each user begins, and the number of rows, int64 [users + 1]."""
+    users = table["user_id"].to_numpy()
+    changes = np.flatnonzero(users[1:] != users[:-1]) + 1
+    return np.concatenate([[0], changes, [len(users)]]).astype(np.int64)
+
+
+def _share(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
+    """Return max(1, floor(count * fraction)) without the rounding errors of binary fractions (0.29 * 100 < 29)."""
+    exact = Fraction(str(fraction))
+    return np.maximum(counts * exact.numerator // exact.denominator, 1)
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise LikelyError(f"{name} is {value}; set it to 1 or more.")
+
+
+def _check_likes(data: MovieLens, protocol: Protocol) -> None:
+    share = (data.ratings["rating"] >= protocol.like_threshold).mean()
+    if share in (0, 1, None):
+        raise LikelyError(
+            f"With like_threshold {protocol.like_threshold:g} {'all' if share else 'none'} of the ratings of "
+            f"{data.name} are likes; set it inside the scale of the data."
+        )
+
+
+def _choose_users(table: pl.DataFrame, max_users: int, seed: int) -> pl.DataFrame:
+    """Keep all ratings of a random choice of users that have rows."""
+    users = table.filter(pl.col("split") != "warmup")["user_id"].unique().sort().to_numpy()
+    chosen = np.random.default_rng(seed).permutation(users)[:max_users]
+    return table.filter(pl.col("user_id").is_in(pl.Series(chosen).implode()))
+
+
+def _summarize(table: pl.DataFrame, split: Split, protocol: Protocol) -> SplitSummary:
+    rows = table.filter(pl.col("split") == split)
+    known = table.filter(pl.col("split").is_in(["warmup", "train"]))["movie_id"].unique()
+    return SplitSummary(
+        users=rows["user_id"].n_unique(),
+        rows=len(rows),
+        positives=int((rows["rating"] >= protocol.like_threshold).sum()),
+        cold=int((~rows["movie_id"].is_in(known.implode())).sum()),
+    )

@@ -96,7 +96,7 @@ def check_output(output_dir: Path, overwrite: bool, resume: bool) -> Path | None
         return None
     if (output_dir / "adapter_model.safetensors").exists():
         raise LikelyError(
-            f"output_dir {output_dir} holds a finished run; set overwrite_output_dir=true, or choose another output_dir."
+            f"output_dir {output_dir} holds a finished run; set overwrite_output_dir=true, or choose another folder."
         )
     if checkpoints:
         raise LikelyError(
@@ -196,7 +196,7 @@ def build_trainer(
     from transformers.integrations import TensorBoardCallback
     from transformers.trainer_callback import PrinterCallback
 
-    from likely.progress import EvaluateAtEnd, StopAfter, TrainingProgress
+    from likely.callbacks import EvaluateAtEnd, StopAfter, TrainingProgress
     from likely.trainer import AnswerTrainer
 
     share = attention_share(model.get_base_model())

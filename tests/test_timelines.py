@@ -86,7 +86,7 @@ protocols = st.builds(
     warmup=st.integers(1, 6),
     history_length=st.integers(1, 6),
     window=st.sampled_from(["anchored", "sliding"]),
-    like_threshold=st.sampled_from([2.0, 3.5, 4.0]),
+    like_threshold=st.sampled_from([2.5, 3.5, 4.0]),
     test_fraction=st.sampled_from([0.1, 0.29, 0.5]),
     eval_fraction=st.sampled_from([0.05, 0.3, 0.49]),
 )

@@ -27,7 +27,7 @@ SECOND_WORDS = (
 )
 # fmt: on
 
-TASTE_STRENGTH = 1.6
+TASTE_STRENGTH = 2.0
 """Standard deviation of a user's liking for a genre, in logits."""
 
 QUALITY_STRENGTH = 1.0

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likely.errors import LikelyError
-from likely.records import Columns, Labels, find_data, read_records, write_records
+from likely.records import Labels, read_records, write_records
+from likely.registry import Columns, find_data
 
 TALLREC = {
     "instruction": "Given the user's preference and unpreference, identify whether the user will like the movie.",

@@ -10,11 +10,13 @@ from rich.console import Console
 from likely.cli import run
 from likely.config import load_config
 from likely.errors import LikelyError
-from likely.inference import compare, config_of, records_to_score
+from likely.inference import compare, config_of
+from likely.inputs import held_out_records
 from likely.metrics import answer_metrics
 from likely.model import load_base, load_tokenizer
 from likely.records import write_records
-from likely.training import check_output, train
+from likely.run_folder import check_output
+from likely.training import train
 
 
 def rows_of(records):
@@ -99,7 +101,7 @@ def test_the_adapter_loads_in_plain_peft_and_gives_the_same_scores(finished, tin
 
     output = finished.parent / "run"
     config = config_of(output, None)
-    records = records_to_score(config, None, None)
+    records = held_out_records(config, None, None)
     ours = compare(config, str(tiny_base), output, records)
     from likely.model import Precision
 
@@ -204,3 +206,26 @@ def test_an_adapter_of_another_base_is_refused(finished, tmp_path, capsys):
     arguments = ["infer", "--adapter-dir", str(finished.parent / "run"), f"model_name_or_path={other}"]
     assert run(arguments) == 2
     assert "was trained on" in capsys.readouterr().err
+
+
+def test_a_file_in_the_format_of_tallrec_trains_unmodified(tmp_path, tiny_base):
+    """Its rows have instruction, input and output, the output with a full stop, and nothing else."""
+    movies = ["Heat", "Jaws", "Alien", "Fargo", "Brazil", "Gattaca"]
+    rows = [
+        {
+            "instruction": "Given the user's preference and unpreference, identify whether the user will like the "
+            'target movie by answering "Yes." or "No.".',
+            "input": f'User Preference: "{liked} (1995)"\nUser Unpreference: "{other} (1975)"\n'
+            f'Whether the user will like the target movie "{target} (1999)"?',
+            "output": "Yes." if liked < target else "No.",
+        }
+        for liked, other in zip(movies, reversed(movies), strict=True)
+        for target in movies
+    ]
+    for name in ("train", "eval"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(rows, indent=4), encoding="utf-8")
+    path = config_file(tmp_path, tiny_base, tmp_path, num_train_epochs=1)
+    assert run(["train", "--config", str(path)]) == 0
+    assert run(["infer", "--adapter-dir", str(tmp_path / "run"), "--output", str(tmp_path / "scores.jsonl")]) == 0
+    outputs = [json.loads(line)["output"] for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    assert outputs == [row["output"].rstrip(".") for row in rows]

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from likely.config import RunConfig
 from likely.errors import LikelyError
-from likely.records import Labels, find_data, read_records
+from likely.inputs import labels_of, training_records
 from likely.sampling import subset_of_users
 from likely.sources import resolve_model
 
@@ -118,14 +118,10 @@ def prompt_lengths(config: RunConfig, max_samples: int | None, in_characters: bo
     from likely.model import check_model_folder, load_tokenizer
     from likely.prompt import PromptBuilder, user_turn
 
-    labels = Labels(config.positive_label, config.negative_label)
-    files = find_data(config.dataset_dir, config.dataset, config.train_file, config.eval_file, config.test_file)
-    if files.train is None:
-        raise LikelyError("The configuration names no training file; set train_file or a dataset with one.")
-    records = subset_of_users(read_records(files.train, labels, files.columns), max_samples, config.seed)
+    records = subset_of_users(training_records(config), max_samples, config.seed)
     if in_characters:
         return [len(record.system) + len(user_turn(record)) + len(record.output) for record in records]
     location = resolve_model(config.model_name_or_path).location
     check_model_folder(location, needs_weights=False)
-    builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels, cutoff_len=1 << 30)
+    builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), cutoff_len=1 << 30)
     return [len(encoded.input_ids) + 1 for encoded in builder.encode_all(records)]

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import click
 import typer
 
 from likely.errors import LikelyError
@@ -90,7 +89,7 @@ def train(
 
     run = load_config(config, overrides or ())
     console = Console()
-    _quieten()
+    _ready_process()
     from likely.metrics import answer_metrics
     from likely.training import train as train_run
 
@@ -123,7 +122,7 @@ def infer(
     from likely.report import example_table, summary_table
 
     console = Console()
-    _quieten()
+    _ready_process()
     comparison = run_comparison(console, adapter_dir, config, overrides or (), data, max_samples)
     if examples:
         console.print(example_table(comparison.records, comparison.base, comparison.adapter, examples))
@@ -150,7 +149,7 @@ def evaluate(
     from likely.report import summary_table, write_json
 
     console = Console()
-    _quieten()
+    _ready_process()
     comparison = run_comparison(console, adapter_dir, config, overrides or (), data, max_samples)
     console.print(summary_table(comparison.rows, f"{len(comparison.records):,} records"))
     figures = {"records": len(comparison.records), "figures": {row.name: row.metrics for row in comparison.rows}}
@@ -161,14 +160,15 @@ def evaluate(
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option(help="Folder of the demo's data and adapter.")] = Path("output/demo"),
+    picture: Annotated[Path | None, typer.Option(help="Write the summary as SVG to this file too.")] = None,
 ) -> None:
     """Run the whole path on this machine: fetch, prepare, audit, finetune, compare."""
     from rich.console import Console
 
     from likely.demo import run_demo
 
-    _quieten()
-    run_demo(Console(), output)
+    _ready_process()
+    run_demo(Console(), output, picture=picture)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -176,19 +176,14 @@ def run(arguments: Sequence[str]) -> int:
     from rich.console import Console
 
     try:
-        app(list(arguments), standalone_mode=False)
+        app(list(arguments))
     except LikelyError as error:
         Console(stderr=True).print(
             f"[bold red]likely:[/bold red] {_escape(str(error))}", soft_wrap=True, highlight=False
         )
         return 2
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return 130
+    except SystemExit as leaving:  # how typer ends a command, also one that was typed wrongly
+        return int(leaving.code or 0)
     return 0
 
 
@@ -203,13 +198,16 @@ def _model_path(name_or_path: str) -> str:
     return resolve_model(name_or_path).location
 
 
-def _quieten() -> None:
-    """Silence the progress bars and notices of libraries; ours say what a user needs."""
+def _ready_process() -> None:
+    """Keep memory for reuse, and silence the bars and notices of libraries; ours say what a user needs."""
     import logging
     import warnings
 
     import transformers
 
+    from likely.memory import keep_freed_memory
+
+    keep_freed_memory()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()

@@ -16,6 +16,7 @@ from likely.errors import LikelyError
 from likely.inference import run_comparison, write_scores
 from likely.metrics import answer_metrics
 from likely.movielens import read_movielens
+from likely.picture import save_picture
 from likely.preparing import preparation_table
 from likely.records import Labels, Record, read_records
 from likely.report import print_next_commands, print_run, summary_table
@@ -41,13 +42,14 @@ class Ingredients:
     real_ratings: bool
 
 
-def run_demo(console: Console, output: Path, config_path: Path = CONFIG) -> None:
-    """Run the demo; about seven minutes on two cores, most of them training.
+def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture: Path | None = None) -> None:
+    """Run the demo; most of its time is training.
 
     Args:
         console: where to tell about it.
         output: folder of its records, adapter and scores.
         config_path: knobs of the training.
+        picture: write the summary as SVG too.
     """
     started = time.monotonic()
     console.print(
@@ -71,19 +73,26 @@ def run_demo(console: Console, output: Path, config_path: Path = CONFIG) -> None
     _heading(console, "Compare", f"base and adapter on {COMPARED} test records nobody trained on, about 2 min")
     comparison = run_comparison(console, output, None, (), None, COMPARED)
     write_scores(output / "scores.jsonl", comparison)
-    names = "real ratings (MovieLens 100K)" if ingredients.real_ratings else "invented ratings"
-    console.print(summary_table(comparison.rows, f"{len(comparison.records)} held-out records, {names}"))
-    console.print(f"[dim]{(time.monotonic() - started) / 60:.1f} min in all[/dim]", highlight=False)
-    print_next_commands(
-        console,
-        output,
-        [
-            (f".venv/bin/likely infer --adapter-dir {output} --max-samples 20", "example histories with P(Yes)"),
-            (f".venv/bin/tensorboard --logdir {output}/logs --port 6006", "training curves"),
-            (".venv/bin/likely prepare --dataset ml-latest-small", "the records of the main configuration"),
-            (".venv/bin/likely train --config finetune/configs/qwen3_movielens_qlora.yaml", "Qwen3-0.6B, on a GPU"),
-        ],
-    )
+    ratings = "real ratings (MovieLens 100K)" if ingredients.real_ratings else "invented ratings"
+
+    def show(terminal: Console) -> None:
+        terminal.print(summary_table(comparison.rows, f"{len(comparison.records)} held-out records, {ratings}"))
+        print_next_commands(terminal, output, next_commands(output))
+
+    _heading(console, "Result", f"{(time.monotonic() - started) / 60:.1f} min in all")
+    show(console)
+    if picture:
+        save_picture(picture, "make demo", show)
+
+
+def next_commands(output: Path) -> list[tuple[str, str]]:
+    """Return what to type after the demo, and what for."""
+    return [
+        (f".venv/bin/likely infer --adapter-dir {output} --max-samples 20", "example histories with P(Yes)"),
+        (f".venv/bin/tensorboard --logdir {output}/logs --port 6006", "training curves"),
+        (".venv/bin/likely prepare --dataset ml-latest-small", "the records of the main configuration"),
+        (".venv/bin/likely train --config finetune/configs/qwen3_movielens_qlora.yaml", "Qwen3-0.6B, on a GPU"),
+    ]
 
 
 def gather(console: Console, output: Path) -> Ingredients:

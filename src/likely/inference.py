@@ -20,6 +20,7 @@ from likely.baselines import history_fraction, item_like_rate
 from likely.batching import Budget
 from likely.config import RunConfig, load_config
 from likely.errors import LikelyError
+from likely.inputs import files_of, held_out_records, labels_of
 from likely.metrics import answer_metrics, probability_metrics
 from likely.model import (
     adapter_base,
@@ -33,9 +34,8 @@ from likely.model import (
 )
 from likely.progress import progress_bar
 from likely.prompt import PromptBuilder
-from likely.records import DataFiles, Labels, Record, find_data, read_records
+from likely.records import Record, read_records
 from likely.report import SummaryRow
-from likely.sampling import subset_of_users
 from likely.scoring import Progress, ScoringPlan, score_base_and_adapter
 from likely.sources import resolve_model
 
@@ -65,16 +65,6 @@ def config_of(adapter_dir: Path, config_path: Path | None, overrides: Sequence[s
     return load_config(config_path or adapter_dir / "config.yaml", overrides)
 
 
-def records_to_score(config: RunConfig, data_file: Path | None, max_samples: int | None) -> list[Record]:
-    """Return the records of a file, or of the run's test file, or where it has none of its evaluation file."""
-    files = _files(config)
-    path = data_file or (files.test if files.test and files.test.is_file() else files.eval)
-    if path is None:
-        raise LikelyError("The configuration names no test_file and no eval_file; name a file with --data.")
-    records = read_records(path, _labels(config), files.columns)
-    return subset_of_users(records, max_samples, config.seed)
-
-
 def compare(
     config: RunConfig,
     model_path: str,
@@ -101,7 +91,7 @@ def compare(
             "set model_name_or_path to its own base model."
         )
     check_model_folder(model_path)
-    builder = PromptBuilder(load_tokenizer(model_path, config.model_revision), _labels(config), config.cutoff_len)
+    builder = PromptBuilder(load_tokenizer(model_path, config.model_revision), labels_of(config), config.cutoff_len)
     encoded = builder.encode_all(records)
     adapted = load_adapted(config, model_path, adapter_dir)
     budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(base_model(adapted)))
@@ -126,7 +116,7 @@ def run_comparison(
 ) -> Comparison:
     """Score a run's records with base and adapter, with a bar."""
     config = config_of(adapter_dir, config_path, overrides)
-    records = records_to_score(config, data, max_samples)
+    records = held_out_records(config, data, max_samples)
     location = resolve_model(config.model_name_or_path).location
     with progress_bar(console) as bar:
         task = bar.add_task("scoring base and adapter", total=2 * len(records), figures="")
@@ -144,13 +134,13 @@ def load_adapted(config: RunConfig, model_path: str, adapter_dir: Path) -> "Peft
 
 def baseline_rows(config: RunConfig, records: Sequence[Record]) -> list[SummaryRow]:
     """Return the two simplest baselines on the same rows, as far as the records tell what they need."""
-    labels = _labels(config)
+    labels = labels_of(config)
     users = [record.user_id for record in records]
     liked = np.array([record.output == labels.positive for record in records])
     rows: list[SummaryRow] = []
-    train = _files(config).train
+    train = files_of(config).train
     if train and train.is_file() and all(record.item_id is not None for record in records):
-        rates = item_like_rate(read_records(train, labels, _files(config).columns), records, labels)
+        rates = item_like_rate(read_records(train, labels, files_of(config).columns), records, labels)
         rows.append(SummaryRow("item like-rate", probability_metrics(liked, rates, users), is_baseline=True))
     if all("history_likes" in record.extra for record in records):
         fraction = probability_metrics(liked, history_fraction(records), users)
@@ -183,11 +173,3 @@ def _said(answers: Answers, place: int) -> dict[str, float | bool]:
         "label_mass": float(answers.label_mass[place]),
         "answered": bool(answers.says_yes[place] or answers.says_no[place]),
     }
-
-
-def _labels(config: RunConfig) -> Labels:
-    return Labels(config.positive_label, config.negative_label)
-
-
-def _files(config: RunConfig) -> DataFiles:
-    return find_data(config.dataset_dir, config.dataset, config.train_file, config.eval_file, config.test_file)

@@ -2,18 +2,14 @@
 
 Reads the configuration, checks everything a user can get wrong before a model is loaded, encodes
 the records (`records`, `prompt`), trains (`trainer`) and writes adapter, tokenizer and resolved
-configuration into `output_dir`. The figures it returns are written by `report`.
+configuration into `output_dir` (`run_folder`). The figures it returns are written by `report`.
 """
 
 import math
 import os
-import platform
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +18,8 @@ from rich.console import Console
 from likely.answers import Answers
 from likely.attention import look_around, resolve_attention
 from likely.batching import Budget
-from likely.config import RunConfig, dump_config
-from likely.errors import LikelyError
+from likely.config import RunConfig
+from likely.inputs import evaluation_records, labels_of, training_records
 from likely.model import (
     Lora,
     add_adapter,
@@ -35,8 +31,7 @@ from likely.model import (
 )
 from likely.ordering import choose_runs, shared_runs, shuffled_groups
 from likely.prompt import EncodedRecord, PromptBuilder
-from likely.records import Labels, Record, find_data, read_records
-from likely.sampling import subset_of_users
+from likely.run_folder import check_output, leave_adapter, run_figures
 from likely.scoring import ScoringPlan
 
 if TYPE_CHECKING:
@@ -70,67 +65,16 @@ class RunRecords:
     eval_users: list[str | None]
 
 
-def check_output(output_dir: Path, overwrite: bool, resume: bool) -> Path | None:
-    """Check that a run may write to its output folder, and find where to go on from.
-
-    Returns:
-        The last checkpoint if `resume` is set, otherwise None.
-
-    Raises:
-        LikelyError: the folder cannot be written, holds another run, or holds nothing to resume.
-    """
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output_dir):
-            pass
-    except OSError as error:
-        raise LikelyError(f"output_dir {output_dir} cannot be written ({error.strerror}); choose another.") from error
-    checkpoints = sorted(output_dir.glob("checkpoint-*"), key=_step_of)
-    if resume:
-        if not checkpoints:
-            raise LikelyError(f"output_dir {output_dir} holds no checkpoint to resume from; run without --resume.")
-        return checkpoints[-1]
-    if overwrite:
-        for checkpoint in checkpoints:
-            shutil.rmtree(checkpoint)
-        return None
-    if (output_dir / "adapter_model.safetensors").exists():
-        raise LikelyError(
-            f"output_dir {output_dir} holds a finished run; set overwrite_output_dir=true, or choose another folder."
-        )
-    if checkpoints:
-        raise LikelyError(
-            f"output_dir {output_dir} holds an unfinished run; go on with --resume, or set overwrite_output_dir=true."
-        )
-    return None
-
-
 def read_run_records(config: RunConfig, builder: PromptBuilder, console: Console) -> RunRecords:
     """Read, choose and encode the training and evaluation records of a run.
 
     Raises:
-        LikelyError: a file is missing or wrong, a record does not fit, or the evaluation records
-            cannot give the metric that chooses the best checkpoint.
+        LikelyError: a file is missing or wrong, or a record does not fit.
     """
-    files = find_data(config.dataset_dir, config.dataset, config.train_file, config.eval_file, config.test_file)
-    labels = Labels(config.positive_label, config.negative_label)
-    if files.train is None:
-        raise LikelyError("The configuration names no training file; set train_file or a dataset with one.")
-    everything = builder.encode_all(read_records(files.train, labels, files.columns))
+    everything = builder.encode_all(training_records(config))
     kept = choose_runs(shared_runs(everything), config.max_samples, config.seed)
     train = [everything[index] for index in kept]
-    evaluated: list[Record] = []
-    if config.eval_strategy != "no":
-        if files.eval is None:
-            raise LikelyError("The configuration names no evaluation file; set eval_file or eval_strategy: no.")
-        evaluated = subset_of_users(
-            read_records(files.eval, labels, files.columns), config.max_eval_samples, config.seed
-        )
-        if config.metric_for_best_model == "eval_auc" and len({record.output for record in evaluated}) < 2:
-            raise LikelyError(
-                f"All {len(evaluated)} evaluation records of {files.eval} have the same label, so there is no AUC; "
-                "use other records or set metric_for_best_model=eval_loss."
-            )
+    evaluated = evaluation_records(config)
     encoded = RunRecords(train, builder.encode_all(evaluated), [record.user_id for record in evaluated])
     shortened = sum(record.dropped_lines > 0 for record in train)
     console.print(
@@ -163,7 +107,7 @@ def train(config: RunConfig, model_path: str, console: Console, summarize: Summa
     check_model_folder(model_path)
     builder = PromptBuilder(
         load_tokenizer(model_path, config.model_revision),
-        Labels(config.positive_label, config.negative_label),
+        labels_of(config),
         config.cutoff_len,
     )
     records = read_run_records(config, builder, console)
@@ -179,7 +123,9 @@ def train(config: RunConfig, model_path: str, console: Console, summarize: Summa
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
-    return _finish(config, trainer, seconds)
+    metrics, log = run_figures(config, trainer, seconds)
+    leave_adapter(config, trainer)
+    return TrainedRun(output_dir, metrics, log)
 
 
 def build_trainer(
@@ -285,34 +231,3 @@ def training_arguments(config: RunConfig, records: int, device: str) -> Any:
         data_seed=config.seed,
         remove_unused_columns=False,
     )
-
-
-def _finish(config: RunConfig, trainer: "AnswerTrainer", seconds: float) -> TrainedRun:
-    """Write what a finished run leaves behind; the adapter last, because it marks the run as finished."""
-    output_dir = Path(config.output_dir)
-    log = [dict(entry) for entry in trainer.state.log_history]
-    evaluations = [entry for entry in log if config.metric_for_best_model in entry]
-    choose = max if config.greater_is_better else min
-    best = choose(evaluations, key=lambda entry: entry[config.metric_for_best_model]) if evaluations else {}
-    metrics = {
-        "best_step": best.get("step"),
-        "eval": {name: value for name, value in best.items() if name.startswith("eval_")},
-        "train": {
-            "steps": trainer.state.global_step,
-            "records": round((trainer.state.epoch or 0) * len(trainer.train_records)),
-            "seconds": round(seconds, 1),
-        },
-        "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
-        "python": platform.python_version(),
-    }
-    with tempfile.TemporaryDirectory(dir=output_dir, prefix=".finishing-") as folder:
-        finishing = Path(folder)
-        trainer.save_model(str(finishing))
-        (finishing / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-        for path in sorted(finishing.iterdir(), key=lambda path: path.name == "adapter_model.safetensors"):
-            os.replace(path, output_dir / path.name)
-    return TrainedRun(output_dir, metrics, log)
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])

@@ -1,0 +1,74 @@
+"""The records that a run's configuration names: where they are, how they are labelled, and how many are taken.
+
+Reads files through `registry` and `records` for `training`, `inference` and `audit`.
+"""
+
+from pathlib import Path
+
+from likely.config import RunConfig
+from likely.errors import LikelyError
+from likely.records import Labels, Record, read_records
+from likely.registry import DataFiles, find_data
+from likely.sampling import subset_of_users
+
+
+def labels_of(config: RunConfig) -> Labels:
+    """Return the two answers of a run."""
+    return Labels(config.positive_label, config.negative_label)
+
+
+def files_of(config: RunConfig) -> DataFiles:
+    """Return the files of a run and the names of their columns."""
+    return find_data(config.dataset_dir, config.dataset, config.train_file, config.eval_file, config.test_file)
+
+
+def training_records(config: RunConfig) -> list[Record]:
+    """Return all records of the training file.
+
+    Raises:
+        LikelyError: no file is named, or it is missing or wrong.
+    """
+    files = files_of(config)
+    if files.train is None:
+        raise LikelyError("The configuration names no training file; set train_file or a dataset with one.")
+    return read_records(files.train, labels_of(config), files.columns)
+
+
+def evaluation_records(config: RunConfig) -> list[Record]:
+    """Return the records that a training is evaluated on, `max_eval_samples` of whole users; none without evaluation.
+
+    Raises:
+        LikelyError: no file is named, it is missing or wrong, or its records cannot give the metric
+            that chooses the best checkpoint.
+    """
+    if config.eval_strategy == "no":
+        return []
+    files = files_of(config)
+    if files.eval is None:
+        raise LikelyError("The configuration names no evaluation file; set eval_file or eval_strategy: no.")
+    everything = read_records(files.eval, labels_of(config), files.columns)
+    records = subset_of_users(everything, config.max_eval_samples, config.seed)
+    if config.metric_for_best_model == "eval_auc" and len({record.output for record in records}) < 2:
+        raise LikelyError(
+            f"All {len(records)} evaluation records of {files.eval} have the same label, so there is no AUC; "
+            "use other records or set metric_for_best_model=eval_loss."
+        )
+    return records
+
+
+def held_out_records(config: RunConfig, data_file: Path | None, max_samples: int | None) -> list[Record]:
+    """Return the records of a file, or of the run's test file, or where it has none of its evaluation file.
+
+    Args:
+        config: of the run.
+        data_file: wins over the run's own files.
+        max_samples: at most so many, of whole users; None for all.
+
+    Raises:
+        LikelyError: no file is named, or it is missing or wrong.
+    """
+    files = files_of(config)
+    path = data_file or (files.test if files.test and files.test.is_file() else files.eval)
+    if path is None:
+        raise LikelyError("The configuration names no test_file and no eval_file; name a file with --data.")
+    return subset_of_users(read_records(path, labels_of(config), files.columns), max_samples, config.seed)

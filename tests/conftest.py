@@ -5,10 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from likely.prompt import PromptBuilder
 from likely.records import Labels, Record
 from likely.tiny_base import TinyShape, make_tiny_base
+
+# A busy machine makes any example slow; what is slow on a quiet one shows in the durations.
+settings.register_profile("likely", deadline=None)
+settings.load_profile("likely")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 INSTRUCTION = "A user rated movies up to 5 stars. Will they like the candidate movie? Answer Yes or No."

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from likely.batching import Budget, epoch_saving
 from likely.config import RunConfig
 from likely.errors import LikelyError
 from likely.inputs import labels_of, training_records
+from likely.ordering import shared_runs, shuffled_groups
+from likely.prompt import EncodedRecord, user_turn
 from likely.sampling import subset_of_users
 from likely.sources import resolve_model
 
@@ -110,18 +113,32 @@ def _statistics_table(statistics: LengthStatistics, width: int) -> Table:
     return table
 
 
-def prompt_lengths(config: RunConfig, max_samples: int | None, in_characters: bool) -> list[int]:
-    """Return the length of each training record with its answer, uncut, in tokens or characters.
-
-    Tokens are counted by the prompt builder of training. Characters are those of the record itself.
-    """
+def encode_prompts(config: RunConfig, max_samples: int | None) -> list[EncodedRecord]:
+    """Return training records, whole users at random, uncut and encoded by the prompt builder of training."""
     from likely.model import check_model_folder, load_tokenizer
-    from likely.prompt import PromptBuilder, user_turn
+    from likely.prompt import PromptBuilder
 
     records = subset_of_users(training_records(config), max_samples, config.seed)
-    if in_characters:
-        return [len(record.system) + len(user_turn(record)) + len(record.output) for record in records]
     location = resolve_model(config.model_name_or_path).location
     check_model_folder(location, needs_weights=False)
     builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), cutoff_len=1 << 30)
-    return [len(encoded.input_ids) + 1 for encoded in builder.encode_all(records)]
+    return builder.encode_all(records)
+
+
+def token_lengths(encoded: Sequence[EncodedRecord]) -> list[int]:
+    """Return the tokens of each record with its answer."""
+    return [len(record.input_ids) + 1 for record in encoded]
+
+
+def character_lengths(config: RunConfig, max_samples: int | None) -> list[int]:
+    """Return the characters of the same training records with their answers, without a tokenizer."""
+    records = subset_of_users(training_records(config), max_samples, config.seed)
+    return [len(record.system) + len(user_turn(record)) + len(record.output) for record in records]
+
+
+def print_saving(console: Console, config: RunConfig, encoded: Sequence[EncodedRecord]) -> None:
+    """Print what the configured batching saves in an epoch of these records."""
+    order = shuffled_groups(shared_runs(encoded), config.group_size, config.seed)
+    budget = Budget(config.per_device_train_batch_size * config.cutoff_len)
+    saving = epoch_saving(encoded, order, config.step_size, config.batching, budget)
+    console.print(saving.describe(config.batching, config.per_device_train_batch_size) + ".", highlight=False)

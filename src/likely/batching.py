@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from likely.prefix_tree import PrefixTree, TokenIds, build_tree, lexicographic_order, shared_length
+from likely.ordering import Order, steps_of
+from likely.prefix_tree import PrefixTree, TokenIds, build_tree, chain_lengths
 from likely.prompt import EncodedRecord
 
 if TYPE_CHECKING:
@@ -42,10 +43,36 @@ class Budget:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a batch: the records in it and their tokens as a tree."""
+    """One row of a batch, planned but not laid out: which records stand in it and how many tokens it has."""
 
     records: list[int]
-    tree: PrefixTree
+    width: int
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What a layout saves in an epoch.
+
+    Attributes:
+        records: in the epoch.
+        tokens_alone: of all records, each computed alone.
+        tokens: computed in this layout, without padding.
+        passes: forward passes in this layout.
+    """
+
+    records: int
+    tokens_alone: int
+    tokens: int
+    passes: int
+
+    def describe(self, layout: Layout, batch_size: int) -> str:
+        """Return the saving in one line, beside forward passes of `batch_size` records each."""
+        where = {"tree": "in the tree", "packed": "packed", "padded": "padded"}[layout]
+        return (
+            f"{self.records:,} records, {_short(self.tokens_alone)} tokens alone, {_short(self.tokens)} {where} "
+            f"({self.tokens_alone / self.tokens:.1f}x); {self.passes:,} forward passes instead of "
+            f"{-(-self.records // batch_size):,} an epoch"
+        )
 
 
 @dataclass(frozen=True)
@@ -89,36 +116,54 @@ def make_batches(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budge
     Returns:
         Batches that hold every record exactly once, the widest first.
     """
-    return (collate(encoded, rows) for rows in plan_batches(encoded, layout, budget))
+    return (collate(encoded, rows, layout) for rows in plan_batches(encoded, layout, budget))
 
 
 def plan_batches(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budget) -> list[list[Row]]:
     """Return the rows of every forward pass; rows of similar width go together."""
-    rows = [lay_out_row(encoded, records, layout) for records in plan_rows(encoded, layout, budget)]
-    rows.sort(key=lambda row: -len(row.tree))
     batches: list[list[Row]] = []
-    for row in rows:
-        if batches and (len(batches[-1]) + 1) * len(batches[-1][0].tree) <= budget.tokens:
+    for row in sorted(plan_rows(encoded, layout, budget), key=lambda row: -row.width):
+        if batches and (len(batches[-1]) + 1) * batches[-1][0].width <= budget.tokens:
             batches[-1].append(row)
         else:
             batches.append([row])
     return batches
 
 
-def plan_rows(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budget) -> list[list[int]]:
+def plan_rows(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budget) -> list[Row]:
     """Return which records share a row."""
     if layout == "padded":
-        return [[index] for index in range(len(encoded))]
+        return [Row([index], len(record.input_ids)) for index, record in enumerate(encoded)]
     if layout == "packed":
         return _fill_rows(encoded, budget)
     return _grow_rows(encoded, budget)
 
 
-def lay_out_row(encoded: Sequence[EncodedRecord], records: list[int], layout: Layout) -> Row:
+def epoch_saving(
+    encoded: Sequence[EncodedRecord], order: Order, step_size: int, layout: Layout, budget: Budget
+) -> Saving:
+    """Plan the first epoch of a training, without laying anything out, and return what the layout saves.
+
+    Args:
+        encoded: all training records.
+        order: in which an epoch sees them.
+        step_size: records of an optimizer step.
+        layout: see the module's description.
+        budget: of one forward pass.
+    """
+    tokens = passes = 0
+    for step in steps_of(order(0), step_size):
+        batches = plan_batches([encoded[index] for index in step], layout, budget)
+        tokens += sum(row.width for rows in batches for row in rows)
+        passes += len(batches)
+    return Saving(len(encoded), sum(len(record.input_ids) for record in encoded), tokens, passes)
+
+
+def lay_out_row(encoded: Sequence[EncodedRecord], records: Sequence[int], layout: Layout) -> PrefixTree:
     """Return the tokens of one row: a tree, or records side by side that share nothing."""
     sequences = [encoded[index].input_ids for index in records]
     wanted = [encoded[index].answer_positions for index in records]
-    return Row(records, build_tree(sequences, wanted) if layout == "tree" else side_by_side(sequences, wanted))
+    return build_tree(sequences, wanted) if layout == "tree" else side_by_side(sequences, wanted)
 
 
 def side_by_side(sequences: Sequence[TokenIds], depths: Sequence[TokenIds]) -> PrefixTree:
@@ -132,21 +177,21 @@ def side_by_side(sequences: Sequence[TokenIds], depths: Sequence[TokenIds]) -> P
     )
 
 
-def collate(encoded: Sequence[EncodedRecord], rows: Sequence[Row]) -> Batch:
+def collate(encoded: Sequence[EncodedRecord], rows: Sequence[Row], layout: Layout) -> Batch:
     """Return rows as one batch, padded to the longest."""
     import torch
 
-    width = max(len(row.tree) for row in rows)
+    trees = [lay_out_row(encoded, row.records, layout) for row in rows]
+    width = max(len(tree) for tree in trees)
     input_ids = np.zeros((len(rows), width), np.int64)
     position_ids = np.zeros((len(rows), width), np.int64)
     subtree_end = np.tile(np.arange(1, width + 1), (len(rows), 1))
-    for place, row in enumerate(rows):
-        size = len(row.tree)
-        input_ids[place, :size] = row.tree.input_ids
-        position_ids[place, :size] = row.tree.position_ids
-        subtree_end[place, :size] = row.tree.subtree_end
+    for place, tree in enumerate(trees):
+        input_ids[place, : len(tree)] = tree.input_ids
+        position_ids[place, : len(tree)] = tree.position_ids
+        subtree_end[place, : len(tree)] = tree.subtree_end
     records = [index for row in rows for index in row.records]
-    columns = [nodes for row in rows for nodes in row.tree.nodes]
+    columns = [nodes for tree in trees for nodes in tree.nodes]
     lengths = [len(nodes) for nodes in columns]
     answer_rows = np.repeat([place for place, row in enumerate(rows) for _ in row.records], lengths)
     return Batch(
@@ -161,42 +206,56 @@ def collate(encoded: Sequence[EncodedRecord], rows: Sequence[Row]) -> Batch:
     )
 
 
-def _fill_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[list[int]]:
+def _short(count: int) -> str:
+    """Return a number of tokens as a person would say it."""
+    return f"{count / 1e6:.1f}M" if count >= 1_000_000 else f"{count:,}"
+
+
+def _fill_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[Row]:
     """Return rows filled up to the budget, the longest records first, each where it fits (first fit decreasing)."""
-    order = sorted(range(len(encoded)), key=lambda index: -len(encoded[index].input_ids))
     rows: list[list[int]] = []
-    room: list[int] = []
-    for index in order:
+    widths: list[int] = []
+    for index in sorted(range(len(encoded)), key=lambda index: -len(encoded[index].input_ids)):
         length = len(encoded[index].input_ids)
-        place = next((place for place, free in enumerate(room) if free >= length), None)
+        place = next((place for place, width in enumerate(widths) if width + length <= budget.tokens), None)
         if place is None:
             rows.append([index])
-            room.append(budget.tokens - length)
+            widths.append(length)
         else:
             rows[place].append(index)
-            room[place] -= length
-    return rows
+            widths[place] += length
+    return [Row(records, width) for records, width in zip(rows, widths, strict=True)]
 
 
-def _grow_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[list[int]]:
-    """Return runs of the sorted records, cut where going on costs more than starting a row anew."""
+def _grow_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[Row]:
+    """Return runs of the sorted records as rows.
+
+    A row ends where going on costs more than beginning anew. One that outgrows the budget is cut
+    where the fewest tokens have to be computed again, which may be before the record that was too much.
+    """
+    order, own = chain_lengths([record.input_ids for record in encoded])
+    lengths = np.array([len(encoded[index].input_ids) for index in order])
+    shared = lengths - own
 
     def cost(width: int) -> float:
         return width * (1 + budget.attention_share * width)
 
-    sequences = [record.input_ids for record in encoded]
-    rows: list[list[int]] = []
-    width = 0
-    previous: TokenIds | None = None
-    for index in lexicographic_order(sequences):
-        length = len(sequences[index])
-        own = length if previous is None else length - shared_length(previous, sequences[index])
-        joined = width + own
-        if previous is not None and joined <= budget.tokens and cost(joined) - cost(width) <= cost(length):
-            rows[-1].append(index)
-            width = joined
-        else:
-            rows.append([index])
-            width = length
-        previous = sequences[index]
+    def width_from(first: int, end: int) -> int:
+        return int(lengths[first] + own[first + 1 : end].sum())
+
+    rows: list[Row] = []
+    first, width = 0, 0
+    for place in range(len(order)):
+        length, grown = int(lengths[place]), width + int(own[place])
+        if place > first and cost(grown) - cost(width) > cost(length):
+            rows.append(Row(order[first:place], width))
+            first, grown = place, length
+        width = grown
+        while width > budget.tokens and place > first:
+            edges = shared[first + 1 : place + 1]
+            cut = place - int(edges[::-1].argmin())  # the last of the cheapest
+            rows.append(Row(order[first:cut], width_from(first, cut)))
+            first, width = cut, width_from(cut, place + 1)
+    if order:
+        rows.append(Row(order[first:], width))
     return rows

@@ -66,13 +66,39 @@ def audit(
     """Measure how long the prompts are, through the very builder of training."""
     from rich.console import Console
 
-    from likely.audit import print_audit, prompt_lengths
+    from likely.audit import character_lengths, encode_prompts, print_audit, print_saving, token_lengths
     from likely.config import load_config
 
     run = load_config(config, overrides or ())
-    lengths = prompt_lengths(run, max_samples, char_only)
-    unit = "characters" if char_only else "tokens"
-    print_audit(Console(), lengths, unit, None if char_only else run.cutoff_len)
+    if char_only:
+        print_audit(Console(), character_lengths(run, max_samples), "characters", None)
+        return
+    encoded = encode_prompts(run, max_samples)
+    print_audit(Console(), token_lengths(encoded), "tokens", run.cutoff_len)
+    print_saving(Console(), run, encoded)
+
+
+@app.command()
+def tree(
+    overrides: Overrides = None,
+    config: Config = MAIN_CONFIG,
+    user: Annotated[str | None, typer.Option(help="Whose records; by default the first user's.")] = None,
+    max_records: Annotated[int, typer.Option(min=1, help="Draw so many of them, from the first on.")] = 6,
+    picture: Annotated[Path | None, typer.Option(help="Write the drawing as SVG to this file too.")] = None,
+) -> None:
+    """Draw one user's training records as the tree that is computed: what they share is there once."""
+    from rich.console import Console
+
+    from likely.config import load_config
+    from likely.drawing import draw_user
+    from likely.picture import save_picture
+
+    drawing = draw_user(load_config(config, overrides or ()), user, max_records)
+    console = Console()
+    console.print(drawing)
+    if picture:
+        save_picture(picture, "likely tree", lambda terminal: terminal.print(drawing))
+        console.print(f"Picture written to {_escape(str(picture))}.", soft_wrap=True, highlight=False)
 
 
 @app.command()

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from likely.errors import LikelyError
+from likely.spellings import canonical
 
 SEVEN_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
@@ -145,49 +146,14 @@ class RunConfig(BaseModel):
         return self
 
     @property
+    def step_size(self) -> int:
+        """Records of an optimizer step on one device."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    @property
     def greater_is_better(self) -> bool:
         """Whether a larger value of `metric_for_best_model` is the better one."""
         return self.metric_for_best_model in ("eval_auc", "eval_accuracy", "eval_f1")
-
-
-RENAMED = {
-    "evaluation_strategy": "eval_strategy",
-    "lora_r": "lora_rank",
-    "lora_target_modules": "lora_target",
-    "load_best_metric": "metric_for_best_model",
-    "num_epochs": "num_train_epochs",
-    "model_name": "model_name_or_path",
-    "max_train_samples": "max_samples",
-    "train_batch_size": "per_device_train_batch_size",
-    "eval_batch_size": "per_device_eval_batch_size",
-    "lr": "learning_rate",
-    "eval_dataset_file": "eval_file",
-    "warmup_steps_ratio": "warmup_ratio",
-}
-"""Other spellings of keys."""
-
-NO_EFFECT: Mapping[str, tuple[Any, ...]] = {
-    "stage": ("sft",),
-    "do_train": (True,),
-    "do_eval": (True, False),
-    "finetuning_type": ("lora",),
-    "template": ("qwen", "qwen3", "qwen3_nothink", "default"),
-    "enable_thinking": (False,),
-    "quantization_method": ("bnb", "bitsandbytes"),
-    "quantization_type": ("nf4",),
-    "double_quantization": (True,),
-    "optim": ("adamw_torch",),
-    "report_to": ("tensorboard", ["tensorboard"]),
-    "plot_loss": (True,),
-    "load_best_model_at_end": (True,),
-    "val_size": (0, 0.0),
-    "overwrite_cache": (True, False),
-    "trust_remote_code": (False,),
-}
-"""LLaMA-Factory's keys for what is always so here, and the values that say so."""
-
-HARDWARE_ONLY = ("preprocessing_num_workers", "dataloader_num_workers", "ddp_timeout")
-"""Keys that may have any value, because they change no result and are not needed here."""
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -200,14 +166,14 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     Raises:
         LikelyError: all that is wrong with keys and values, in one sentence.
     """
-    values = _canonical(_read_yaml(path), str(path))
+    fields = RunConfig.model_fields
+    values = canonical(_read_yaml(path), fields, str(path))
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise LikelyError(f"The override {override!r} is not of the form key=value, as in learning_rate=1e-4.")
-        values.update(
-            _canonical({key.strip(): _parse(text, f"The override {override!r}")}, f"the override {override!r}")
-        )
+        where = f"he override {override!r}"
+        values.update(canonical({key.strip(): _parse(text, f"T{where}")}, fields, f"t{where}"))
     try:
         return RunConfig(**values)
     except ValidationError as error:
@@ -246,29 +212,6 @@ def _parse(text: str, where: str) -> Any:
         raise LikelyError(f"{where} is not YAML: line {line}: {problem}; mend that line.") from error
     except yaml.YAMLError as error:
         raise LikelyError(f"{where} is not YAML text; give keys and values.") from error
-
-
-def _canonical(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Rename familiar spellings, drop keys that only say what is so anyway, and refuse unknown ones."""
-    known: dict[str, Any] = {}
-    for key, value in values.items():
-        name = RENAMED.get(key, key)
-        if key in ("bf16", "fp16", "pure_bf16"):
-            if value is True:
-                known["dtype"] = "float16" if key == "fp16" else "bfloat16"
-        elif key in NO_EFFECT:
-            if value not in NO_EFFECT[key]:
-                allowed = " or ".join(str(choice) for choice in NO_EFFECT[key])
-                raise LikelyError(f"{where}: {key}: {value} is not possible here, only {allowed}; take the line out.")
-        elif name in RunConfig.model_fields:
-            known[name] = value
-        elif key not in HARDWARE_ONLY:
-            near = difflib.get_close_matches(key, [*RunConfig.model_fields, *RENAMED, *NO_EFFECT], 1, cutoff=0.5)
-            hint = (
-                f"did you mean {near[0]}?" if near else "see finetune/configs/qwen3_movielens_qlora.yaml for all keys."
-            )
-            raise LikelyError(f"{where}: unknown key {key!r}; {hint}")
-    return known
 
 
 def _explain(problem: Any) -> str:

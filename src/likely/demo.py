@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from likely.audit import print_audit, prompt_lengths
+from likely.audit import encode_prompts, print_audit, print_saving, token_lengths
 from likely.config import RunConfig, load_config
 from likely.errors import LikelyError
 from likely.inference import run_comparison, write_scores
@@ -68,7 +68,9 @@ def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture
         ],
     )
     _heading(console, "Audit", "prompt lengths of 2,000 records")
-    print_audit(console, prompt_lengths(config, 2000, in_characters=False), "tokens", config.cutoff_len)
+    encoded = encode_prompts(config, 2000)
+    print_audit(console, token_lengths(encoded), "tokens", config.cutoff_len)
+    print_saving(console, config, encoded)
     finetune(console, config, ingredients)
     _heading(console, "Compare", f"base and adapter on {COMPARED} test records nobody trained on, about 2 min")
     comparison = run_comparison(console, output, None, (), None, COMPARED)

@@ -74,3 +74,8 @@ def shuffled_groups(runs: Sequence[Sequence[int]], group_size: int, seed: int) -
         return [index for place in random.permutation(len(groups)) for index in groups[place]]
 
     return order
+
+
+def steps_of(order: Sequence[int], step_size: int) -> list[list[int]]:
+    """Cut the order of an epoch into the records of its optimizer steps; the last may be smaller."""
+    return [list(order[start : start + step_size]) for start in range(0, len(order), step_size)]

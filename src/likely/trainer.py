@@ -21,7 +21,7 @@ from likely.answers import Answers
 from likely.batching import Batch, make_batches
 from likely.errors import LikelyError
 from likely.model import base_model
-from likely.ordering import Order
+from likely.ordering import Order, steps_of
 from likely.prompt import EncodedRecord
 from likely.scoring import ScoringPlan, score
 
@@ -66,9 +66,7 @@ class StepSampler(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield the record indices of every step of the epoch."""
-        order = self.order(self.epoch)
-        for start in range(0, self.records, self.batch_size):
-            yield list(order[start : start + self.batch_size])
+        yield from steps_of(self.order(self.epoch), self.batch_size)
 
 
 class AnswerTrainer(Trainer):

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from likely.answers import Answers
 from likely.attention import look_around, resolve_attention
-from likely.batching import Budget
+from likely.batching import Budget, epoch_saving
 from likely.config import RunConfig
 from likely.inputs import evaluation_records, labels_of, training_records
 from likely.model import (
@@ -157,13 +157,18 @@ def build_trainer(
     if config.early_stopping_patience and config.eval_strategy != "no":
         callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))
     callbacks.append(EvaluateAtEnd())
+    order = shuffled_groups(shared_runs(records.train), config.group_size, config.seed)
+    budget = Budget(config.per_device_train_batch_size * config.cutoff_len, share)
+    saving = epoch_saving(records.train, order, config.step_size, config.batching, budget)
+    console.print(
+        f"[bold]Layout[/bold]     {saving.describe(config.batching, config.per_device_train_batch_size)}",
+        highlight=False,
+    )
     trainer = AnswerTrainer(
         train_records=records.train,
         eval_records=records.eval,
-        order=shuffled_groups(shared_runs(records.train), config.group_size, config.seed),
-        step_plan=ScoringPlan(
-            config.batching, Budget(config.per_device_train_batch_size * config.cutoff_len, share), first_tokens
-        ),
+        order=order,
+        step_plan=ScoringPlan(config.batching, budget, first_tokens),
         eval_plan=ScoringPlan(
             config.batching, Budget(config.per_device_eval_batch_size * config.cutoff_len, share), first_tokens
         ),
@@ -186,7 +191,7 @@ def training_arguments(config: RunConfig, records: int, device: str) -> Any:
     import torch
     from transformers import TrainingArguments
 
-    step_size = config.per_device_train_batch_size * config.gradient_accumulation_steps
+    step_size = config.step_size
     devices = max(int(os.environ.get("WORLD_SIZE", "1")), 1)
     steps = math.ceil(math.ceil(records / (step_size * devices)) * config.num_train_epochs)
     if config.max_steps > 0:

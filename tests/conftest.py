@@ -61,6 +61,30 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -
 
 
 @pytest.fixture(scope="session")
+def tiny_qwen(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """Folder of a tiny Qwen3 with random weights and the tokenizer of `tiny_base`."""
+    import shutil
+
+    import torch
+    from transformers import AutoConfig, Qwen3Config, Qwen3ForCausalLM
+
+    folder = shutil.copytree(tiny_base, tmp_path_factory.mktemp("qwen") / "tiny-qwen")
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=AutoConfig.from_pretrained(tiny_base).vocab_size,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        tie_word_embeddings=True,
+    )
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def builder(tiny_base: Path) -> PromptBuilder:
     """Prompt builder of the tiny model."""
     from likely.model import load_tokenizer

@@ -71,12 +71,16 @@ def gradients_one_by_one(model, encoded):
 @pytest.mark.parametrize("layout", ["tree", "packed", "padded"])
 @pytest.mark.parametrize("labels", [Labels(), Labels("Liked it", "Hated it")])
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_a_step_is_the_sum_of_its_records_alone(tiny_base, builder, records, tmp_path, layout, labels, checkpointing):
+@pytest.mark.parametrize("base", ["tiny_base", "tiny_qwen"])
+def test_a_step_is_the_sum_of_its_records_alone(
+    request, base, builder, records, tmp_path, layout, labels, checkpointing
+):
+    folder = request.getfixturevalue(base)
     own = PromptBuilder(builder.tokenizer, labels, 512)
     renamed = [replace(r, output=labels.positive if r.output == "Yes" else labels.negative) for r in records[:14]]
     encoded = own.encode_all(renamed)
-    expected_loss, expected = gradients_one_by_one(fresh_model(tiny_base), encoded)
-    model = fresh_model(tiny_base, checkpointing=checkpointing)
+    expected_loss, expected = gradients_one_by_one(fresh_model(folder), encoded)
+    model = fresh_model(folder, checkpointing=checkpointing)
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     loss, gradients = gradients_of_a_step(model, own, encoded, layout, tmp_path)

@@ -10,6 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
+from likely.errors import LikelyError
+
 NIGHT = TerminalTheme(
     (22, 27, 34),
     (220, 226, 232),
@@ -55,9 +57,15 @@ def save_picture(path: Path, title: str, show: Callable[[Console], None], width:
         title: in the frame above.
         show: prints to the console it gets.
         width: of that console in characters.
+
+    Raises:
+        LikelyError: the file cannot be written.
     """
     console = Console(record=True, file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
     show(console)
-    path.parent.mkdir(parents=True, exist_ok=True)
     svg = console.export_svg(title=title, theme=NIGHT, code_format=FRAME, unique_id="likely")
-    path.write_text(svg, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(svg, encoding="utf-8")
+    except OSError as error:
+        raise LikelyError(f"The picture {path} cannot be written ({error.strerror}); choose another file.") from error

@@ -57,3 +57,11 @@ def test_a_subset_is_of_whole_runs_but_one(runs, maximum, seed):
     chosen = set(choose_runs([run.tolist() for run in runs], maximum, seed))
     assert len(chosen) == min(maximum, total)
     assert sum(0 < len(chosen & set(run.tolist())) < len(run) for run in runs) <= 1
+
+
+def test_a_run_that_is_no_longer_than_a_group_is_never_cut():
+    runs = [list(range(start, start + 15)) for start in range(0, 300, 15)]
+    order = shuffled_groups(runs, 15, seed=3)(0)
+    assert [order[start : start + 15] for start in range(0, 300, 15)] == [
+        runs[order[start] // 15] for start in range(0, 300, 15)
+    ]

@@ -59,8 +59,8 @@ def shuffled_groups(runs: Sequence[Sequence[int]], group_size: int, seed: int) -
 
     Args:
         runs: as :func:`shared_runs` gives them.
-        group_size: most records of a group. A run is cut into groups anew in each epoch, from a
-            random place on; 1 is a plain shuffle.
+        group_size: most records of a group. A longer run is cut into groups anew in each epoch, from
+            a random place on; 1 is a plain shuffle.
         seed: of cuts and order.
     """
 
@@ -68,7 +68,7 @@ def shuffled_groups(runs: Sequence[Sequence[int]], group_size: int, seed: int) -
         random = np.random.default_rng([seed, epoch])
         groups: list[Sequence[int]] = []
         for run in runs:
-            first = int(random.integers(1, group_size + 1))
+            first = int(random.integers(1, group_size + 1)) if len(run) > group_size else len(run)
             cuts = [0, *range(first, len(run), group_size), len(run)]
             groups += [run[start:end] for start, end in pairwise(cuts) if end > start]
         return [index for place in random.permutation(len(groups)) for index in groups[place]]

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -218,14 +218,13 @@ def make_rows(table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol:
         rows = slice(begin + offset, end)
         movie_ids, ratings, times, users = (column[rows].tolist() for column in columns)
         texts = [shown[movie_id] for movie_id in movie_ids]
-        lines = [f"- {text} | rated {rating:g}" for text, rating in zip(texts, ratings, strict=True)]
+        lines = [show_rated(text, rating) for text, rating in zip(texts, ratings, strict=True)]
         likes = [rating >= protocol.like_threshold for rating in ratings]
         for position in candidates:
             first, here = window_start(position, protocol) - offset, position - offset
-            history = "\n".join(lines[first:here])
             yield {
                 "instruction": question,
-                "input": f"History, oldest first:\n{history}\nCandidate: {texts[here]}",
+                "input": show_question(lines[first:here], texts[here]),
                 "output": "Yes" if likes[here] else "No",
                 "user_id": users[here],
                 "item_id": movie_ids[here],
@@ -252,6 +251,21 @@ def show_movie(title: str, year: int | None, genres: list[str]) -> str:
     """
     named = title if year is None else f"{title} ({year})"
     return f"{named} | {', '.join(genres)}" if genres else named
+
+
+def show_rated(movie: str, rating: float) -> str:
+    """Return a history's line for a movie, given as :func:`show_movie` names it.
+
+    >>> show_rated("Heat (1995) | Action, Crime", 4.0)
+    '- Heat (1995) | Action, Crime | rated 4'
+    """
+    return f"- {movie} | rated {rating:g}"
+
+
+def show_question(history: Sequence[str], candidate: str) -> str:
+    """Return a record's input: the lines of its history, oldest first, and its candidate."""
+    shown = "\n".join(history)
+    return f"History, oldest first:\n{shown}\nCandidate: {candidate}"
 
 
 def _user_starts(table: pl.DataFrame) -> NDArray[np.int64]:

@@ -43,6 +43,9 @@ def prepare(
         Literal["anchored", "sliding"], typer.Option(help="anchored shares prompts; sliding does not.")
     ] = "anchored",
     warmup: Annotated[int, typer.Option(help="First ratings of a user that are only history.")] = 15,
+    hints: Annotated[
+        bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
+    ] = False,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
     seed: Annotated[int, typer.Option(help="Of that choice.")] = 42,
 ) -> None:
@@ -52,7 +55,7 @@ def prepare(
     from likely.preparing import prepare_dataset
     from likely.timelines import Protocol
 
-    protocol = Protocol(warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold)
+    protocol = Protocol(warmup, history_len, window, like_threshold, hints)
     prepare_dataset(Console(), dataset, source, output, protocol, max_users, seed)
 
 
@@ -167,6 +170,7 @@ def score(
     adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = Path("output/qwen3-movielens-qlora"),
     top: Annotated[int, typer.Option(help="Movies shown.", min=1)] = 10,
     like_threshold: Annotated[float, typer.Option(help="The rating that the run calls a like.")] = 4.0,
+    hints: Annotated[bool, typer.Option("--hints", help="The run's records were prepared with --hints.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write one JSON object a candidate, best first.")] = None,
 ) -> None:
     """Rank candidate movies for one history by P(Yes)."""
@@ -181,7 +185,7 @@ def score(
     _ready_process()
     from likely.ranking import ranking_table, run_ranking, write_ranking
 
-    ranked = run_ranking(console, adapter_dir, rated, movies, like_threshold)
+    ranked = run_ranking(console, adapter_dir, rated, movies, like_threshold, hints)
     console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates"))
     if output:
         write_ranking(output, ranked)

@@ -110,7 +110,7 @@ def gather(console: Console, output: Path) -> Ingredients:
         console.print(f"  [yellow]No real ratings ({error}) Using invented ones.[/yellow]", highlight=False)
         source, real_ratings = make_sample(output / "sample"), False
     _heading(console, "Prepare", "each user's timeline, the last ratings held out")
-    console.print(preparation_table(prepare(read_movielens(source), data, Protocol())))
+    console.print(preparation_table(prepare(read_movielens(source), data, Protocol(hints=True))))
     try:
         model = resolve_model(MODEL)
         console.print(f"  model    {model.story}; {CATALOGUE[MODEL].licence}", highlight=False)

@@ -6,9 +6,7 @@ nothing from the future: only ratings of the warm-up and training rows, strictly
 candidate's time, are counted; the candidate's own rating, or a later or evaluated one, never is.
 """
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 OPINIONS = ((0.25, "hated"), (0.42, "disliked"), (0.55, "had mixed feelings about"), (0.7, "liked"), (1.1, "loved"))
 """Words for shares of likes: each holds below its bound and from the bound before on."""
@@ -17,7 +15,7 @@ PRIOR_LIKES, PRIOR_RATINGS = 2, 4
 """Imaginary ratings of every candidate, half of them likes, so that a single rating is not yet an opinion."""
 
 
-def earlier_ratings(table: pl.DataFrame, like_threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def count_earlier_ratings(table: pl.DataFrame, like_threshold: float) -> pl.DataFrame:
     """Count what other users had said of each row's movie before.
 
     Args:
@@ -25,24 +23,17 @@ def earlier_ratings(table: pl.DataFrame, like_threshold: float) -> tuple[NDArray
         like_threshold: stars that make a like.
 
     Returns:
-        (likes, ratings), int64 [rows] each: among warm-up and training rows of the same movie with
-        a smaller timestamp.
+        The table with the columns earlier_likes and earlier_ratings, i64: among warm-up and training
+        rows of the same movie with a smaller timestamp.
     """
     known = pl.col("split").is_in(["warmup", "train"])
     liked = known & (pl.col("rating") >= like_threshold)
-    at_once = table.group_by("movie_id", "timestamp").agg(likes=liked.sum(), ratings=known.sum())
-    before = at_once.sort("movie_id", "timestamp").select(
-        "movie_id",
-        "timestamp",
-        *(
-            (pl.col(name).cast(pl.Int64).cum_sum().over("movie_id") - pl.col(name)).alias(name)
-            for name in ("likes", "ratings")
-        ),
+    at_once = table.group_by("movie_id", "timestamp").agg(
+        earlier_likes=liked.sum().cast(pl.Int64), earlier_ratings=known.sum().cast(pl.Int64)
     )
-    joined = table.select("movie_id", "timestamp").join(
-        before, on=["movie_id", "timestamp"], how="left", maintain_order="left"
-    )
-    return joined["likes"].to_numpy(), joined["ratings"].to_numpy()
+    counts = pl.col("earlier_likes", "earlier_ratings")
+    before = at_once.sort("movie_id", "timestamp").with_columns(counts.cum_sum().over("movie_id") - counts)
+    return table.join(before, on=["movie_id", "timestamp"], how="left", maintain_order="left")
 
 
 def hint(history_likes: int, history_length: int, likes: int, ratings: int) -> str:

@@ -4,8 +4,6 @@ Takes a configuration and an adapter's folder and gives a :class:`Comparison`, w
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from likely.baselines import history_fraction, item_like_rate
 from likely.batching import Budget
 from likely.config import RunConfig, load_config
 from likely.errors import LikelyError
+from likely.files import replacing
 from likely.inputs import files_of, held_out_records, labels_of
 from likely.metrics import answer_metrics, probability_metrics
 from likely.model import (
@@ -150,9 +149,7 @@ def baseline_rows(config: RunConfig, records: Sequence[Record]) -> list[SummaryR
 
 def write_scores(path: Path, comparison: Comparison) -> None:
     """Write one JSON object a record: ids, the truth, and P(Yes) of base and adapter."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as out:
+    with replacing(path) as out:
         for place, record in enumerate(comparison.records):
             line = {
                 "row": place,
@@ -163,8 +160,6 @@ def write_scores(path: Path, comparison: Comparison) -> None:
                 "adapter": _said(comparison.adapter, place),
             }
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
-    os.chmod(out.name, 0o644)
-    os.replace(out.name, path)
 
 
 def _said(answers: Answers, place: int) -> dict[str, float | bool]:

@@ -26,6 +26,8 @@ class Movie:
         title: in natural word order, without the year.
         year: of its release, where known.
         genres: their names; none where unknown.
+        earlier_likes: how many other users liked it so far; read only where prompts have hints.
+        earlier_ratings: how many other users rated it so far.
         extra: whatever else is to come out again with its score.
 
     Raises:
@@ -35,6 +37,8 @@ class Movie:
     title: str
     year: int | None = None
     genres: Sequence[str] = ()
+    earlier_likes: int = 0
+    earlier_ratings: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -45,6 +49,12 @@ class Movie:
             raise LikelyError(f"year is {self.year!r}; write a whole number such as 1995, or leave it out.")
         if not isinstance(self.genres, list | tuple) or not all(isinstance(genre, str) for genre in self.genres):
             raise LikelyError(f"genres is {self.genres!r}; write a list of names, or leave it out.")
+        counts = (self.earlier_likes, self.earlier_ratings)
+        if not all(isinstance(count, int) for count in counts) or not 0 <= counts[0] <= counts[1]:
+            raise LikelyError(
+                f"earlier_likes is {counts[0]!r} and earlier_ratings {counts[1]!r}; write whole numbers, the first "
+                "at most as large as the second, or leave both out."
+            )
 
 
 @dataclass(frozen=True)
@@ -137,7 +147,8 @@ def _movie(row: Any) -> Movie:
         title, year_in_title = split_title(title)
         year = year_in_title if year is None else year
     extra = {key: value for key, value in row.items() if key not in ("title", "year", "genres")}
-    return Movie(title, year, _genres(row.get("genres")), extra)
+    counts = (row.get("earlier_likes", 0), row.get("earlier_ratings", 0))
+    return Movie(title, year, _genres(row.get("genres")), *counts, extra)
 
 
 def _value(row: Mapping[str, Any], key: str) -> Any:

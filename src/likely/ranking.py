@@ -6,8 +6,6 @@ every candidate in the very words of training, and gives the candidates to a cal
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +19,8 @@ from rich.table import Table
 from likely.attention import FLASH_ATTENTIONS
 from likely.batching import Budget
 from likely.errors import LikelyError
+from likely.files import replacing
+from likely.hints import hint
 from likely.inference import config_of, load_adapted
 from likely.inputs import labels_of
 from likely.model import attention_share, base_model, check_model_folder, load_tokenizer
@@ -30,7 +30,8 @@ from likely.prompt import PromptBuilder
 from likely.records import Record
 from likely.scoring import Progress, ScoringPlan, score
 from likely.sources import resolve_model
-from likely.timelines import Protocol, make_instruction, show_movie, show_question, show_rated
+from likely.timelines import Protocol
+from likely.wording import make_instruction, show_movie, show_question, show_rated
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -56,26 +57,31 @@ class Scorer:
         model: base model and adapter.
         builder: renders records as the run did.
         instruction: what is asked of every candidate.
+        like_threshold: stars that make a like.
+        hints: whether the run's records end with a hint (:mod:`likely.hints`).
         budget: what one forward pass may cost by the run's configuration.
     """
 
     model: "PeftModel"
     builder: PromptBuilder
     instruction: str
+    like_threshold: float
+    hints: bool
     budget: Budget
 
     @classmethod
-    def load(cls, adapter_dir: Path | str, like_threshold: float = 4.0) -> "Scorer":
+    def load(cls, adapter_dir: Path | str, like_threshold: float = 4.0, hints: bool = False) -> "Scorer":
         """Load the adapter of a finished run on its base model.
 
         Args:
             adapter_dir: output folder of the run, with its config.yaml.
             like_threshold: the rating that its records call a like, in stars.
+            hints: whether its records were prepared with hints, as those of the demo are.
 
         Raises:
             LikelyError: the threshold is off the scale, or something is missing or cannot be loaded.
         """
-        instruction = make_instruction(Protocol(like_threshold=like_threshold))
+        protocol = Protocol(like_threshold=like_threshold, hints=hints)
         folder = Path(adapter_dir)
         config = config_of(folder, None)
         forced_flash = config.flash_attn in FLASH_ATTENTIONS  # which has no tree masks
@@ -87,7 +93,7 @@ class Scorer:
         builder = PromptBuilder(load_tokenizer(model_path, config.model_revision), labels_of(config), config.cutoff_len)
         model = load_adapted(config, model_path, folder)
         budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(base_model(model)))
-        return cls(model, builder, instruction, budget)
+        return cls(model, builder, make_instruction(like_threshold), protocol.like_threshold, hints, budget)
 
     def rank(
         self,
@@ -128,8 +134,13 @@ class Scorer:
     def records_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[Record]:
         """Return the record of every candidate as `timelines` would write it; the answer is a stand-in."""
         lines = [show_rated(_shown(rated.movie), rated.rating) for rated in history]
+        likes = sum(rated.rating >= self.like_threshold for rated in history)
         stand_in = self.builder.labels.positive
-        return [Record(self.instruction, show_question(lines, _shown(movie)), stand_in) for movie in candidates]
+        records: list[Record] = []
+        for movie in candidates:
+            said = hint(likes, len(history), movie.earlier_likes, movie.earlier_ratings) if self.hints else ""
+            records.append(Record(self.instruction, show_question(lines, _shown(movie), said), stand_in))
+        return records
 
 
 def cheapest_row(history: int, attention_share: float) -> int:
@@ -149,9 +160,10 @@ def run_ranking(
     history: Sequence[RatedMovie],
     candidates: Sequence[Movie],
     like_threshold: float,
+    hints: bool,
 ) -> list[Ranked]:
     """Load a run and rank all candidates, with a bar."""
-    scorer = Scorer.load(adapter_dir, like_threshold)
+    scorer = Scorer.load(adapter_dir, like_threshold, hints)
     with progress_bar(console) as bar:
         task = bar.add_task("scoring candidates", total=len(candidates), figures="")
         return scorer.rank(history, candidates, on_progress=lambda done, _: bar.update(task, completed=done))
@@ -170,9 +182,7 @@ def ranking_table(ranked: Sequence[Ranked], title: str) -> Table:
 
 def write_ranking(path: Path, ranked: Sequence[Ranked]) -> None:
     """Write one JSON object a movie, best first: rank, p_yes, the movie, and what else came with it."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as out:
+    with replacing(path) as out:
         for rank, one in enumerate(ranked, start=1):
             movie = one.candidate
             own = {
@@ -184,8 +194,6 @@ def write_ranking(path: Path, ranked: Sequence[Ranked]) -> None:
             }
             line = {**own, **movie.extra, **own}  # own keys come first and win
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
-    os.chmod(out.name, 0o644)
-    os.replace(out.name, path)
 
 
 def _shown(movie: Movie) -> str:

@@ -6,14 +6,13 @@
 
 import difflib
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from likely.errors import LikelyError
+from likely.files import replacing
 from likely.registry import PREPARE, Columns
 
 
@@ -85,20 +84,12 @@ def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     as_lines = path.suffix == ".jsonl"
     encode = json.JSONEncoder(ensure_ascii=False).encode
     count = 0
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as out:
-        try:
-            out.write("" if as_lines else "[\n")
-            for row in rows:
-                out.write((",\n" if count and not as_lines else "") + encode(row) + ("\n" if as_lines else ""))
-                count += 1
-            out.write("" if as_lines else "\n]\n")
-        except BaseException:
-            os.unlink(out.name)
-            raise
-    os.chmod(out.name, 0o644)
-    os.replace(out.name, path)
+    with replacing(path) as out:
+        out.write("" if as_lines else "[\n")
+        for row in rows:
+            out.write((",\n" if count and not as_lines else "") + encode(row) + ("\n" if as_lines else ""))
+            count += 1
+        out.write("" if as_lines else "\n]\n")
     return count
 
 

@@ -6,7 +6,6 @@ Takes figures (`metrics`) and answers (`answers`) and writes to a console or a f
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from likely.answers import Answers
+from likely.files import replacing
 from likely.records import Record
 
 if TYPE_CHECKING:
@@ -111,12 +111,8 @@ def print_next_commands(console: Console, adapter_dir: Path, commands: Sequence[
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically; numbers that are not finite become null."""
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as out:
+    with replacing(path) as out:
         out.write(text)
-    os.chmod(out.name, 0o644)
-    os.replace(out.name, path)
 
 
 def save_training_plot(log: Sequence[Mapping[str, float]], path: Path) -> None:

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,8 +20,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from likely.errors import LikelyError
+from likely.hints import count_earlier_ratings, hint
 from likely.movielens import HIGHEST_RATING, LOWEST_RATING, MovieLens
 from likely.records import write_records
+from likely.wording import make_instruction, show_movie, show_question, show_rated
 
 Split = Literal["train", "eval", "test"]
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
@@ -42,6 +44,7 @@ class Protocol:
         history_length: ratings in a record's history; see :func:`window_start`.
         window: "anchored" histories of one user share their beginning, "sliding" ones do not.
         like_threshold: a rating of at least so many stars is a like.
+        hints: end every record with what :mod:`likely.hints` says of its user and candidate.
         test_fraction: share of the ratings after the warm-up.
         eval_fraction: share of the ratings after the warm-up.
 
@@ -53,6 +56,7 @@ class Protocol:
     history_length: int = 15
     window: Literal["anchored", "sliding"] = "anchored"
     like_threshold: float = 4.0
+    hints: bool = False
     test_fraction: float = 0.10
     eval_fraction: float = 0.05
 
@@ -127,6 +131,8 @@ def prepare(
         _check_positive("max_users", max_users)
     _check_likes(data, protocol)
     table = build_timelines(data.ratings, protocol)
+    if protocol.hints:
+        table = count_earlier_ratings(table, protocol.like_threshold)
     if max_users is not None:
         table = _choose_users(table, max_users, seed)
     if not (table["split"] != "warmup").any():
@@ -198,15 +204,18 @@ def make_rows(table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol:
     The history is every earlier rating in the window, whatever split it is in.
 
     Args:
-        table: from :func:`build_timelines` with the same `protocol`.
+        table: from :func:`build_timelines` with the same `protocol`; with hints, also through
+            :func:`likely.hints.count_earlier_ratings`.
         movies: as in :class:`likely.movielens.MovieLens`.
         split: which rows.
         protocol: what becomes of a timeline.
     """
-    question = make_instruction(protocol)
+    question = make_instruction(protocol.like_threshold)
     named = movies.select("movie_id", "title", "year", "genres").iter_rows()
     shown = {movie_id: show_movie(*movie) for movie_id, *movie in named}
-    columns = [table[name].to_numpy() for name in ("movie_id", "rating", "timestamp", "user_id")]
+    names = ["movie_id", "rating", "timestamp", "user_id"]
+    names += ["earlier_likes", "earlier_ratings"] if protocol.hints else []
+    columns = [table[name].to_numpy() for name in names]
     wanted = (table["split"] == split).to_numpy()
     starts = _user_starts(table)
     for begin, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
@@ -216,56 +225,24 @@ def make_rows(table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol:
         # Nothing before the first history is needed: eval and test rows end long timelines.
         offset = window_start(candidates[0], protocol)
         rows = slice(begin + offset, end)
-        movie_ids, ratings, times, users = (column[rows].tolist() for column in columns)
+        movie_ids, ratings, times, users, *earlier = (column[rows].tolist() for column in columns)
         texts = [shown[movie_id] for movie_id in movie_ids]
         lines = [show_rated(text, rating) for text, rating in zip(texts, ratings, strict=True)]
         likes = [rating >= protocol.like_threshold for rating in ratings]
         for position in candidates:
             first, here = window_start(position, protocol) - offset, position - offset
+            liked, length = sum(likes[first:here]), here - first
+            said = hint(liked, length, *(counts[here] for counts in earlier)) if protocol.hints else ""
             yield {
                 "instruction": question,
-                "input": show_question(lines[first:here], texts[here]),
+                "input": show_question(lines[first:here], texts[here], said),
                 "output": "Yes" if likes[here] else "No",
                 "user_id": users[here],
                 "item_id": movie_ids[here],
                 "timestamp": times[here],
-                "history_likes": sum(likes[first:here]),
-                "history_length": here - first,
+                "history_likes": liked,
+                "history_length": length,
             }
-
-
-def make_instruction(protocol: Protocol) -> str:
-    """Return the question that all records of a preparation ask."""
-    return (
-        "A user rated movies on a scale up to 5 stars. Below are some of these ratings in the order in which they "
-        "were given, and then a candidate movie that the user rates next. Will this user like the candidate movie, "
-        f"that is, rate it {protocol.like_threshold:g} or higher? Answer Yes or No."
-    )
-
-
-def show_movie(title: str, year: int | None, genres: list[str]) -> str:
-    """Return a movie as the prompt names it.
-
-    >>> show_movie("Heat", 1995, ["Action", "Crime"]), show_movie("Cosmos", None, [])
-    ('Heat (1995) | Action, Crime', 'Cosmos')
-    """
-    named = title if year is None else f"{title} ({year})"
-    return f"{named} | {', '.join(genres)}" if genres else named
-
-
-def show_rated(movie: str, rating: float) -> str:
-    """Return a history's line for a movie, given as :func:`show_movie` names it.
-
-    >>> show_rated("Heat (1995) | Action, Crime", 4.0)
-    '- Heat (1995) | Action, Crime | rated 4'
-    """
-    return f"- {movie} | rated {rating:g}"
-
-
-def show_question(history: Sequence[str], candidate: str) -> str:
-    """Return a record's input: the lines of its history, oldest first, and its candidate."""
-    shown = "\n".join(history)
-    return f"History, oldest first:\n{shown}\nCandidate: {candidate}"
 
 
 def _user_starts(table: pl.DataFrame) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from likely import ranking
 from likely.batching import Budget
 from likely.cli import run
 from likely.errors import LikelyError
+from likely.hints import count_earlier_ratings
 from likely.inference import config_of
 from likely.movie_files import Movie, RatedMovie, read_candidates, read_history
 from likely.movielens import MovieLens
@@ -114,11 +115,14 @@ def test_a_ranking_is_what_one_record_after_another_gives(scorer, length):
         assert [one.candidate.title for one in ranked] == sorted(titles, key=expected.__getitem__, reverse=True)
 
 
-def test_the_question_is_the_one_of_the_training_records(scorer):
+@pytest.mark.parametrize("hints", [False, True])
+def test_the_question_is_the_one_of_the_training_records(scorer, hints):
     """Every row that `timelines` writes of a user comes out of the same history and candidate here."""
-    protocol = Protocol(warmup=3, history_length=4)
+    scorer = replace(scorer, hints=hints)
+    protocol = Protocol(warmup=3, history_length=4, hints=hints)
     movies = some_movies(30)
     ratings = [(1, place, 0.5 + place % 10 / 2, 100 + place) for place in range(len(movies))]
+    ratings += [(2, place, 0.5 + place % 7 / 2, 50 + place) for place in range(len(movies))]
     types = {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
     table = {name: [getattr(movie, name) for movie in movies] for name in ("title", "year", "genres")}
     data = MovieLens(
@@ -126,15 +130,17 @@ def test_the_question_is_the_one_of_the_training_records(scorer):
         pl.DataFrame(ratings, schema=types, orient="row"),
         pl.DataFrame({"movie_id": range(len(movies)), **table}, schema_overrides={"movie_id": pl.Int32}),
     )
-    timeline = build_timelines(data.ratings, protocol)
+    timeline = count_earlier_ratings(build_timelines(data.ratings, protocol), protocol.like_threshold)
+    counts = {row[:2]: row[2:] for row in timeline.select("user_id", "movie_id", "^earlier_.*$").iter_rows()}
     rows = [row for split in ("train", "eval", "test") for row in make_rows(timeline, data.movies, split, protocol)]
+    rows = [row for row in rows if row["user_id"] == 1]
     assert len(rows) == len(movies) - protocol.warmup
     for row in rows:
         here = row["item_id"]
         window = range(window_start(here, protocol), here)
-        (record,) = scorer.records_of(
-            [RatedMovie(movies[place], ratings[place][2]) for place in window], [movies[here]]
-        )
+        likes, others = counts[1, here]
+        candidate = replace(movies[here], earlier_likes=likes, earlier_ratings=others)
+        (record,) = scorer.records_of([RatedMovie(movies[place], ratings[place][2]) for place in window], [candidate])
         assert (record.instruction, record.input) == (row["instruction"], row["input"])
 
 

@@ -25,6 +25,7 @@ from likely.model import (
     adapter_base,
     attention_share,
     base_model,
+    check_adapter_base,
     check_model_folder,
     choose_precision,
     load_adapter,
@@ -83,12 +84,7 @@ def compare(
     Raises:
         LikelyError: the adapter belongs to another base model, or something cannot be loaded.
     """
-    trained_on = adapter_base(adapter_dir)
-    if trained_on != model_path and Path(trained_on).name != Path(model_path).name:
-        raise LikelyError(
-            f"The adapter in {adapter_dir} was trained on {trained_on}, not on {model_path}; "
-            "set model_name_or_path to its own base model."
-        )
+    check_adapter_base(adapter_dir, model_path)
     check_model_folder(model_path)
     builder = PromptBuilder(load_tokenizer(model_path, config.model_revision), labels_of(config), config.cutoff_len)
     encoded = builder.encode_all(records)

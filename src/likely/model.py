@@ -208,6 +208,20 @@ def adapter_base(adapter_dir: Path) -> str:
         raise LikelyError(f"{path} is damaged ({error}); train the adapter again or copy it anew.") from error
 
 
+def check_adapter_base(adapter_dir: Path, name_or_path: str) -> None:
+    """Check, before anything large is read, that an adapter was trained on a model of this name.
+
+    Raises:
+        LikelyError: it was trained on another, or the folder holds no adapter.
+    """
+    trained_on = adapter_base(adapter_dir)
+    if trained_on != name_or_path and Path(trained_on).name != Path(name_or_path).name:
+        raise LikelyError(
+            f"The adapter in {adapter_dir} was trained on {trained_on}, not on {name_or_path}; "
+            "set model_name_or_path to its own base model."
+        )
+
+
 def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
     """Put a trained adapter on a base model.
 

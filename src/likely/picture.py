@@ -63,6 +63,7 @@ def save_picture(path: Path, title: str, show: Callable[[Console], None], width:
     """
     console = Console(record=True, file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
     show(console)
+    console.print()  # the frame would cut what hangs below the last line
     svg = console.export_svg(title=title, theme=NIGHT, code_format=FRAME, unique_id="likely")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from likely.files import replacing
 from likely.hints import hint
 from likely.inference import config_of, load_adapted
 from likely.inputs import labels_of
-from likely.model import attention_share, base_model, check_model_folder, load_tokenizer
+from likely.model import attention_share, base_model, check_adapter_base, check_model_folder, load_tokenizer
 from likely.movie_files import Movie, RatedMovie
 from likely.progress import progress_bar
 from likely.prompt import PromptBuilder
@@ -89,6 +89,7 @@ class Scorer:
             update={"batching": "tree", "flash_attn": "auto" if forced_flash else config.flash_attn}
         )
         model_path = resolve_model(config.model_name_or_path).location
+        check_adapter_base(folder, model_path)
         check_model_folder(model_path)
         builder = PromptBuilder(load_tokenizer(model_path, config.model_revision), labels_of(config), config.cutoff_len)
         model = load_adapted(config, model_path, folder)

@@ -1,0 +1,158 @@
+"""Does keeping a user's records together in the shuffle cost quality? Group sizes at equal records, several seeds.
+
+A plain shuffle (group size 1) shares almost nothing within a step; larger groups are cheaper, but a step sees fewer
+users. Every contestant trains on the same records in the same number of steps; only the order differs. The evaluation
+rows are the same for all. With `--dropout` the same comparison shows what a shared dropout mask does.
+
+    python benchmarks/convergence.py --source FOLDER_OR_ZIP_OF_A_RELEASE [--model FOLDER_OR_NAME]
+
+writes benchmarks/results/convergence-<date>.json and docs/convergence.png, and prints a table. Without --model, a tiny
+Llama is made of the training prompts.
+"""
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from likely.config import RunConfig
+from likely.demo import tiny_base
+from likely.memory import keep_freed_memory
+from likely.metrics import answer_metrics
+from likely.movielens import read_movielens
+from likely.sources import resolve_model
+from likely.timelines import Protocol, prepare
+from likely.training import train
+
+RESULTS = Path(__file__).parent / "results"
+PLOT = Path(__file__).parents[1] / "docs" / "convergence.png"
+
+
+def main() -> None:
+    arguments = read_arguments()
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        prepare(read_movielens(arguments.source), folder / "data", Protocol(hints=True))
+        model = arguments.model or str(tiny_base(folder / "tiny-base", folder / "data"))
+        runs = [
+            run_once(arguments, folder, model, group_size, seed)
+            for seed in range(arguments.seeds)
+            for group_size in arguments.group_sizes
+        ]
+    result = {
+        "claim": "group size against quality at equal records",
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": {"processor": platform.processor() or platform.machine(), "python": platform.python_version()},
+        "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
+        "settings": {name: str(value) for name, value in vars(arguments).items() if name != "source"},
+        "data": arguments.source.resolve().name,
+        "runs": runs,
+    }
+    name = Path(arguments.model).name if arguments.model else "tiny"
+    path = RESULTS / f"convergence-{name}-{result['date']}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    draw(runs, arguments.plot)
+    Console().print(table_of(runs))
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--model")
+    parser.add_argument("--group-sizes", type=int, nargs="+", default=[1, 4, 8, 16])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--records", type=int, default=4096)
+    parser.add_argument("--evaluated", type=int, default=1000)
+    parser.add_argument("--step", type=int, default=16, help="records of an optimizer step")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--plot", type=Path, default=PLOT)
+    return parser.parse_args()
+
+
+def run_once(arguments: argparse.Namespace, folder: Path, model: str, group_size: int, seed: int) -> dict:
+    """Train once and return the curve of evaluations and what it cost."""
+    steps = arguments.records // arguments.step
+    data = {f"{split}_file": str(folder / "data" / f"{split}.json") for split in ("train", "eval", "test")}
+    config = RunConfig(
+        model_name_or_path=model,
+        dtype="float32",
+        dataset=None,
+        **data,
+        max_samples=arguments.records,
+        max_eval_samples=arguments.evaluated,
+        group_size=group_size,
+        output_dir=str(folder / f"group-{group_size}-seed-{seed}"),
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=arguments.step // 2,
+        per_device_eval_batch_size=2,
+        num_train_epochs=1,
+        learning_rate=arguments.learning_rate,
+        eval_steps=max(steps // 8, 1),
+        early_stopping_patience=None,
+        lora_dropout=arguments.dropout,
+        logging_steps=max(steps // 32, 1),
+        seed=seed,
+    )
+    started = time.perf_counter()
+    finished = train(config, resolve_model(model).location, Console(quiet=True), answer_metrics)
+    evaluations = [entry for entry in finished.log if "eval_auc" in entry]
+    losses = [entry for entry in finished.log if "loss" in entry]
+    run = {
+        "group_size": group_size,
+        "seed": seed,
+        "seconds": round(time.perf_counter() - started, 1),
+        "records": [entry["step"] * arguments.step for entry in evaluations],
+        "eval_auc": [round(entry["eval_auc"], 4) for entry in evaluations],
+        "eval_loss": [round(entry["eval_loss"], 4) for entry in evaluations],
+        "training_records": [entry["step"] * arguments.step for entry in losses],
+        "training_loss": [round(entry["loss"], 4) for entry in losses],
+    }
+    print(f"group size {group_size:>3}  seed {seed}  AUC {run['eval_auc'][-1]:.4f}  {run['seconds']:.0f} s", flush=True)
+    return run
+
+
+def table_of(runs: list[dict]) -> Table:
+    """Return final AUC, loss and time of each group size: mean and spread over seeds."""
+    table = Table("group size", "eval AUC", "eval loss", "seconds a run", title="Equal records", title_justify="left")
+    for group_size in sorted({run["group_size"] for run in runs}):
+        mine = [run for run in runs if run["group_size"] == group_size]
+        cells = []
+        for name in ("eval_auc", "eval_loss"):
+            last = np.array([run[name][-1] for run in mine])
+            cells.append(f"{last.mean():.4f} ± {last.std(ddof=1) if len(last) > 1 else 0:.4f}")
+        table.add_row(str(group_size), *cells, f"{np.mean([run['seconds'] for run in mine]):.0f}")
+    return table
+
+
+def draw(runs: list[dict], path: Path) -> None:
+    """Plot AUC and loss over records seen, a colour a group size, seeds as thin lines and their mean as a thick one."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    panels = figure.subplots(1, 2)
+    sizes = sorted({run["group_size"] for run in runs})
+    colours = ["#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666"]
+    for axes, name, label in zip(panels, ("eval_auc", "eval_loss"), ("evaluation AUC", "evaluation loss"), strict=True):
+        for size, colour in zip(sizes, colours, strict=False):
+            mine = [run for run in runs if run["group_size"] == size]
+            for run in mine:
+                axes.plot(run["records"], run[name], color=colour, alpha=0.25, linewidth=0.8)
+            mean = np.mean([run[name] for run in mine], axis=0)
+            axes.plot(mine[0]["records"], mean, color=colour, linewidth=2, label=f"groups of up to {size}")
+        axes.set(xlabel="training records seen", title=label)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.3)
+    panels[0].legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

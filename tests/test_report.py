@@ -86,6 +86,14 @@ def test_examples_show_the_end_of_the_history_the_truth_and_both_probabilities()
     assert "Hidden" not in text
 
 
+def test_examples_are_of_different_users():
+    records = [Record("Liked?", f"Candidate: Movie {n}", "Yes", user_id=user) for n, user in enumerate("aaabbc")]
+    ones = np.ones(6)
+    answers = Answers(ones > 0, ones, ones > 0, ones > 1, ones, ones)
+    text = printed(example_table(records, answers, answers, examples=2))
+    assert [f"Movie {n}" in text for n in range(6)] == [True, False, False, True, False, False]
+
+
 def test_commands_are_printed_whole_so_that_they_can_be_copied(tmp_path):
     console = Console(file=io.StringIO(), width=30)
     command = "python finetune/scripts/infer_lora.py --adapter-dir 'output/[my] run'"

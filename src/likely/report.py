@@ -67,12 +67,16 @@ def summary_table(rows: Sequence[SummaryRow], title: str) -> FittingTable:
 def example_table(
     records: Sequence[Record], base: Answers, adapter: Answers, examples: int = 5, lines: int = 4
 ) -> Table:
-    """Return the first records with the end of their history, the truth and P(Yes) of both models."""
+    """Return records of different users with the end of their history, the truth and P(Yes) of both models."""
     table = Table(title="Examples", title_justify="left", header_style="bold", show_lines=True)
     table.add_column("what the model reads (end)", ratio=1)
     for name in ("truth", "base", "adapter"):
         table.add_column(name, justify="right")
-    for place, record in enumerate(records[:examples]):
+    first_of_user: dict[str, int] = {}
+    for place, record in enumerate(records):
+        first_of_user.setdefault(record.user_id or f"row {place}", place)
+    for place in list(first_of_user.values())[:examples]:
+        record = records[place]
         end = "\n".join((record.input or record.instruction).splitlines()[-lines:])
         table.add_row(
             escape(end),

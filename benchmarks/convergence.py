@@ -1,12 +1,17 @@
 """Does keeping a user's records together in the shuffle cost quality? Group sizes at equal records, several seeds.
 
 A plain shuffle (group size 1) shares almost nothing within a step; larger groups are cheaper, but a step sees fewer
-users. Every contestant trains on the same records in the same number of steps; only the order differs. The evaluation
-rows are the same for all. With `--dropout` the same comparison shows what a shared dropout mask does.
+users. Records are those of `make demo` (histories of 8 to 15 movies and a hint). Every contestant trains on the same records in the same number of steps; only the order differs. The evaluation
+rows are the same for all.
 
     python benchmarks/convergence.py --source FOLDER_OR_ZIP_OF_A_RELEASE [--model FOLDER_OR_NAME]
 
-writes benchmarks/results/convergence-<date>.json and docs/convergence.png, and prints a table. Without --model, a tiny
+In a tree, records that share a position share its LoRA dropout mask; packed records each draw their own. Whether that
+costs quality:
+
+    python benchmarks/convergence.py --source ... --dropout 0.05 --group-sizes 8 --batching tree packed --name dropout
+
+writes benchmarks/results/<name>-<model>-<date>.json and docs/<name>.png, and prints a table. Without --model, a tiny
 Llama is made of the training prompts.
 """
 
@@ -24,16 +29,16 @@ from rich.console import Console
 from rich.table import Table
 
 from likely.config import RunConfig
-from likely.demo import tiny_base
+from likely.demo import PROTOCOL, tiny_base
 from likely.memory import keep_freed_memory
 from likely.metrics import answer_metrics
 from likely.movielens import read_movielens
 from likely.sources import resolve_model
-from likely.timelines import Protocol, prepare
+from likely.timelines import prepare
 from likely.training import train
 
 RESULTS = Path(__file__).parent / "results"
-PLOT = Path(__file__).parents[1] / "docs" / "convergence.png"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def main() -> None:
@@ -41,15 +46,16 @@ def main() -> None:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        prepare(read_movielens(arguments.source), folder / "data", Protocol(hints=True))
+        prepare(read_movielens(arguments.source), folder / "data", PROTOCOL)
         model = arguments.model or str(tiny_base(folder / "tiny-base", folder / "data"))
         runs = [
-            run_once(arguments, folder, model, group_size, seed)
+            run_once(arguments, folder, model, batching, group_size, seed)
             for seed in range(arguments.seeds)
             for group_size in arguments.group_sizes
+            for batching in arguments.batching
         ]
     result = {
-        "claim": "group size against quality at equal records",
+        "claim": "quality at equal records: group sizes and layouts",
         "date": time.strftime("%Y-%m-%d"),
         "machine": {"processor": platform.processor() or platform.machine(), "python": platform.python_version()},
         "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
@@ -57,10 +63,10 @@ def main() -> None:
         "data": arguments.source.resolve().name,
         "runs": runs,
     }
-    name = Path(arguments.model).name if arguments.model else "tiny"
-    path = RESULTS / f"convergence-{name}-{result['date']}.json"
+    base = Path(arguments.model).name if arguments.model else "tiny"
+    path = RESULTS / f"{arguments.name}-{base}-{result['date']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    draw(runs, arguments.plot)
+    draw(runs, DOCS / f"{arguments.name}.png")
     Console().print(table_of(runs))
 
 
@@ -75,11 +81,14 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--step", type=int, default=16, help="records of an optimizer step")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--dropout", type=float, default=0.0)
-    parser.add_argument("--plot", type=Path, default=PLOT)
+    parser.add_argument("--batching", nargs="+", default=["tree"], choices=["tree", "packed", "padded"])
+    parser.add_argument("--name", default="convergence", help="of the result and the plot")
     return parser.parse_args()
 
 
-def run_once(arguments: argparse.Namespace, folder: Path, model: str, group_size: int, seed: int) -> dict:
+def run_once(
+    arguments: argparse.Namespace, folder: Path, model: str, batching: str, group_size: int, seed: int
+) -> dict:
     """Train once and return the curve of evaluations and what it cost."""
     steps = arguments.records // arguments.step
     data = {f"{split}_file": str(folder / "data" / f"{split}.json") for split in ("train", "eval", "test")}
@@ -90,8 +99,9 @@ def run_once(arguments: argparse.Namespace, folder: Path, model: str, group_size
         **data,
         max_samples=arguments.records,
         max_eval_samples=arguments.evaluated,
+        batching=batching,
         group_size=group_size,
-        output_dir=str(folder / f"group-{group_size}-seed-{seed}"),
+        output_dir=str(folder / f"{batching}-{group_size}-{seed}"),
         per_device_train_batch_size=2,
         gradient_accumulation_steps=arguments.step // 2,
         per_device_eval_batch_size=2,
@@ -108,7 +118,7 @@ def run_once(arguments: argparse.Namespace, folder: Path, model: str, group_size
     evaluations = [entry for entry in finished.log if "eval_auc" in entry]
     losses = [entry for entry in finished.log if "loss" in entry]
     run = {
-        "group_size": group_size,
+        "contestant": f"{batching}, groups of up to {group_size}",
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),
         "records": [entry["step"] * arguments.step for entry in evaluations],
@@ -117,36 +127,36 @@ def run_once(arguments: argparse.Namespace, folder: Path, model: str, group_size
         "training_records": [entry["step"] * arguments.step for entry in losses],
         "training_loss": [round(entry["loss"], 4) for entry in losses],
     }
-    print(f"group size {group_size:>3}  seed {seed}  AUC {run['eval_auc'][-1]:.4f}  {run['seconds']:.0f} s", flush=True)
+    print(f"{run['contestant']}  seed {seed}  AUC {run['eval_auc'][-1]:.4f}  {run['seconds']:.0f} s", flush=True)
     return run
 
 
 def table_of(runs: list[dict]) -> Table:
-    """Return final AUC, loss and time of each group size: mean and spread over seeds."""
-    table = Table("group size", "eval AUC", "eval loss", "seconds a run", title="Equal records", title_justify="left")
-    for group_size in sorted({run["group_size"] for run in runs}):
-        mine = [run for run in runs if run["group_size"] == group_size]
+    """Return final AUC, loss and time of each contestant: mean and spread over seeds."""
+    table = Table("", "eval AUC", "eval loss", "seconds a run", title="Equal records", title_justify="left")
+    for contestant in dict.fromkeys(run["contestant"] for run in runs):
+        mine = [run for run in runs if run["contestant"] == contestant]
         cells = []
         for name in ("eval_auc", "eval_loss"):
             last = np.array([run[name][-1] for run in mine])
             cells.append(f"{last.mean():.4f} ± {last.std(ddof=1) if len(last) > 1 else 0:.4f}")
-        table.add_row(str(group_size), *cells, f"{np.mean([run['seconds'] for run in mine]):.0f}")
+        table.add_row(contestant, *cells, f"{np.mean([run['seconds'] for run in mine]):.0f}")
     return table
 
 
 def draw(runs: list[dict], path: Path) -> None:
-    """Plot AUC and loss over records seen, a colour a group size, seeds as thin lines and their mean as a thick one."""
+    """Plot AUC and loss over records seen, a colour a contestant, seeds as thin lines and their mean as a thick one."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     panels = figure.subplots(1, 2)
-    sizes = sorted({run["group_size"] for run in runs})
+    contestants = dict.fromkeys(run["contestant"] for run in runs)
     colours = ["#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666"]
     for axes, name, label in zip(panels, ("eval_auc", "eval_loss"), ("evaluation AUC", "evaluation loss"), strict=True):
-        for size, colour in zip(sizes, colours, strict=False):
-            mine = [run for run in runs if run["group_size"] == size]
+        for contestant, colour in zip(contestants, colours, strict=False):
+            mine = [run for run in runs if run["contestant"] == contestant]
             for run in mine:
                 axes.plot(run["records"], run[name], color=colour, alpha=0.25, linewidth=0.8)
             mean = np.mean([run[name] for run in mine], axis=0)
-            axes.plot(mine[0]["records"], mean, color=colour, linewidth=2, label=f"groups of up to {size}")
+            axes.plot(mine[0]["records"], mean, color=colour, linewidth=2, label=contestant)
         axes.set(xlabel="training records seen", title=label)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)

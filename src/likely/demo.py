@@ -57,7 +57,7 @@ def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture
     started = time.monotonic()
     console.print(
         "[bold]likely demo[/bold]: will this user like this movie?\n"
-        "On two cores about 1 min to fetch and prepare, 5 min to finetune, 1 min to compare.\n",
+        "On two cores about 1 min to fetch and prepare, 6 min to finetune, 1 min to compare.\n",
         highlight=False,
     )
     ingredients = gather(console, output)
@@ -106,7 +106,8 @@ def gather(console: Console, output: Path) -> Ingredients:
     data = output / "data"
     real_ratings = True
     try:
-        ratings = resolve_dataset(DATASET)
+        with console.status("  fetching the ratings"):
+            ratings = resolve_dataset(DATASET)
         console.print(f"  ratings  {ratings.story}; {CATALOGUE[DATASET].licence}", highlight=False)
         source = Path(ratings.location)
     except LikelyError as error:
@@ -115,7 +116,8 @@ def gather(console: Console, output: Path) -> Ingredients:
     _heading(console, "Prepare", "each user's timeline, the last ratings held out")
     console.print(preparation_table(prepare(read_movielens(source), data, PROTOCOL)))
     try:
-        model = resolve_model(MODEL)
+        with console.status("  fetching the model and converting it, once; about half a minute"):
+            model = resolve_model(MODEL)
         console.print(f"  model    {model.story}; {CATALOGUE[MODEL].licence}", highlight=False)
         return Ingredients(model.location, data, True, real_ratings)
     except LikelyError as error:
@@ -134,7 +136,7 @@ def tiny_base(folder: Path, data: Path) -> Path:
 def finetune(console: Console, config: RunConfig, ingredients: Ingredients) -> None:
     """Train, unless an earlier demo left an adapter made in the same way."""
     output = Path(config.output_dir)
-    _heading(console, "Finetune", f"LoRA on {config.max_samples} records, about 5 min")
+    _heading(console, "Finetune", f"LoRA on {config.max_samples} records, about 6 min")
     if (output / "adapter_model.safetensors").is_file():
         same = load_config(output / "config.yaml", ["overwrite_output_dir=true"]) == config
         if same:

@@ -1,8 +1,8 @@
 """Does keeping a user's records together in the shuffle cost quality? Group sizes at equal records, several seeds.
 
 A plain shuffle (group size 1) shares almost nothing within a step; larger groups are cheaper, but a step sees fewer
-users. Records are those of `make demo` (histories of 8 to 15 movies and a hint). Every contestant trains on the same records in the same number of steps; only the order differs. The evaluation
-rows are the same for all.
+users. Records are those of `make demo` (histories of 8 to 15 movies and a hint). Every contestant trains on the same
+records in the same number of steps; only the order differs. The evaluation rows are the same for all.
 
     python benchmarks/convergence.py --source FOLDER_OR_ZIP_OF_A_RELEASE [--model FOLDER_OR_NAME]
 
@@ -11,7 +11,7 @@ costs quality:
 
     python benchmarks/convergence.py --source ... --dropout 0.05 --group-sizes 8 --batching tree packed --name dropout
 
-writes benchmarks/results/<name>-<model>-<date>.json and docs/<name>.png, and prints a table. Without --model, a tiny
+writes benchmarks/results/<name>-<model>-<date>.json and docs/<name>-<model>.png, and prints a table. Without --model, a tiny
 Llama is made of the training prompts.
 """
 
@@ -66,7 +66,7 @@ def main() -> None:
     base = Path(arguments.model).name if arguments.model else "tiny"
     path = RESULTS / f"{arguments.name}-{base}-{result['date']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    draw(runs, DOCS / f"{arguments.name}.png")
+    draw(runs, DOCS / f"{arguments.name}-{base}.png")
     Console().print(table_of(runs))
 
 
@@ -78,6 +78,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--records", type=int, default=4096)
     parser.add_argument("--evaluated", type=int, default=1000)
+    parser.add_argument("--evaluations", type=int, default=8)
     parser.add_argument("--step", type=int, default=16, help="records of an optimizer step")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--dropout", type=float, default=0.0)
@@ -107,7 +108,7 @@ def run_once(
         per_device_eval_batch_size=2,
         num_train_epochs=1,
         learning_rate=arguments.learning_rate,
-        eval_steps=max(steps // 8, 1),
+        eval_steps=max(steps // arguments.evaluations, 1),
         early_stopping_patience=None,
         lora_dropout=arguments.dropout,
         logging_steps=max(steps // 32, 1),

@@ -11,8 +11,8 @@ costs quality:
 
     python benchmarks/convergence.py --source ... --dropout 0.05 --group-sizes 8 --batching tree packed --name dropout
 
-writes benchmarks/results/<name>-<model>-<date>.json and docs/<name>-<model>.png, and prints a table. Without --model, a tiny
-Llama is made of the training prompts.
+writes benchmarks/results/<name>-<model>-<date>.json and docs/<name>-<model>.png, and prints a table. Without --model,
+a tiny Llama is made of the training prompts.
 """
 
 import argparse

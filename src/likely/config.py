@@ -85,7 +85,7 @@ class RunConfig(BaseModel):
     negative_label: str = Field("No", min_length=1, description="the answer that means no like")
     batching: Literal["tree", "packed", "padded"] = Field("tree", description="layout of a forward pass")
 
-    group_size: int = Field(8, ge=1, description="most records of one history that stay together in the shuffle")
+    group_size: int = Field(4, ge=1, description="most records of one history that stay together in the shuffle")
 
     output_dir: str = Field(min_length=1, description="where adapter, tokenizer and logs go")
     overwrite_output_dir: bool = Field(False, description="start anew where another run has been")

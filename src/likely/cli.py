@@ -117,11 +117,12 @@ def train(
     from likely.report import print_next_commands, print_run
 
     run = load_config(config, overrides or ())
-    console = Console()
     _ready_process()
     from likely.metrics import answer_metrics
+    from likely.training import is_first_process
     from likely.training import train as train_run
 
+    console = Console(quiet=not is_first_process())
     finished = train_run(run, _model_path(run.model_name_or_path), console, answer_metrics, resume)
     print_run(console, finished.output_dir, finished.metrics, finished.log)
     print_next_commands(
@@ -278,3 +279,7 @@ def _escape(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -148,10 +148,9 @@ def build_trainer(
     share = attention_share(model.get_base_model())
     first_tokens = (builder.positive_ids[0], builder.negative_ids[0])
     run_name = config.run_name or time.strftime("%Y-%m-%d_%H-%M-%S")
-    callbacks: list[Any] = [
-        TrainingProgress(console),
-        TensorBoardCallback(SummaryWriter(str(Path(config.output_dir) / "logs" / run_name))),
-    ]
+    callbacks: list[Any] = [TrainingProgress(console)]
+    if is_first_process():
+        callbacks.append(TensorBoardCallback(SummaryWriter(str(Path(config.output_dir) / "logs" / run_name))))
     if config.max_minutes:
         callbacks.append(StopAfter(config.max_minutes))
     if config.early_stopping_patience and config.eval_strategy != "no":
@@ -180,6 +179,11 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks and logs for all; torchrun numbers them in RANK, and a lone one has no number."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def training_arguments(config: RunConfig, records: int, device: str) -> Any:

@@ -44,16 +44,21 @@ DOCS = Path(__file__).parents[1] / "docs"
 def main() -> None:
     arguments = read_arguments()
     keep_freed_memory()
+    runs: list[dict] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         prepare(read_movielens(arguments.source), folder / "data", PROTOCOL)
         model = arguments.model or str(tiny_base(folder / "tiny-base", folder / "data"))
-        runs = [
-            run_once(arguments, folder, model, batching, group_size, seed)
-            for seed in range(arguments.seeds)
-            for group_size in arguments.group_sizes
-            for batching in arguments.batching
-        ]
+        for seed in range(arguments.seeds):
+            for group_size in arguments.group_sizes:
+                for batching in arguments.batching:
+                    runs.append(run_once(arguments, folder, model, batching, group_size, seed))
+                    save(arguments, runs)
+    Console().print(table_of(runs))
+
+
+def save(arguments: argparse.Namespace, runs: list[dict]) -> None:
+    """Write result and plot of the runs so far."""
     result = {
         "claim": "quality at equal records: group sizes and layouts",
         "date": time.strftime("%Y-%m-%d"),
@@ -67,7 +72,6 @@ def main() -> None:
     path = RESULTS / f"{arguments.name}-{base}-{result['date']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     draw(runs, DOCS / f"{arguments.name}-{base}.png")
-    Console().print(table_of(runs))
 
 
 def read_arguments() -> argparse.Namespace:

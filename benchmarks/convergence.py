@@ -39,6 +39,7 @@ from likely.training import train
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[1] / "docs"
+COLOURS = ("#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666")
 
 
 def main() -> None:
@@ -150,23 +151,28 @@ def table_of(runs: list[dict]) -> Table:
 
 
 def draw(runs: list[dict], path: Path) -> None:
-    """Plot AUC and loss over records seen, a colour a contestant, seeds as thin lines and their mean as a thick one."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    panels = figure.subplots(1, 2)
+    """Plot losses and AUC over records seen, a colour a contestant: seeds thin, their mean thick."""
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
     contestants = dict.fromkeys(run["contestant"] for run in runs)
-    colours = ["#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666"]
-    for axes, name, label in zip(panels, ("eval_auc", "eval_loss"), ("evaluation AUC", "evaluation loss"), strict=True):
-        for contestant, colour in zip(contestants, colours, strict=False):
+    panels = (
+        ("training_records", "training_loss", "training loss"),
+        ("records", "eval_auc", "evaluation AUC"),
+        ("records", "eval_loss", "evaluation loss"),
+    )
+    for axes, (seen, name, title) in zip(figure.subplots(1, 3), panels, strict=True):
+        for contestant, colour in zip(contestants, COLOURS, strict=False):
             mine = [run for run in runs if run["contestant"] == contestant]
+            marker = "o" if len(mine[0][seen]) < 4 else None
             for run in mine:
-                axes.plot(run["records"], run[name], color=colour, alpha=0.25, linewidth=0.8)
+                axes.plot(run[seen], run[name], color=colour, alpha=0.3, linewidth=0.8, marker=marker, markersize=3)
             mean = np.mean([run[name] for run in mine], axis=0)
-            axes.plot(mine[0]["records"], mean, color=colour, linewidth=2, label=contestant)
-        axes.set(xlabel="training records seen", title=label)
+            axes.plot(mine[0][seen], mean, color=colour, linewidth=2, marker=marker, label=contestant)
+        axes.set(xlabel="training records seen", title=title)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
-    panels[0].legend(frameon=False)
-    figure.savefig(path, dpi=120)
+        if name == "training_loss":
+            axes.legend(frameon=False)
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Does keeping a user's records together in the shuffle cost quality? Group sizes at equal records, several seeds.
 
 A plain shuffle (group size 1) shares almost nothing within a step; larger groups are cheaper, but a step sees fewer
-users. Records are those of `make demo` (histories of 8 to 15 movies and a hint). Every contestant trains on the same
-records in the same number of steps; only the order differs. The evaluation rows are the same for all.
+users. Records are those of `make demo` (histories of 8 to 15 movies and a hint), or shorter ones. Every contestant
+trains on the same records in the same number of steps, only in another order, and is evaluated on the same rows.
 
     python benchmarks/convergence.py --source FOLDER_OR_ZIP_OF_A_RELEASE [--model FOLDER_OR_NAME]
 
@@ -12,7 +12,8 @@ costs quality:
     python benchmarks/convergence.py --source ... --dropout 0.05 --group-sizes 8 --batching tree packed --name dropout
 
 writes benchmarks/results/<name>-<model>-<date>.json and docs/<name>-<model>.png, and prints a table. Without --model,
-a tiny Llama is made of the training prompts.
+a tiny Llama is made of the training prompts. Runs that a result of the same day and settings holds already are not
+repeated, so a study that was stopped goes on, and several processes may share one.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import json
 import platform
 import tempfile
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,34 +47,56 @@ COLOURS = ("#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666")
 def main() -> None:
     arguments = read_arguments()
     keep_freed_memory()
-    runs: list[dict] = []
+    base = Path(arguments.model).name if arguments.model else "tiny"
+    path = RESULTS / f"{arguments.name}-{base}-{time.strftime('%Y-%m-%d')}.json"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        prepare(read_movielens(arguments.source), folder / "data", PROTOCOL)
+        protocol = replace(PROTOCOL, history_length=arguments.history)
+        prepare(read_movielens(arguments.source), folder / "data", protocol)
         model = arguments.model or str(tiny_base(folder / "tiny-base", folder / "data"))
         for seed in range(arguments.seeds):
             for group_size in arguments.group_sizes:
                 for batching in arguments.batching:
-                    runs.append(run_once(arguments, folder, model, batching, group_size, seed))
-                    save(arguments, runs)
-    Console().print(table_of(runs))
+                    done = {(run["contestant"], run["seed"]) for run in runs_of(path, arguments)}
+                    if (contestant(batching, group_size), seed) not in done:
+                        run = run_once(arguments, folder, model, batching, group_size, seed)
+                        save(arguments, path, [*runs_of(path, arguments), run])
+    Console().print(table_of(runs_of(path, arguments)))
 
 
-def save(arguments: argparse.Namespace, runs: list[dict]) -> None:
+def contestant(batching: str, group_size: int) -> str:
+    return f"{batching}, groups of up to {group_size}"
+
+
+def settings_of(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return what all runs of a result have in common."""
+    varying = ("source", "seeds", "group_sizes", "batching")
+    return {name: str(value) for name, value in vars(arguments).items() if name not in varying}
+
+
+def runs_of(path: Path, arguments: argparse.Namespace) -> list[dict]:
+    """Return the runs of a result with these settings, by contestant and seed."""
+    if not path.is_file():
+        return []
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if result["settings"] != settings_of(arguments):
+        return []
+    return sorted(result["runs"], key=lambda run: (len(run["contestant"]), run["contestant"], run["seed"]))
+
+
+def save(arguments: argparse.Namespace, path: Path, runs: list[dict]) -> None:
     """Write result and plot of the runs so far."""
     result = {
         "claim": "quality at equal records: group sizes and layouts",
-        "date": time.strftime("%Y-%m-%d"),
+        "date": path.stem[-10:],
         "machine": {"processor": platform.processor() or platform.machine(), "python": platform.python_version()},
         "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
-        "settings": {name: str(value) for name, value in vars(arguments).items() if name != "source"},
+        "settings": settings_of(arguments),
         "data": arguments.source.resolve().name,
         "runs": runs,
     }
-    base = Path(arguments.model).name if arguments.model else "tiny"
-    path = RESULTS / f"{arguments.name}-{base}-{result['date']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    draw(runs, DOCS / f"{arguments.name}-{base}.png")
+    draw(runs, DOCS / f"{path.stem[:-11]}.png")
 
 
 def read_arguments() -> argparse.Namespace:
@@ -84,6 +108,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=4096)
     parser.add_argument("--evaluated", type=int, default=1000)
     parser.add_argument("--evaluations", type=int, default=8)
+    parser.add_argument("--history", type=int, default=PROTOCOL.history_length, help="shortest history, in movies")
     parser.add_argument("--step", type=int, default=16, help="records of an optimizer step")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--dropout", type=float, default=0.0)
@@ -124,7 +149,7 @@ def run_once(
     evaluations = [entry for entry in finished.log if "eval_auc" in entry]
     losses = [entry for entry in finished.log if "loss" in entry]
     run = {
-        "contestant": f"{batching}, groups of up to {group_size}",
+        "contestant": contestant(batching, group_size),
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),
         "records": [entry["step"] * arguments.step for entry in evaluations],
@@ -140,13 +165,13 @@ def run_once(
 def table_of(runs: list[dict]) -> Table:
     """Return final AUC, loss and time of each contestant: mean and spread over seeds."""
     table = Table("", "eval AUC", "eval loss", "seconds a run", title="Equal records", title_justify="left")
-    for contestant in dict.fromkeys(run["contestant"] for run in runs):
-        mine = [run for run in runs if run["contestant"] == contestant]
+    for name in dict.fromkeys(run["contestant"] for run in runs):
+        mine = [run for run in runs if run["contestant"] == name]
         cells = []
-        for name in ("eval_auc", "eval_loss"):
-            last = np.array([run[name][-1] for run in mine])
+        for metric in ("eval_auc", "eval_loss"):
+            last = np.array([run[metric][-1] for run in mine])
             cells.append(f"{last.mean():.4f} ± {last.std(ddof=1) if len(last) > 1 else 0:.4f}")
-        table.add_row(contestant, *cells, f"{np.mean([run['seconds'] for run in mine]):.0f}")
+        table.add_row(name, *cells, f"{np.mean([run['seconds'] for run in mine]):.0f}")
     return table
 
 
@@ -160,13 +185,13 @@ def draw(runs: list[dict], path: Path) -> None:
         ("records", "eval_loss", "evaluation loss"),
     )
     for axes, (seen, name, title) in zip(figure.subplots(1, 3), panels, strict=True):
-        for contestant, colour in zip(contestants, COLOURS, strict=False):
-            mine = [run for run in runs if run["contestant"] == contestant]
+        for label, colour in zip(contestants, COLOURS, strict=False):
+            mine = [run for run in runs if run["contestant"] == label]
             marker = "o" if len(mine[0][seen]) < 4 else None
             for run in mine:
                 axes.plot(run[seen], run[name], color=colour, alpha=0.3, linewidth=0.8, marker=marker, markersize=3)
             mean = np.mean([run[name] for run in mine], axis=0)
-            axes.plot(mine[0][seen], mean, color=colour, linewidth=2, marker=marker, label=contestant)
+            axes.plot(mine[0][seen], mean, color=colour, linewidth=2, marker=marker, label=label)
         axes.set(xlabel="training records seen", title=title)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)

@@ -52,7 +52,7 @@ def main() -> None:
     model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
     budget = Budget(2 * 1024, attention_share(base_model(model)))
     started = time.perf_counter()
-    saving = epoch_saving(records, shuffled_groups(shared_runs(records), 8, 0), STEP, "tree", budget)
+    saving = epoch_saving(records, shuffled_groups(shared_runs(records), 8, STEP, 0), STEP, "tree", budget)
     planning = time.perf_counter() - started
     print(f"{saving.describe('tree', 2)}, planned in {planning:.1f} s")
     draw = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likely.ordering import choose_runs, shared_runs, shuffled, shuffled_groups
+from likely.ordering import choose_runs, shared_runs, shuffled, shuffled_groups, steps_of
 from likely.prompt import EncodedRecord
 
 RUNS = st.lists(st.integers(1, 9), min_size=1, max_size=8).map(
@@ -29,26 +29,42 @@ def test_runs_are_records_that_share_more_than_half():
     assert sorted(sorted(run) for run in shared_runs(records)) == [[0, 2], [1], [3]]
 
 
-@given(RUNS, st.integers(1, 6), st.integers(0, 3), st.integers(0, 3))
-def test_an_order_of_groups_is_a_permutation_and_a_pure_function_of_seed_and_epoch(runs, size, seed, epoch):
+@given(RUNS, st.integers(1, 6), st.integers(1, 12), st.integers(0, 3), st.integers(0, 3))
+def test_an_order_of_groups_is_a_permutation_and_a_pure_function_of_seed_and_epoch(runs, size, step, seed, epoch):
     runs = [run.tolist() for run in runs]
-    order = shuffled_groups(runs, size, seed)
+    order = shuffled_groups(runs, size, step, seed)
     assert sorted(order(epoch)) == list(range(sum(map(len, runs))))
-    assert order(epoch) == shuffled_groups(runs, size, seed)(epoch)
+    assert order(epoch) == shuffled_groups(runs, size, step, seed)(epoch)
 
 
 @given(st.integers(1, 5))
 def test_groups_stay_together_up_to_their_size(size):
     runs = [list(range(start, start + 20)) for start in range(0, 400, 20)]
-    order = shuffled_groups(runs, size, seed=1)(0)
+    order = shuffled_groups(runs, size, 16, seed=1)(0)
     neighbours = sum(b - a == 1 for a, b in pairwise(order)) / len(order)
     assert abs(neighbours - (1 - 1 / size)) < 0.12
+
+
+@given(st.sampled_from([2, 4]), st.integers(0, 20))
+def test_a_history_is_computed_once_a_group(size, seed):
+    """Runs of 15 in groups of 2 or 4 fill steps of 16 without a cut, but for the last few."""
+    runs = [range(start, start + 15) for start in range(0, 1500, 15)]
+    steps = steps_of(shuffled_groups(runs, size, 16, seed)(0), 16)
+    histories = sum(len({index // 15 for index in step}) for step in steps)
+    assert histories <= len(runs) * -(-15 // size) + 3
+
+
+def test_a_group_is_cut_where_nothing_else_fills_the_step():
+    runs = [range(start, start + 3) for start in range(0, 24, 3)]
+    steps = steps_of(shuffled_groups(runs, 3, 4, seed=0)(0), 4)
+    assert [len(step) for step in steps] == [4] * 6
+    assert all(len({index // 3 for index in step}) == 2 for step in steps)
 
 
 def test_epochs_differ():
     assert shuffled(50, 1)(0) != shuffled(50, 1)(1)
     runs = [list(range(10)), list(range(10, 20))]
-    assert shuffled_groups(runs, 4, 1)(0) != shuffled_groups(runs, 4, 1)(1)
+    assert shuffled_groups(runs, 4, 16, 1)(0) != shuffled_groups(runs, 4, 16, 1)(1)
 
 
 @given(RUNS, st.integers(1, 30), st.integers(0, 3))
@@ -61,7 +77,7 @@ def test_a_subset_is_of_whole_runs_but_one(runs, maximum, seed):
 
 def test_a_run_that_is_no_longer_than_a_group_is_never_cut():
     runs = [list(range(start, start + 15)) for start in range(0, 300, 15)]
-    order = shuffled_groups(runs, 15, seed=3)(0)
+    order = shuffled_groups(runs, 15, 15, seed=3)(0)
     assert [order[start : start + 15] for start in range(0, 300, 15)] == [
         runs[order[start] // 15] for start in range(0, 300, 15)
     ]

@@ -138,7 +138,7 @@ def character_lengths(config: RunConfig, max_samples: int | None) -> list[int]:
 
 def print_saving(console: Console, config: RunConfig, encoded: Sequence[EncodedRecord]) -> None:
     """Print what the configured batching saves in an epoch of these records."""
-    order = shuffled_groups(shared_runs(encoded), config.group_size, config.seed)
+    order = shuffled_groups(shared_runs(encoded), config.group_size, config.step_size, config.seed)
     budget = Budget(config.per_device_train_batch_size * config.cutoff_len)
     saving = epoch_saving(encoded, order, config.step_size, config.batching, budget)
     console.print(saving.describe(config.batching, config.per_device_train_batch_size) + ".", highlight=False)

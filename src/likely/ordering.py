@@ -5,8 +5,9 @@ only where records of one step share a history, and a plain shuffle scatters the
 shuffled are groups of records that grow from the same history.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -54,26 +55,73 @@ def shuffled(records: int, seed: int) -> Order:
     return lambda epoch: np.random.default_rng([seed, epoch]).permutation(records).tolist()
 
 
-def shuffled_groups(runs: Sequence[Sequence[int]], group_size: int, seed: int) -> Order:
+def shuffled_groups(runs: Sequence[Sequence[int]], group_size: int, step_size: int, seed: int) -> Order:
     """Return an order that keeps groups of a run together and is random otherwise, a pure function of the seed.
+
+    A group that ends up in two steps has its history computed in both, so steps are filled with
+    whole groups, and one is cut only where no others fill the step.
 
     Args:
         runs: as :func:`shared_runs` gives them.
-        group_size: most records of a group. A longer run is cut into groups anew in each epoch, from
-            a random place on; 1 is a plain shuffle.
+        group_size: most records of a group. A longer run is cut into groups anew in each epoch; 1 is
+            a plain shuffle.
+        step_size: records of an optimizer step on one device.
         seed: of cuts and order.
     """
 
     def order(epoch: int) -> list[int]:
         random = np.random.default_rng([seed, epoch])
-        groups: list[Sequence[int]] = []
-        for run in runs:
-            first = int(random.integers(1, group_size + 1)) if len(run) > group_size else len(run)
-            cuts = [0, *range(first, len(run), group_size), len(run)]
-            groups += [run[start:end] for start, end in pairwise(cuts) if end > start]
-        return [index for place in random.permutation(len(groups)) for index in groups[place]]
+        groups = [group for run in runs for group in _cut(run, group_size, random)]
+        shuffled = [groups[place] for place in random.permutation(len(groups))]
+        return [index for group in _fill_steps(shuffled, step_size) for index in group]
 
     return order
+
+
+def _cut(run: Sequence[int], group_size: int, random: np.random.Generator) -> list[Sequence[int]]:
+    """Cut a run into as few groups as possible; the one that is smaller than the others comes at a random place."""
+    full, rest = divmod(len(run), group_size)
+    sizes = [group_size] * full
+    if rest:
+        sizes.insert(int(random.integers(full + 1)), rest)
+    ends = accumulate(sizes)
+    return [run[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+
+
+def _fill_steps(groups: Sequence[Sequence[int]], step_size: int) -> Iterator[Sequence[int]]:
+    """Yield groups so that every step is full of whole ones, as far as their sizes allow.
+
+    Of the groups with which others can still fill the step, the first comes next. Where there is
+    none, the first of the largest that fit, and where none fits, the first group is cut and its rest
+    waits for a later step.
+    """
+    waiting: dict[int, deque[tuple[int, Sequence[int]]]] = defaultdict(deque)
+    for place, group in enumerate(groups):
+        waiting[len(group)].append((place, group))
+    sums: dict[frozenset[int], set[int]] = {}
+    room = step_size
+    while sizes := frozenset(size for size, queue in waiting.items() if queue):
+        if sizes not in sums:
+            sums[sizes] = _sums(sizes, step_size)
+        filling = [size for size in sizes if room - size in sums[sizes]]
+        fitting = [size for size in sizes if size <= room]
+        largest = [max(fitting)] if fitting else []
+        chosen = min(filling or largest or sizes, key=lambda size: waiting[size][0][0])
+        place, group = waiting[chosen].popleft()
+        if len(group) > room:
+            waiting[len(group) - room].appendleft((place, group[room:]))
+            group = group[:room]
+        yield group
+        room = (room - len(group)) or step_size
+
+
+def _sums(sizes: Iterable[int], most: int) -> set[int]:
+    """Return which numbers up to `most` are sums of these sizes, each used as often as wanted; 0 is one."""
+    reached = {0}
+    for total in range(1, most + 1):
+        if any(total - size in reached for size in sizes):
+            reached.add(total)
+    return reached
 
 
 def steps_of(order: Sequence[int], step_size: int) -> list[list[int]]:

@@ -156,7 +156,7 @@ def build_trainer(
     if config.early_stopping_patience and config.eval_strategy != "no":
         callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))
     callbacks.append(EvaluateAtEnd())
-    order = shuffled_groups(shared_runs(records.train), config.group_size, config.seed)
+    order = shuffled_groups(shared_runs(records.train), config.group_size, config.step_size, config.seed)
     budget = Budget(config.per_device_train_batch_size * config.cutoff_len, share)
     saving = epoch_saving(records.train, order, config.step_size, config.batching, budget)
     console.print(

@@ -1,5 +1,6 @@
 """Files that are whole or not there: a killed or failed write leaves the old file as it was."""
 
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,9 +12,16 @@ from typing import IO
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[str]]:
     """Open a UTF-8 text file that takes the place of `path` once all is written, and vanishes if writing fails."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as out:
+    with replacing_bytes(path) as out:
+        text = io.TextIOWrapper(out, encoding="utf-8")
+        yield text
+        text.detach()
+
+
+@contextmanager
+def replacing_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """Open a binary file that takes the place of `path` once all is written, and vanishes if writing fails."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as out:
         try:
             yield out
         except BaseException:

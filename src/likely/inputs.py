@@ -8,7 +8,7 @@ from pathlib import Path
 from likely.config import RunConfig
 from likely.errors import LikelyError
 from likely.records import Labels, Record, read_records
-from likely.registry import DataFiles, find_data
+from likely.registry import Columns, DataFiles, find_data
 from likely.sampling import subset_of_users
 
 
@@ -22,16 +22,26 @@ def files_of(config: RunConfig) -> DataFiles:
     return find_data(config.dataset_dir, config.dataset, config.train_file, config.eval_file, config.test_file)
 
 
+def training_file(config: RunConfig) -> tuple[Path, Columns]:
+    """Return the training file and the names of its columns.
+
+    Raises:
+        LikelyError: no file is named.
+    """
+    files = files_of(config)
+    if files.train is None:
+        raise LikelyError("The configuration names no training file; set train_file or a dataset with one.")
+    return files.train, files.columns
+
+
 def training_records(config: RunConfig) -> list[Record]:
     """Return all records of the training file.
 
     Raises:
         LikelyError: no file is named, or it is missing or wrong.
     """
-    files = files_of(config)
-    if files.train is None:
-        raise LikelyError("The configuration names no training file; set train_file or a dataset with one.")
-    return read_records(files.train, labels_of(config), files.columns)
+    path, columns = training_file(config)
+    return read_records(path, labels_of(config), columns)
 
 
 def evaluation_records(config: RunConfig) -> list[Record]:

@@ -131,6 +131,17 @@ class PromptBuilder:
         before, after = self._frame(record)
         return before + user_turn(record) + after
 
+    def fingerprint(self) -> str | None:
+        """Return all that decides what a record is encoded to, besides the record and this code.
+
+        None for tokenizers that cannot be written down as a text.
+        """
+        if not self.tokenizer.is_fast:
+            return None
+        template = (self.tokenizer.chat_template, self.tokenizer.special_tokens_map)
+        rules: str = self.tokenizer.backend_tokenizer.to_str()
+        return repr((self.labels, self.cutoff_len, template)) + rules
+
     def _pieces(self, record: Record) -> list[str]:
         before, after = self._frame(record)
         return lines(before + user_turn(record) + after)

@@ -19,7 +19,8 @@ from likely.answers import Answers
 from likely.attention import look_around, resolve_attention
 from likely.batching import Budget, epoch_saving
 from likely.config import RunConfig
-from likely.inputs import evaluation_records, labels_of, training_records
+from likely.encoded_cache import encode_file
+from likely.inputs import evaluation_records, labels_of, training_file
 from likely.model import (
     Lora,
     add_adapter,
@@ -71,7 +72,7 @@ def read_run_records(config: RunConfig, builder: PromptBuilder, console: Console
     Raises:
         LikelyError: a file is missing or wrong, or a record does not fit.
     """
-    everything = builder.encode_all(training_records(config))
+    everything = encode_file(*training_file(config), builder)
     kept = choose_runs(shared_runs(everything), config.max_samples, config.seed)
     train = [everything[index] for index in kept]
     evaluated = evaluation_records(config)

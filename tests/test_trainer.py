@@ -52,7 +52,7 @@ def trainer_for(model, builder, encoded, layout, tmp_path, tokens=1500, **argume
 
 def gradients_of_a_step(model, builder, encoded, layout, tmp_path, tokens=1500):
     trainer = trainer_for(model, builder, encoded, layout, tmp_path, tokens)
-    loss = trainer.training_step(model, trainer._lay_out_step(list(range(len(encoded)))))
+    loss = trainer.training_step(model, trainer.lay_out_step(list(range(len(encoded)))))
     return loss.item(), torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
 
 

@@ -108,7 +108,7 @@ class AnswerTrainer(Trainer):
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return a loader whose elements are :class:`Step` in a dictionary."""
         sampler = StepSampler(self.order, len(self.train_records), self.args.per_device_train_batch_size)
-        loader = DataLoader(_Indices(len(self.train_records)), batch_sampler=sampler, collate_fn=self._lay_out_step)
+        loader = DataLoader(_Indices(len(self.train_records)), batch_sampler=sampler, collate_fn=self.lay_out_step)
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
@@ -169,7 +169,8 @@ class AnswerTrainer(Trainer):
         """Return nothing to count: what a step costs depends on its layout, which `benchmarks/` measures."""
         return 0
 
-    def _lay_out_step(self, indices: list[int]) -> dict[str, Step]:
+    def lay_out_step(self, indices: list[int]) -> dict[str, Step]:
+        """Return the training records of these indices as the input of :meth:`training_step`."""
         records = [self.train_records[index] for index in indices]
         return {"step": Step(list(make_batches(records, self.step_plan.layout, self.step_plan.budget)), indices)}
 

@@ -1,0 +1,213 @@
+"""What all benchmarks share: model and records to measure on, alternating rounds, and the form of a result.
+
+A result in results/ holds rows of the table in docs/speed.md (`speed_page.py` writes it), the raw seconds behind them,
+and versions and machine. A contestant that cannot run has a reason instead of seconds.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from likely.batching import Budget
+from likely.memory import keep_freed_memory
+from likely.model import Lora, Precision, add_adapter, attention_share, base_model, load_base, load_tokenizer
+from likely.movielens import read_movielens
+from likely.ordering import shared_runs, shuffled_groups, steps_of
+from likely.prompt import EncodedRecord, PromptBuilder
+from likely.records import Labels, read_records
+from likely.sources import resolve_model
+from likely.timelines import Protocol, prepare
+
+RESULTS = Path(__file__).parent / "results"
+DOCS = Path(__file__).parents[1] / "docs"
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+CUTOFF = 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table of docs/speed.md.
+
+    Attributes:
+        figure: what is measured.
+        bar: what it should be, as in `>= 6x`; empty without one.
+        value: what it is, as a person would say it.
+        met: whether the bar is met; None if it cannot be measured here.
+        note: where it was measured, or why not.
+    """
+
+    figure: str
+    bar: str
+    value: str
+    met: bool | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A model with an adapter and a builder of its prompts.
+
+    Attributes:
+        name: as shown in results.
+        model: with a fresh LoRA adapter of rank 16 on all seven projections, float32, sdpa, no dropout.
+        builder: at a length limit of 1,024 tokens.
+        budget: of a forward pass of two records.
+    """
+
+    name: str
+    model: Any
+    builder: PromptBuilder
+    budget: Budget
+
+
+def load_bench(name: str | None, shapes: Path | None) -> Bench:
+    """Return a named model with its weights, or random weights in the shapes of a folder with config and tokenizer."""
+    import torch
+
+    keep_freed_memory()
+    torch.manual_seed(0)
+    if shapes:
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        config = AutoConfig.from_pretrained(shapes)
+        base = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+        location, shown = str(shapes), f"{shapes.name}, random weights"
+    else:
+        location, shown = resolve_model(name or "smollm2-135m").location, name or "smollm2-135m"
+        base = load_base(location, Precision("float32", False), "sdpa")
+    model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
+    builder = PromptBuilder(load_tokenizer(location), Labels(), CUTOFF)
+    return Bench(shown, model, builder, Budget(2 * CUTOFF, attention_share(base_model(model))))
+
+
+def prepared(source: Path, folder: Path, protocol: Protocol | None = None) -> Path:
+    """Prepare the records of a MovieLens release in a folder, unless they are there, and return it."""
+    if not (folder / "train.json").is_file():
+        prepare(read_movielens(source), folder, protocol or Protocol())
+    return folder
+
+
+def training_steps(
+    builder: PromptBuilder, data: Path, group_size: int, step_size: int, steps: int
+) -> list[list[EncodedRecord]]:
+    """Return the first optimizer steps of a seeded epoch over all training records."""
+    encoded = builder.encode_all(read_records(data / "train.json", Labels()))
+    order = shuffled_groups(shared_runs(encoded), group_size, step_size, seed=42)(0)
+    return [[encoded[index] for index in step] for step in steps_of(order, step_size)[:steps]]
+
+
+def alternate(contestants: Mapping[str, Callable[[int], float]], rounds: int) -> dict[str, list[float]]:
+    """Time contestants in turns, every other round in reverse order; the first round warms up and is not kept.
+
+    Args:
+        contestants: called with the number of the round; each returns a checksum, the loss say, on
+            which all have to agree to one part in 1,000.
+        rounds: kept.
+
+    Returns:
+        Seconds of every round of each contestant.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    names = list(contestants)
+    for turn in range(rounds + 1):
+        checks: dict[str, float] = {}
+        for name in names[:: 1 if turn % 2 else -1]:
+            started = time.perf_counter()
+            checks[name] = contestants[name](turn)
+            spent = time.perf_counter() - started
+            if turn:
+                seconds[name].append(spent)
+        agreed = next(iter(checks.values()))
+        assert all(abs(check - agreed) <= 1e-3 * abs(agreed) for check in checks.values()), checks
+        print(f"round {turn}: " + ", ".join(f"{name} {seconds[name][-1:]}" for name in names), flush=True)
+    return seconds
+
+
+def ratio(seconds: Mapping[str, Sequence[float]], slow: str, fast: str) -> float:
+    """Return how many times faster one contestant is than another, by their medians."""
+    return float(np.median(seconds[slow]) / np.median(seconds[fast]))
+
+
+def spread_table(seconds: Mapping[str, Sequence[float]], units: int, unit: str, against: str) -> Table:
+    """Return a table of medians and spreads: seconds a round, units a second, and how often faster than `against`."""
+    table = Table("", "median s", "min - max s", f"{unit}/s", f"than {against}")
+    for name, spent in seconds.items():
+        median = float(np.median(spent))
+        table.add_row(
+            name,
+            f"{median:.2f}",
+            f"{min(spent):.2f} - {max(spent):.2f}",
+            f"{units / median:.2f}",
+            f"{ratio(seconds, against, name):.2f}x",
+        )
+    return table
+
+
+def save(name: str, claim: str, command: str, rows: Sequence[Row], details: Mapping[str, Any]) -> Path:
+    """Write a result and return where.
+
+    Args:
+        name: of the file, which gets the date too.
+        claim: what the benchmark shows.
+        command: that repeats it.
+        rows: of the table of docs/speed.md.
+        details: raw figures.
+    """
+    result = {
+        "claim": claim,
+        "command": command,
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft", "trl", "tokenizers")},
+        "rows": [asdict(row) for row in rows],
+        **details,
+    }
+    for old in RESULTS.glob(f"{name}-20*.json"):
+        old.unlink()
+    path = RESULTS / f"{name}-{result['date']}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on."""
+    import torch
+
+    return {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+    }
+
+
+def processor() -> str:
+    """Return the processor's name, as far as the system tells."""
+    path = Path("/proc/cpuinfo")
+    named = [line for line in path.read_text().splitlines() if line.startswith("model name")] if path.exists() else []
+    return named[0].partition(":")[2].strip() if named else platform.machine()
+
+
+def rounded(seconds: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Return seconds as a result keeps them."""
+    return {name: [round(value, 4) for value in values] for name, values in seconds.items()}
+
+
+def print_result(table: Table, rows: Sequence[Row]) -> None:
+    """Print a table and below it a line for each row of a result."""
+    console = Console()
+    console.print(table)
+    for row in rows:
+        verdict = {True: "met", False: "missed", None: "cannot run"}[row.met] if row.bar else ""
+        console.print(f"{row.figure}: [bold]{row.value}[/bold]  {row.bar} {verdict}", highlight=False)

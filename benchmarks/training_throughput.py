@@ -1,0 +1,192 @@
+"""Training examples a second: the tree, our own padded and packed layouts, and TRL's SFTTrainer, on the same records.
+
+    python benchmarks/training_throughput.py --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--group-size 4 16]
+        [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
+
+Every round times forward and backward of one optimizer step, laying out included and AdamW (the same for all) left
+out. All contestants compute the same loss of the same records; it is compared in every round. TRL computes loss at the
+completion only, on batches of two records of like length, so that it pads as little as it can; its `bfd` packing
+runs if its loss is right without FlashAttention. Prints how many times faster the tree is, last.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from measuring import (
+    CUTOFF,
+    Bench,
+    Row,
+    alternate,
+    load_bench,
+    prepared,
+    print_result,
+    ratio,
+    rounded,
+    save,
+    spread_table,
+    training_steps,
+)
+
+from likely.batching import Layout
+from likely.ordering import shuffled
+from likely.prompt import EncodedRecord
+from likely.scoring import ScoringPlan
+from likely.trainer import AnswerTrainer
+
+TREE, PADDED, TRL = "tree", "padded, answers only", "TRL SFTTrainer"
+BARS = {PADDED: 6, TRL: 8}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--model")
+    parser.add_argument("--shapes", type=Path, help="random weights in the shapes of this folder's config.json")
+    parser.add_argument("--group-size", type=int, default=4)
+    parser.add_argument("--records", type=int, default=16, help="of the step")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    ours = load_bench(arguments.model, arguments.shapes)
+    theirs = load_bench(arguments.model, arguments.shapes)
+    with tempfile.TemporaryDirectory() as scratch:
+        data = prepared(arguments.source, Path(scratch))
+        (step,) = training_steps(ours.builder, data, arguments.group_size, arguments.records, 1)
+        contestants: dict[str, Any] = {}
+        for name, layout in {TREE: "tree", "packed": "packed", PADDED: "padded"}.items():
+            contestants[name] = own_step(ours, step, layout, Path(scratch))
+        contestants[TRL] = trl_step(theirs, step, Path(scratch), packing=False)
+        packs, reason = packing_obstacle(theirs, step, Path(scratch))
+        if packs:
+            contestants["TRL SFTTrainer, bfd packing"] = packs
+        seconds = alternate(contestants, arguments.rounds)
+    rows = rows_of(seconds, ours, arguments, reason)
+    where = "" if arguments.group_size == 4 else f"-groups-of-{arguments.group_size}"
+    details = {
+        "settings": {"model": ours.name, "group_size": arguments.group_size, "records": len(step)},
+        "tokens": {"alone": sum(len(record.input_ids) for record in step)},
+        "seconds": rounded(seconds),
+    }
+    source = "FOLDER_OR_ZIP_OF_ML_LATEST_SMALL"
+    model = f"--shapes {arguments.shapes.name.upper()}_FOLDER" if arguments.shapes else f"--model {ours.name}"
+    command = (
+        f"python benchmarks/training_throughput.py --source {source} {model} --group-size {arguments.group_size} "
+        f"--records {arguments.records}"
+    )
+    base = (arguments.shapes or Path(ours.name)).name
+    save(f"training-throughput-{base}{where}", "training examples a second", command, rows, details)
+    print_result(spread_table(seconds, len(step), "examples", TRL), rows)
+
+
+def own_step(bench: Bench, step: list[EncodedRecord], layout: Layout, folder: Path) -> Any:
+    """Return a function that lays the step out and runs it forward and backward, by the trainer of `likely train`."""
+    from transformers import TrainingArguments
+
+    plan = ScoringPlan(layout, bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+    trainer = AnswerTrainer(
+        train_records=step,
+        eval_records=(),
+        order=shuffled(len(step), 0),
+        step_plan=plan,
+        eval_plan=plan,
+        summarize=lambda answers: {},
+        model=bench.model,
+        args=TrainingArguments(
+            output_dir=str(folder / layout), per_device_train_batch_size=len(step), report_to="none", use_cpu=True
+        ),
+    )
+
+    def run(turn: int) -> float:
+        loss = trainer.training_step(bench.model, trainer.lay_out_step(list(range(len(step)))))
+        bench.model.zero_grad()
+        return loss.item()
+
+    return run
+
+
+def trl_step(bench: Bench, step: list[EncodedRecord], folder: Path, packing: bool) -> Any:
+    """Return a function that runs the step as SFTTrainer does, batch by batch from its own data loader's parts."""
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    by_length = sorted(step, key=lambda record: len(record.input_ids))
+    rows = [
+        {
+            "input_ids": [*record.input_ids.tolist(), record.answer[-1]],
+            "completion_mask": [0] * (len(record.input_ids) - len(record.answer) + 1) + [1] * len(record.answer),
+        }
+        for record in by_length
+    ]
+    trainer = SFTTrainer(
+        model=bench.model,
+        args=SFTConfig(
+            output_dir=str(folder / f"trl-{packing}"),
+            completion_only_loss=True,
+            packing=packing,
+            max_length=CUTOFF,
+            per_device_train_batch_size=2,
+            gradient_accumulation_steps=max(len(step) // 2, 1),
+            gradient_checkpointing=False,
+            bf16=False,
+            use_cpu=True,
+            report_to="none",
+            disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=bench.builder.tokenizer,
+    )
+    assert trainer.train_dataset is not None
+    prepared_rows = list(trainer.train_dataset)
+    size = 1 if packing else 2
+    answers = sum(len(record.answer) for record in step)
+
+    def run(turn: int) -> float:
+        bench.model.train()
+        total = 0.0
+        for start in range(0, len(prepared_rows), size):
+            batch = trainer.data_collator(prepared_rows[start : start + size])
+            total += trainer.training_step(bench.model, batch, torch.tensor(answers)).item()
+        bench.model.zero_grad()
+        return total
+
+    return run
+
+
+def packing_obstacle(bench: Bench, step: list[EncodedRecord], folder: Path) -> tuple[Any, str]:
+    """Return TRL's step on packed rows, or None and why it cannot take part."""
+    right = trl_step(bench, step, folder, packing=False)(0)
+    packed = trl_step(bench, step, folder, packing=True)
+    wrong = packed(0)
+    if abs(wrong - right) <= 1e-3 * abs(right):
+        return packed, ""
+    return None, f"its loss of these records is {wrong:.4f} where {right:.4f} is right: documents see each other"
+
+
+def rows_of(
+    seconds: dict[str, list[float]], bench: Bench, arguments: argparse.Namespace, packing_reason: str
+) -> list[Row]:
+    """Return the table's rows of this run."""
+    groups = f"{bench.name}, groups of up to {arguments.group_size}"
+    rate = arguments.records / float(np.median(seconds[TREE]))
+    rows = []
+    for slow in (PADDED, TRL):
+        value = ratio(seconds, slow, TREE)
+        rows.append(
+            Row(
+                f"training examples/s, tree against {slow}",
+                f">= {BARS[slow]}x",
+                f"{value:.1f}x",
+                value >= BARS[slow],
+                f"{groups}; {rate:.2f} examples/s",
+            )
+        )
+    if packing_reason:
+        rows.append(Row("training examples/s, TRL bfd packing", "", "cannot run", None, packing_reason))
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@ A result in results/ holds rows of the table in docs/speed.md (`speed_page.py` w
 and versions and machine. A contestant that cannot run has a reason instead of seconds.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -177,6 +178,25 @@ def save(name: str, claim: str, command: str, rows: Sequence[Row], details: Mapp
     path = RESULTS / f"{name}-{result['date']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def command_line(script: str, arguments: argparse.Namespace, **settings: Any) -> str:
+    """Return how to repeat a benchmark, for any reader's folders."""
+    chosen = f" --shapes {arguments.shapes.name.upper()}" if arguments.shapes else ""
+    chosen = f" --model {arguments.model}" if arguments.model else chosen
+    rest = "".join(f" --{name.replace('_', '-')} {value}" for name, value in settings.items())
+    return f"python benchmarks/{script}.py --source ML_LATEST_SMALL{chosen}{rest}"
+
+
+def trl_rows(encoded: Sequence[EncodedRecord]) -> list[dict[str, list[int]]]:
+    """Return records as tokens and completion masks, which TRL takes as they are."""
+    return [
+        {
+            "input_ids": [*record.input_ids.tolist(), record.answer[-1]],
+            "completion_mask": [0] * (len(record.input_ids) - len(record.answer) + 1) + [1] * len(record.answer),
+        }
+        for record in encoded
+    ]
 
 
 def machine() -> dict[str, Any]:

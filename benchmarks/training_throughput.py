@@ -21,6 +21,7 @@ from measuring import (
     Bench,
     Row,
     alternate,
+    command_line,
     load_bench,
     prepared,
     print_result,
@@ -29,6 +30,7 @@ from measuring import (
     save,
     spread_table,
     training_steps,
+    trl_rows,
 )
 
 from likely.batching import Layout
@@ -70,12 +72,7 @@ def main() -> None:
         "tokens": {"alone": sum(len(record.input_ids) for record in step)},
         "seconds": rounded(seconds),
     }
-    source = "FOLDER_OR_ZIP_OF_ML_LATEST_SMALL"
-    model = f"--shapes {arguments.shapes.name.upper()}_FOLDER" if arguments.shapes else f"--model {ours.name}"
-    command = (
-        f"python benchmarks/training_throughput.py --source {source} {model} --group-size {arguments.group_size} "
-        f"--records {arguments.records}"
-    )
+    command = command_line("training_throughput", arguments, group_size=arguments.group_size, records=arguments.records)
     base = (arguments.shapes or Path(ours.name)).name
     save(f"training-throughput-{base}{where}", "training examples a second", command, rows, details)
     print_result(spread_table(seconds, len(step), "examples", TRL), rows)
@@ -113,13 +110,6 @@ def trl_step(bench: Bench, step: list[EncodedRecord], folder: Path, packing: boo
     from trl import SFTConfig, SFTTrainer
 
     by_length = sorted(step, key=lambda record: len(record.input_ids))
-    rows = [
-        {
-            "input_ids": [*record.input_ids.tolist(), record.answer[-1]],
-            "completion_mask": [0] * (len(record.input_ids) - len(record.answer) + 1) + [1] * len(record.answer),
-        }
-        for record in by_length
-    ]
     trainer = SFTTrainer(
         model=bench.model,
         args=SFTConfig(
@@ -135,7 +125,7 @@ def trl_step(bench: Bench, step: list[EncodedRecord], folder: Path, packing: boo
             report_to="none",
             disable_tqdm=True,
         ),
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_list(trl_rows(by_length)),
         processing_class=bench.builder.tokenizer,
     )
     assert trainer.train_dataset is not None

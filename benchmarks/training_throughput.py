@@ -11,8 +11,8 @@ runs if its loss is right without FlashAttention. Prints how many times faster t
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         data = prepared(arguments.source, Path(scratch))
         (step,) = training_steps(ours.builder, data, arguments.group_size, arguments.records, 1)
-        contestants: dict[str, Any] = {}
+        contestants: dict[str, Callable[[int], float]] = {}
         for name, layout in {TREE: "tree", "packed": "packed", PADDED: "padded"}.items():
             contestants[name] = own_step(ours, step, layout, Path(scratch))
         contestants[TRL] = trl_step(theirs, step, Path(scratch), packing=False)
@@ -78,7 +78,7 @@ def main() -> None:
     print_result(spread_table(seconds, len(step), "examples", TRL), rows)
 
 
-def own_step(bench: Bench, step: list[EncodedRecord], layout: Layout, folder: Path) -> Any:
+def own_step(bench: Bench, step: list[EncodedRecord], layout: Layout, folder: Path) -> Callable[[int], float]:
     """Return a function that lays the step out and runs it forward and backward, by the trainer of `likely train`."""
     from transformers import TrainingArguments
 
@@ -104,7 +104,9 @@ def own_step(bench: Bench, step: list[EncodedRecord], layout: Layout, folder: Pa
     return run
 
 
-def trl_step(bench: Bench, step: list[EncodedRecord], folder: Path, packing: bool) -> Any:
+def trl_step(
+    bench: Bench, step: list[EncodedRecord], folder: Path, packing: bool, batch_size: int = 2
+) -> Callable[[int], float]:
     """Return a function that runs the step as SFTTrainer does, batch by batch from its own data loader's parts."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
@@ -117,8 +119,8 @@ def trl_step(bench: Bench, step: list[EncodedRecord], folder: Path, packing: boo
             completion_only_loss=True,
             packing=packing,
             max_length=CUTOFF,
-            per_device_train_batch_size=2,
-            gradient_accumulation_steps=max(len(step) // 2, 1),
+            per_device_train_batch_size=batch_size,
+            gradient_accumulation_steps=max(len(step) // batch_size, 1),
             gradient_checkpointing=False,
             bf16=False,
             use_cpu=True,
@@ -130,7 +132,7 @@ def trl_step(bench: Bench, step: list[EncodedRecord], folder: Path, packing: boo
     )
     assert trainer.train_dataset is not None
     prepared_rows = list(trainer.train_dataset)
-    size = 1 if packing else 2
+    size = 1 if packing else batch_size
     answers = sum(len(record.answer) for record in step)
 
     def run(turn: int) -> float:
@@ -145,7 +147,9 @@ def trl_step(bench: Bench, step: list[EncodedRecord], folder: Path, packing: boo
     return run
 
 
-def packing_obstacle(bench: Bench, step: list[EncodedRecord], folder: Path) -> tuple[Any, str]:
+def packing_obstacle(
+    bench: Bench, step: list[EncodedRecord], folder: Path
+) -> tuple[Callable[[int], float] | None, str]:
     """Return TRL's step on packed rows, or None and why it cannot take part."""
     right = trl_step(bench, step, folder, packing=False)(0)
     packed = trl_step(bench, step, folder, packing=True)

@@ -1,0 +1,208 @@
+"""How cost grows: with the length of the history, with records that share one, and with candidates.
+
+    python benchmarks/growth.py --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL
+        [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
+
+Draws docs/growth.png. Beside what was measured stands the limit of arithmetic: for each token that the layout computes
+and each weight outside the embedding two multiply-adds in training (forward, and backward to the inputs; the weights
+themselves do not train) and one in scoring, at the rate of one large matrix product on this machine.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from measuring import DOCS, Bench, command_line, load_bench, prepared, save, training_steps
+from rich.console import Console
+from rich.table import Table
+from scoring_throughput import question, scorer_of
+from training_throughput import own_step
+
+from likely.batching import Layout, plan_rows
+from likely.model import base_model
+from likely.movielens import read_movielens
+from likely.prompt import EncodedRecord, PromptBuilder
+from likely.ranking import cheapest_row
+from likely.records import Labels
+from likely.scoring import ScoringPlan, score
+from likely.timelines import Protocol
+
+HISTORIES, GROUPS, CANDIDATES = (15, 30, 60), (1, 2, 4, 8, 15), (10, 100, 1000)
+LONGEST = 4096
+LAYOUTS: tuple[Layout, ...] = ("tree", "padded")
+COLOURS = {"tree": "#1f5f99", "padded": "#c2571a"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement.
+
+    Attributes:
+        layout: `tree` or `padded`.
+        at: what the cost grows with.
+        rate: examples or candidates a second, the median of the rounds.
+        limit: what the machine's arithmetic would allow.
+    """
+
+    layout: Layout
+    at: int
+    rate: float
+    limit: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--model")
+    parser.add_argument("--shapes", type=Path, help="random weights in the shapes of this folder's config.json")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    bench = load_bench(arguments.model, arguments.shapes)
+    bench = replace(bench, builder=PromptBuilder(bench.builder.tokenizer, Labels(), LONGEST))
+    bench = replace(bench, budget=replace(bench.budget, tokens=LONGEST))
+    rate = matrix_rate()
+    print(f"matrix product: {2 * rate / 1e9:.0f} GFLOP/s")
+    with tempfile.TemporaryDirectory() as scratch:
+        curves = {
+            "history": by_history(bench, arguments, Path(scratch), rate),
+            "group": by_group(bench, arguments, Path(scratch), rate),
+            "candidates": by_candidates(bench, arguments, rate),
+        }
+    draw(curves, bench.name)
+    details = {
+        "settings": {"model": bench.name},
+        "multiply_adds_a_second": rate,
+        "curves": {name: [vars(point) for point in points] for name, points in curves.items()},
+    }
+    save("growth", "how cost grows", command_line("growth", arguments), [], details)
+    Console().print(table_of(curves))
+
+
+def by_history(bench: Bench, arguments: argparse.Namespace, scratch: Path, rate: float) -> list[Point]:
+    """Train on groups of 4 records with histories of H to 2H - 1 movies."""
+    points = []
+    for length in HISTORIES:
+        protocol = Protocol(warmup=length, history_length=length)
+        data = prepared(arguments.source, scratch / str(length), protocol)
+        (step,) = training_steps(bench.builder, data, 4, 4, 1)
+        points += [trained(bench, layout, length, step, scratch, arguments.rounds, rate) for layout in LAYOUTS]
+    return points
+
+
+def by_group(bench: Bench, arguments: argparse.Namespace, scratch: Path, rate: float) -> list[Point]:
+    """Train on the first 1, 2, 4 ... records of one history."""
+    data = prepared(arguments.source, scratch / str(HISTORIES[0]))
+    (run,) = training_steps(bench.builder, data, GROUPS[-1], GROUPS[-1], 1)
+    return [trained(bench, "tree", size, run[:size], scratch, arguments.rounds, rate) for size in GROUPS]
+
+
+def trained(
+    bench: Bench, layout: Layout, at: int, step: list[EncodedRecord], folder: Path, rounds: int, rate: float
+) -> Point:
+    """Time forward and backward of a step."""
+    run = own_step(bench, step, layout, folder)
+    weights = matrix_weights(bench)
+    tokens = sum(row.width for row in plan_rows(step, layout, bench.budget))
+    limit = len(step) * rate / (2 * weights * tokens)
+    return Point(layout, at, len(step) / median_seconds(run, rounds), limit)
+
+
+def by_candidates(bench: Bench, arguments: argparse.Namespace, rate: float) -> list[Point]:
+    """Score 10, 100 and 1,000 candidates of one history; padded only as many as a minute allows."""
+    history, candidates = question(read_movielens(arguments.source), 22, CANDIDATES[-1])
+    scorer = scorer_of(bench)
+    points = []
+    for count in CANDIDATES:
+        encoded = scorer.builder.encode_all(scorer.records_of(history, candidates[:count]))
+        row = cheapest_row(max(len(record.input_ids) for record in encoded), bench.budget.attention_share)
+        for layout, budget in {"tree": replace(bench.budget, tokens=row), "padded": bench.budget}.items():
+            if layout == "padded" and count == CANDIDATES[-1]:
+                continue
+            plan = ScoringPlan(layout, budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+
+            def run(turn: int, plan: ScoringPlan = plan, encoded: Sequence[EncodedRecord] = encoded) -> float:
+                return float(score(bench.model, base_model(bench.model), encoded, plan).p_yes.sum())
+
+            tokens = sum(row.width for row in plan_rows(encoded, layout, budget))
+            limit = count * rate / (matrix_weights(bench) * tokens)
+            points.append(Point(layout, count, count / median_seconds(run, 1 if count > 50 else 3), limit))
+    return points
+
+
+def median_seconds(run: Callable[[int], float], rounds: int) -> float:
+    """Return the median time of a few rounds after one that warms up."""
+    run(0)
+    spent = []
+    for turn in range(1, rounds + 1):
+        started = time.perf_counter()
+        run(turn)
+        spent.append(time.perf_counter() - started)
+    return float(np.median(spent))
+
+
+def matrix_weights(bench: Bench) -> int:
+    """Return the weights of the linear layers, without embedding, head and adapter."""
+    model = base_model(bench.model)
+    embedding = model.config.vocab_size * model.config.hidden_size
+    frozen = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
+    return frozen - embedding * (1 if model.config.tie_word_embeddings else 2)
+
+
+def matrix_rate(size: int = 2048, rounds: int = 7) -> float:
+    """Return the multiply-adds a second of the best of a few large products in float32."""
+    first, second = torch.randn(size, size), torch.randn(size, size)
+    spent = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        torch.mm(first, second)
+        spent.append(time.perf_counter() - started)
+    return size**3 / min(spent)
+
+
+def draw(curves: dict[str, list[Point]], model: str) -> None:
+    """Plot rates (dots) and limits (dashes) on logarithmic axes."""
+    figure = Figure(figsize=(12, 3.8), layout="constrained")
+    panels: Sequence[Axes] = figure.subplots(1, 3)
+    titles = {
+        "history": ("shortest history, movies", "training, groups of 4", "examples/s"),
+        "group": ("records that share a history", "training, one history", "examples/s"),
+        "candidates": ("candidates", "scoring, one history of 22 movies", "candidates/s"),
+    }
+    for axes, (name, points) in zip(panels, curves.items(), strict=True):
+        for layout in LAYOUTS:
+            mine = [point for point in points if point.layout == layout]
+            if mine:
+                places = [point.at for point in mine]
+                axes.plot(places, [point.rate for point in mine], "o-", color=COLOURS[layout], label=layout)
+                limits = [point.limit for point in mine]
+                axes.plot(places, limits, "--", color=COLOURS[layout], alpha=0.6, label=f"{layout}, arithmetic limit")
+        label, title, unit = titles[name]
+        axes.set(xscale="log", yscale="log", xlabel=label, title=title, ylabel=unit)
+        axes.set_xticks(sorted({point.at for point in points}), [f"{at:,}" for at in sorted({p.at for p in points})])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False)
+    figure.suptitle(f"{model}, {torch.get_num_threads()} CPU threads, float32", fontsize=10)
+    figure.savefig(DOCS / "growth.png", dpi=110)
+
+
+def table_of(curves: dict[str, list[Point]]) -> Table:
+    """Return all points."""
+    table = Table("grows with", "at", "layout", "a second", "limit", "of limit")
+    for name, points in curves.items():
+        for point in points:
+            share = f"{point.rate / point.limit:.0%}"
+            table.add_row(name, f"{point.at:,}", point.layout, f"{point.rate:.2f}", f"{point.limit:.2f}", share)
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -143,6 +143,18 @@ def test_a_folder_without_an_adapter(tmp_path, capsys, command):
     assert "holds no adapter" in complaint(capsys, [command, "--adapter-dir", tmp_path])
 
 
+def test_an_evaluation_that_cannot_start(project, tmp_path, capsys, no_model):
+    """Each mistake is told before anything is computed, and leaves no folder behind that was not there."""
+    alone = ["evaluate", "--baselines-only", "--config", project()]
+    (tmp_path / "file").write_text("in the way")
+    assert "cannot be written" in complaint(capsys, [*alone, "--output", tmp_path / "file"])
+    assert "does not exist" in complaint(capsys, ["evaluate", "--baselines-only", "--adapter-dir", tmp_path / "no"])
+    assert not (tmp_path / "no").exists()
+    (tmp_path / "eval.json").unlink()
+    assert "eval.json does not exist" in complaint(capsys, [*alone, "--output", tmp_path / "figures"])
+    assert not list((tmp_path / "figures").iterdir())
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

@@ -13,9 +13,13 @@ from likely.metrics import (
     answer_metrics,
     auc,
     calibration_error,
+    draw_users,
     f1,
+    interval,
     log_loss,
     probability_metrics,
+    resampled_auc,
+    resampled_metrics,
     user_auc,
     user_interval,
 )
@@ -114,6 +118,67 @@ def test_the_same_seed_gives_the_same_interval():
         return user_interval(lambda rows: float(values[rows].mean()), users, draws=50, seed=seed)
 
     assert interval(1) == interval(1) != interval(2)
+
+
+OWNED = st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.sampled_from("abcde")), min_size=2, max_size=40)
+
+
+def rows_of_draw(drawn, draw):
+    """Row indices of a resample: those of a user drawn twice are there twice."""
+    return np.repeat(np.arange(len(drawn.user_of_row)), drawn.counts[draw].astype(int)[drawn.user_of_row])
+
+
+@given(OWNED, st.integers(0, 5))
+def test_auc_of_resamples_is_scikit_learns_of_the_drawn_rows(rows, seed):
+    liked, scores = np.array([row[0] for row in rows]), np.array([row[1] / 4 for row in rows])
+    drawn = draw_users([row[2] for row in rows], draws=8, seed=seed)
+    areas = resampled_auc(liked, scores, drawn)
+    for draw, area in enumerate(areas):
+        taken = rows_of_draw(drawn, draw)
+        if liked[taken].all() or not liked[taken].any():
+            assert math.isnan(area)
+        else:
+            assert area == pytest.approx(oracle.roc_auc_score(liked[taken], scores[taken]))
+
+
+@given(OWNED, st.integers(0, 5))
+def test_figures_of_resamples_are_those_of_the_drawn_rows(rows, seed):
+    liked, p_yes = np.array([row[0] for row in rows]), np.array([row[1] / 4 for row in rows])
+    users = np.array([row[2] for row in rows])
+    says_yes, says_no = p_yes > 0.6, p_yes < 0.4
+    drawn = draw_users(users, draws=8, seed=seed)
+    figures = resampled_metrics(liked, p_yes, says_yes, says_no, drawn)
+    for draw in range(8):
+        taken = rows_of_draw(drawn, draw)
+        assert figures["accuracy"][draw] == pytest.approx(np.where(liked, says_yes, says_no)[taken].mean())
+        assert figures["f1"][draw] == pytest.approx(f1(liked[taken], says_yes[taken]))
+        # A user drawn twice is two users with the same rows.
+        areas = {user: auc(liked[users == user], p_yes[users == user]) for user in np.unique(users)}
+        of_drawn = np.array([areas[user] for user in np.repeat(np.unique(users), drawn.counts[draw].astype(int))])
+        expected = of_drawn[~np.isnan(of_drawn)]
+        assert figures["uauc"][draw] == pytest.approx(expected.mean() if len(expected) else math.nan, nan_ok=True)
+
+
+def test_the_fast_interval_is_the_plain_one(monkeypatch):
+    monkeypatch.setattr("likely.metrics.BLOCK", 700)  # several blocks of resamples
+    random = np.random.default_rng(0)
+    users = [f"user {row // 10}" for row in range(200)]
+    liked, scores = random.random(200) < 0.5, random.integers(0, 9, 200) / 9
+    plain = user_interval(lambda rows: auc(liked[rows], scores[rows]), users, draws=60, seed=3)
+    assert interval(resampled_auc(liked, scores, draw_users(users, 60, 3))) == pytest.approx(plain)
+
+
+def test_a_paired_interval_sees_a_difference_that_two_intervals_hide():
+    """Users differ a lot, and one scorer is a little better with all of them."""
+    random = np.random.default_rng(0)
+    user = np.repeat(np.arange(60), 30)
+    taste = np.repeat(random.normal(size=60), 30) * 2
+    liked = taste + random.normal(size=len(user)) > 0
+    better, worse = taste + 0.8 * liked, taste + 0.6 * liked
+    drawn = draw_users(user.astype(str).tolist(), 400)
+    one, other = resampled_auc(liked, better, drawn), resampled_auc(liked, worse, drawn)
+    assert interval(one)[0] < interval(other)[1]
+    assert interval(one - other)[0] > 0
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -16,6 +16,8 @@ from likely.errors import LikelyError
 
 MAIN_CONFIG = Path("finetune/configs/qwen3_movielens_qlora.yaml")
 PREPARED = Path("finetune/data/movielens_qwen3")
+MAIN_RUN = Path("output/qwen3-movielens-qlora")
+BASELINES = Path("output/baselines")
 
 app = typer.Typer(
     help="Finetune a small language model to answer: will this user like this movie?",
@@ -138,7 +140,7 @@ def train(
 @app.command()
 def infer(
     overrides: Overrides = None,
-    adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = Path("output/qwen3-movielens-qlora"),
+    adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = MAIN_RUN,
     config: Annotated[Path | None, typer.Option(help="YAML file; by default the run's own.")] = None,
     data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
     max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.")] = 200,
@@ -168,7 +170,7 @@ def infer(
 def score(
     history: Annotated[Path, typer.Option(help="JSON list of title, year, genres, rating; oldest first.")],
     candidates: Annotated[Path, typer.Option(help="JSON list of title, year, genres; other keys are kept.")],
-    adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = Path("output/qwen3-movielens-qlora"),
+    adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = MAIN_RUN,
     top: Annotated[int, typer.Option(help="Movies shown.", min=1)] = 10,
     like_threshold: Annotated[float, typer.Option(help="The rating that the run calls a like.")] = 4.0,
     hints: Annotated[bool, typer.Option("--hints", help="The run's records were prepared with --hints.")] = False,
@@ -196,24 +198,36 @@ def score(
 @app.command()
 def evaluate(
     overrides: Overrides = None,
-    adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = Path("output/qwen3-movielens-qlora"),
+    adapter_dir: Annotated[Path | None, typer.Option(help=f"Folder of a finished run; by default {MAIN_RUN}.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file; by default the run's own.")] = None,
     data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
     max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.")] = None,
+    baselines_only: Annotated[bool, typer.Option("--baselines-only", help="No models; needs no adapter.")] = False,
+    output: Annotated[Path | None, typer.Option(help=f"Folder of the figures; the run's, or {BASELINES}.")] = None,
 ) -> None:
-    """Measure base, adapter and baselines on all test rows, and write the figures beside the adapter."""
+    """Measure base, adapter, baselines and a fusion of them on all test rows, with 95% intervals."""
     from rich.console import Console
 
-    from likely.inference import run_comparison
-    from likely.report import summary_table, write_json
+    from likely.config import load_config
+    from likely.contest import save_contest
+    from likely.evaluation import check_folder, run_evaluation
+    from likely.standings import standings_table
 
     console = Console()
-    _ready_process()
-    comparison = run_comparison(console, adapter_dir, config, overrides or (), data, max_samples)
-    console.print(summary_table(comparison.rows, f"{len(comparison.records):,} records"))
-    figures = {"records": len(comparison.records), "figures": {row.name: row.metrics for row in comparison.rows}}
-    write_json(adapter_dir / "evaluation.json", figures)
-    console.print(f"Figures written to {adapter_dir / 'evaluation.json'}.", highlight=False)
+    run_folder = adapter_dir or MAIN_RUN
+    if baselines_only:
+        settings = load_config(config or (adapter_dir / "config.yaml" if adapter_dir else MAIN_CONFIG), overrides or ())
+    else:
+        _ready_process()
+        from likely.inference import config_of
+
+        settings = config_of(run_folder, config, overrides or ())
+    folder = output or (BASELINES if baselines_only and not adapter_dir else run_folder)
+    check_folder(folder, baselines_only)
+    contest = run_evaluation(console, settings, None if baselines_only else run_folder, data, max_samples)
+    console.print(standings_table(contest))
+    save_contest(folder, contest)
+    console.print(f"Written to {_escape(str(folder))}: evaluation.json, evaluation_rows.jsonl.", highlight=False)
 
 
 @app.command()

@@ -14,10 +14,11 @@ from rich.console import Console
 
 from likely.answers import Answers
 from likely.attention import look_around, resolve_attention
-from likely.baselines import history_fraction, item_like_rate
+from likely.baselines import item_like_rate
 from likely.batching import Budget
 from likely.config import RunConfig, load_config
 from likely.errors import LikelyError
+from likely.features import history_fraction
 from likely.files import replacing
 from likely.inputs import files_of, held_out_records, labels_of
 from likely.metrics import answer_metrics, probability_metrics

@@ -5,6 +5,7 @@ the metric.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,21 @@ from numpy.typing import NDArray
 from likely.answers import Answers, BoolRows, FloatRows
 
 ECE_BINS = 15
+BLOCK = 4_000_000
+"""Most weights, rows times resamples, that are held at once."""
+
+
+@dataclass(frozen=True)
+class UserDraws:
+    """Resamples of users with replacement; with the same ones for everybody, differences are paired.
+
+    Attributes:
+        user_of_row: whose row it is, int64 [rows].
+        counts: how often each user was drawn, float64 [draws, users].
+    """
+
+    user_of_row: NDArray[np.int64]
+    counts: NDArray[np.float64]
 
 
 def answer_metrics(answers: Answers, users: Sequence[str | None] = ()) -> dict[str, float]:
@@ -33,25 +49,27 @@ def answer_metrics(answers: Answers, users: Sequence[str | None] = ()) -> dict[s
     """
     assert np.isfinite(answers.loss).all()
     assert np.isfinite(answers.label_mass).all()
-    said_right = np.where(answers.liked, answers.says_yes, answers.says_no)
     return {
         "loss": float(answers.loss.mean()),
-        "accuracy": float(said_right.mean()),
-        "f1": f1(answers.liked, answers.says_yes),
-        **ranking_metrics(answers.liked, answers.p_yes, users),
-        "answered": float((answers.says_yes | answers.says_no).mean()),
+        **said_metrics(answers.liked, answers.p_yes, answers.says_yes, answers.says_no, users),
         "label_mass": float(answers.label_mass.mean()),
     }
 
 
 def probability_metrics(liked: BoolRows, p_yes: FloatRows, users: Sequence[str | None] = ()) -> dict[str, float]:
     """Return the figures of plain probabilities, as baselines give them; Yes is said from .5 on."""
-    says_yes = p_yes >= 0.5
+    return said_metrics(liked, p_yes, p_yes >= 0.5, p_yes < 0.5, users)
+
+
+def said_metrics(
+    liked: BoolRows, p_yes: FloatRows, says_yes: BoolRows, says_no: BoolRows, users: Sequence[str | None] = ()
+) -> dict[str, float]:
+    """Return accuracy, f1, auc, uauc (if users are known), log_loss, ece and answered; see :func:`answer_metrics`."""
     return {
-        "accuracy": float((says_yes == liked).mean()),
+        "accuracy": float(np.where(liked, says_yes, says_no).mean()),
         "f1": f1(liked, says_yes),
         **ranking_metrics(liked, p_yes, users),
-        "answered": 1.0,
+        "answered": float((says_yes | says_no).mean()),
     }
 
 
@@ -80,9 +98,9 @@ def auc(liked: BoolRows, scores: FloatRows) -> float:
 
 def user_auc(liked: BoolRows, scores: FloatRows, users: Sequence[str | None]) -> float:
     """Return the unweighted mean of :func:`auc` over users with both labels (UAUC, as in CoLLM); nan without any."""
-    rows_by_user = _rows_by_user(users)
-    areas = [auc(liked[rows], scores[rows]) for rows in rows_by_user if 0 < liked[rows].sum() < len(rows)]
-    return float(np.mean(areas)) if areas else float("nan")
+    areas = _area_by_user(liked, scores, _user_numbers(users))
+    known = areas[~np.isnan(areas)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def f1(liked: BoolRows, says_yes: BoolRows) -> float:
@@ -130,15 +148,105 @@ def user_interval(
         )
         for _ in range(draws)
     ]
-    known = [figure for figure in figures if not np.isnan(figure)]
-    if not known:
+    return interval(np.array(figures))
+
+
+def interval(figures: FloatRows) -> tuple[float, float]:
+    """Return the 2.5% and 97.5% quantiles over the resamples that have the figure; nan if none has."""
+    known = figures[~np.isnan(figures)]
+    if not len(known):
         return float("nan"), float("nan")
     low, high = np.quantile(known, [0.025, 0.975])
     return float(low), float(high)
 
 
+def draw_users(users: Sequence[str | None], draws: int = 1000, seed: int = 0) -> UserDraws:
+    """Draw as many users as there are, with replacement, again and again.
+
+    Args:
+        users: whose rows they are.
+        draws: number of resamples.
+        seed: of the resamples, which are those of :func:`user_interval`.
+    """
+    user_of_row = _user_numbers(users)
+    number = int(user_of_row.max()) + 1
+    random = np.random.default_rng(seed)
+    counts = [np.bincount(random.integers(0, number, number), minlength=number) for _ in range(draws)]
+    return UserDraws(user_of_row, np.array(counts, dtype=float))
+
+
+def resampled_metrics(
+    liked: BoolRows, p_yes: FloatRows, says_yes: BoolRows, says_no: BoolRows, drawn: UserDraws
+) -> dict[str, FloatRows]:
+    """Return accuracy, f1, auc and uauc of every resample, each float64 [draws]; nan where a resample has none.
+
+    All but auc are quotients of sums over users, so that a resample only weights its users.
+    """
+    users = drawn.counts.shape[1]
+
+    def summed(values: NDArray[np.generic]) -> FloatRows:
+        return np.asarray(drawn.counts @ np.bincount(drawn.user_of_row, values, users))
+
+    areas = _area_by_user(liked, p_yes, drawn.user_of_row)
+    has_area = ~np.isnan(areas)
+    said_or_true = summed(liked) + summed(says_yes)
+    return {
+        "accuracy": summed(np.where(liked, says_yes, says_no)) / summed(np.ones(len(liked))),
+        "f1": np.nan_to_num(_quotient(2 * summed(liked & says_yes), said_or_true)),
+        "auc": resampled_auc(liked, p_yes, drawn),
+        "uauc": _quotient(drawn.counts @ np.where(has_area, areas, 0), drawn.counts @ has_area),
+    }
+
+
+def resampled_auc(liked: BoolRows, scores: FloatRows, drawn: UserDraws) -> FloatRows:
+    """Return :func:`auc` of every resample, float64 [draws], with the rows sorted once for all of them.
+
+    A row counts as often as its user was drawn. The pairs that a liked row wins are the weight of the
+    other rows with a lower score, which is a place in their running sum; ties are half of what is between two
+    places.
+    """
+    order = np.argsort(scores[~liked], kind="stable")
+    sorted_scores = scores[~liked][order]
+    owners, liked_owners = drawn.user_of_row[~liked][order], drawn.user_of_row[liked]
+    below = np.searchsorted(sorted_scores, scores[liked], "left")
+    up_to = np.searchsorted(sorted_scores, scores[liked], "right")
+    areas = []
+    for block in np.array_split(drawn.counts, len(drawn.counts) * len(liked) // BLOCK + 1):
+        running = np.zeros((len(block), len(owners) + 1))
+        np.cumsum(block[:, owners], axis=1, out=running[:, 1:])
+        weights = block[:, liked_owners]
+        won = np.einsum("ij,ij->i", weights, running[:, below] + running[:, up_to]) / 2
+        areas.append(_quotient(won, weights.sum(axis=1) * running[:, -1]))
+    return np.concatenate(areas)
+
+
+def _area_by_user(liked: BoolRows, scores: FloatRows, user_of_row: NDArray[np.int64]) -> FloatRows:
+    """Return :func:`auc` of each user by the ranks of its liked rows (Mann and Whitney), float64 [users]."""
+    order = np.lexsort((scores, user_of_row))
+    users, ordered, likes = user_of_row[order], scores[order], liked[order]
+    starts = np.flatnonzero(np.r_[True, (users[1:] != users[:-1]) | (ordered[1:] != ordered[:-1])])
+    stops = np.r_[starts[1:], len(users)]
+    rows = np.bincount(users)
+    # Tied rows share the mean of their ranks, which count from 1 within each user.
+    ranks = np.repeat((starts + 1 + stops) / 2, stops - starts) - (np.cumsum(rows) - rows)[users]
+    positives = np.bincount(users, likes, len(rows))
+    won = np.bincount(users, ranks * likes, len(rows)) - positives * (positives + 1) / 2
+    return _quotient(won, positives * (rows - positives))
+
+
+def _quotient(dividend: FloatRows, divisor: FloatRows) -> FloatRows:
+    """Return the quotient, nan where it would be by 0."""
+    return np.asarray(np.divide(dividend, divisor, out=np.full(len(dividend), np.nan), where=divisor > 0))
+
+
+def _user_numbers(users: Sequence[str | None]) -> NDArray[np.int64]:
+    """Return whose row it is as a number from 0, in the order of the users' names."""
+    _, user_of_row = np.unique(np.array([str(user) for user in users]), return_inverse=True)
+    return np.asarray(user_of_row, dtype=np.int64)
+
+
 def _rows_by_user(users: Sequence[str | None]) -> list[NDArray[np.int64]]:
     """Return the row indices of each user."""
-    _, user_of_row = np.unique(np.array([str(user) for user in users]), return_inverse=True)
+    user_of_row = _user_numbers(users)
     order = np.argsort(user_of_row, kind="stable")
     return np.split(order, np.cumsum(np.bincount(user_of_row))[:-1])

@@ -1,0 +1,226 @@
+"""`likely evaluate`: base model, adapter, their fusion with like-rates, and baselines, all on the same rows.
+
+Takes a run's configuration (`inputs` reads its records), asks `baselines` and, through `scoring`, the models,
+and gives a :class:`likely.contest.Contest` of figures (`metrics`) that `cli` shows and saves.
+"""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from likely.answers import Answers, BoolRows, FloatRows
+from likely.baselines import baseline_contestants, logistic_regression, prior_logits
+from likely.config import RunConfig
+from likely.contest import Contest, Contestant, Standing, kinds_in
+from likely.errors import LikelyError
+from likely.features import likes_of, logit
+from likely.inputs import files_of, held_out_records, labels_of
+from likely.metrics import UserDraws, draw_users, interval, resampled_metrics, said_metrics
+from likely.progress import progress_bar
+from likely.records import Labels, Record, read_records
+from likely.sampling import subset_of_users
+
+FUSION = "adapter + item + user"
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class ModelAnswers:
+    """What the models said of the rows, and the adapter of the eval rows too."""
+
+    base: Answers
+    adapter: Answers
+    adapter_on_eval: Answers | None
+
+
+def check_folder(folder: Path, baselines_only: bool) -> None:
+    """Make the folder for the figures, before anything is computed.
+
+    Raises:
+        LikelyError: it cannot be written, or has figures of models that those of baselines would replace.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise LikelyError(f"{folder} cannot be written ({error.strerror}); choose another with --output.") from error
+    if baselines_only and kinds_in(folder) - {"baseline"}:
+        raise LikelyError(
+            f"{folder} holds an evaluation of models, which one of baselines alone would replace; "
+            "choose another folder with --output."
+        )
+
+
+def run_evaluation(
+    console: Console, config: RunConfig, adapter_dir: Path | None, data: Path | None, max_samples: int | None
+) -> Contest:
+    """Let everybody answer the same rows, telling about it.
+
+    Args:
+        console: where to tell who is left out, and how long it took.
+        config: of the run. Baselines are given all records of its training file.
+        adapter_dir: folder of the adapter; None for baselines alone.
+        data: records to answer; by default the run's test file.
+        max_samples: at most so many of them, of whole users; None for all.
+
+    Raises:
+        LikelyError: the records or the models cannot be read.
+    """
+    started = time.monotonic()
+    labels = labels_of(config)
+    rows = held_out_records(config, data, max_samples)
+    train = _records_of(config, "train")
+    with console.status("  baselines"):
+        contestants, notes = baseline_contestants(train, rows, labels)
+    known = len(_pairs(rows) & _pairs(train))
+    if known:
+        notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
+    if adapter_dir is not None:
+        tuned = subset_of_users(_records_of(config, "eval"), config.max_eval_samples, config.seed)
+        reason = why_no_fusion(train, tuned, rows, labels)
+        said = ask_models(console, config, adapter_dir, rows, [] if reason else tuned)
+        base_name = f"base {Path(config.model_name_or_path).name}"
+        contestants.append(Contestant(base_name, "base", said.base.p_yes, said.base.says_yes, said.base.says_no))
+        adapter = said.adapter
+        contestants.append(Contestant("with the adapter", "adapter", adapter.p_yes, adapter.says_yes, adapter.says_no))
+        if said.adapter_on_eval is None:
+            notes.append(f"{FUSION} is left out: {reason}.")
+        else:
+            contestants.append(fuse(train, tuned, rows, labels, said))
+    if not all(record.user_id for record in rows):
+        notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC.")
+    for note in notes:
+        console.print(f"[dim]{note}[/dim]", highlight=False)
+    contest = judge(rows, labels, contestants)
+    console.print(
+        f"{len(contestants)} contestants on {len(rows):,} rows in {time.monotonic() - started:.1f} s.", highlight=False
+    )
+    return contest
+
+
+def judge(records: Sequence[Record], labels: Labels, contestants: Sequence[Contestant], seed: int = 0) -> Contest:
+    """Measure contestants, baselines among them, and their differences to the best baseline.
+
+    Args:
+        records: the rows; those without `user_id` count as users of their own.
+        labels: which output is a like.
+        contestants: in the order of the table.
+        seed: of the resamples, the same ones for everybody.
+    """
+    known = all(record.user_id for record in records)
+    users = [str(record.user_id) if known else f"row {row}" for row, record in enumerate(records, start=1)]
+    liked = likes_of(records, labels)
+    drawn = draw_users(users, DRAWS, seed)
+    figures = [said_metrics(liked, c.p_yes, c.says_yes, c.says_no, users) for c in contestants]
+    areas = {c.name: own["auc"] for c, own in zip(contestants, figures, strict=True) if c.kind == "baseline"}
+    best_baseline = max(areas, key=lambda name: np.nan_to_num(areas[name], nan=-1.0))
+    resampled = [_resample(contestant, liked, drawn) for contestant in contestants]
+    names = [contestant.name for contestant in contestants]
+    best = names.index(best_baseline)
+    standings = []
+    for place, contestant in enumerate(contestants):
+        own = resampled[place]
+        change = figures[place]["auc"] - figures[best]["auc"]
+        standings.append(
+            Standing(
+                contestant,
+                figures[place],
+                {metric: interval(values) for metric, values in own.items()},
+                None if place == best else (change, *interval(own["auc"] - resampled[best]["auc"])),
+            )
+        )
+    return Contest(list(records), liked, users, standings, best_baseline)
+
+
+def why_no_fusion(
+    train: Sequence[Record], tuned: Sequence[Record], rows: Sequence[Record], labels: Labels
+) -> str | None:
+    """Return why no fusion can be fitted on eval rows, None if one can.
+
+    Args:
+        train: training records, for the like-rates.
+        tuned: eval records, to fit on.
+        rows: records to answer, none of which may be fitted on.
+        labels: which output is a like.
+    """
+    if len({record.output for record in tuned}) < 2:
+        return "it needs eval records with both labels"
+    if len({record.output for record in train}) < 2:
+        return "it needs training records with both labels"
+    if any(record.item_id is None or record.user_id is None for record in (*train, *tuned, *rows)):
+        return "it needs item_id and user_id in every record"
+    if _pairs(tuned) & _pairs(rows):
+        return "it is fitted on eval records, and these are among the rows"
+    return None
+
+
+def fuse(
+    train: Sequence[Record], tuned: Sequence[Record], rows: Sequence[Record], labels: Labels, said: ModelAnswers
+) -> Contestant:
+    """Return the logistic regression, fitted on eval rows, of the adapter's log-odds and those of both like-rates."""
+    assert said.adapter_on_eval is not None
+    fitted_on = np.column_stack([logit(said.adapter_on_eval.p_yes), prior_logits(train, tuned, labels)])
+    answered = np.column_stack([logit(said.adapter.p_yes), prior_logits(train, rows, labels)])
+    p_yes = logistic_regression(fitted_on, likes_of(tuned, labels), answered)
+    return Contestant(FUSION, "fusion", p_yes, p_yes >= 0.5, p_yes < 0.5)
+
+
+def ask_models(
+    console: Console, config: RunConfig, adapter_dir: Path, rows: Sequence[Record], tuned: Sequence[Record]
+) -> ModelAnswers:
+    """Score rows with base model and adapter, loaded once, and eval rows, where there are any, with the adapter.
+
+    Raises:
+        LikelyError: the adapter belongs to another base model, or something cannot be loaded.
+    """
+    from likely.batching import Budget
+    from likely.inference import load_adapted
+    from likely.model import attention_share, base_model, check_adapter_base, check_model_folder, load_tokenizer
+    from likely.prompt import PromptBuilder
+    from likely.scoring import ScoringPlan, score, score_base_and_adapter
+    from likely.sources import resolve_model
+
+    location = resolve_model(config.model_name_or_path).location
+    check_adapter_base(adapter_dir, location)
+    check_model_folder(location)
+    builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), config.cutoff_len)
+    encoded, encoded_eval = builder.encode_all(rows), builder.encode_all(tuned)
+    adapted = load_adapted(config, location, adapter_dir)
+    inner = base_model(adapted)
+    budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(inner))
+    plan = ScoringPlan(config.batching, budget, (builder.positive_ids[0], builder.negative_ids[0]))
+    total = 2 * len(rows) + len(tuned)
+    with progress_bar(console) as bar:
+        task = bar.add_task("scoring base and adapter", total=total, figures="")
+        base, adapter = score_base_and_adapter(adapted, encoded, plan, lambda done, _: bar.update(task, completed=done))
+        of_eval = None
+        if tuned:
+            of_eval = score(
+                adapted, inner, encoded_eval, plan, lambda done, _: bar.update(task, completed=2 * len(rows) + done)
+            )
+    return ModelAnswers(base, adapter, of_eval)
+
+
+def _records_of(config: RunConfig, split: str) -> list[Record]:
+    """Return the records of the training or evaluation file, none where there is none."""
+    files = files_of(config)
+    path = files.train if split == "train" else files.eval
+    return read_records(path, labels_of(config), files.columns) if path and path.is_file() else []
+
+
+def _pairs(records: Sequence[Record]) -> set[tuple[str, str]]:
+    return {(record.user_id, record.item_id) for record in records if record.user_id and record.item_id}
+
+
+def _resample(contestant: Contestant, liked: BoolRows, drawn: UserDraws) -> dict[str, FloatRows]:
+    figures = resampled_metrics(liked, contestant.p_yes, contestant.says_yes, contestant.says_no, drawn)
+    if drawn.counts.shape[1] > 1:
+        return figures
+    # One user is always drawn: its resamples are the rows themselves and say nothing of other users.
+    return {name: np.full_like(values, np.nan) for name, values in figures.items()}

@@ -39,10 +39,13 @@ def test_with_nothing_reachable_the_demo_makes_its_own_and_says_so(offline, smal
     assert "No real ratings" in said
     assert "No real model" in said
     assert "40 held-out records, invented ratings" in said
-    for row in ("item like-rate", "history fraction liked", "base ", "with the adapter"):
+    for row in ("item like-rate", "history fraction liked", "base ", "with the adapter", "boosted trees"):
         assert row in said
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
-    assert len((tmp_path / "out" / "scores.jsonl").read_text().splitlines()) == 40
+    assert len((tmp_path / "out" / "evaluation_rows.jsonl").read_text().splitlines()) == 40
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "AUC" in page
+    assert "in the tree" in page
     picture = (tmp_path / "summary.svg").read_text()
     assert "adapter" in picture
     assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")

@@ -1,6 +1,7 @@
 """Everybody answers the same rows, differences are paired, and what cannot take part is left out with a reason."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -167,6 +168,28 @@ def test_the_command_lets_models_fusion_and_baselines_answer_the_same_rows(finis
     assert np.abs(base.p_yes - adapter.p_yes).max() > 1e-4
     assert "11 contestants on 16 rows in" in printed
     assert all(len(line) <= 80 for line in printed.splitlines() if not line.startswith("Written"))
+
+
+def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_path, capsys):
+    assert run(["evaluate", "--adapter-dir", str(finished), "--max-samples", "6"]) == 0
+    page = finished / "report.html"
+    first = page.read_text(encoding="utf-8")
+    assert all(standing.contestant.name in first for standing in load_contest(finished).standings)
+    page.unlink()
+    assert run(["report", "--adapter-dir", str(finished)]) == 0
+    assert page.read_text(encoding="utf-8") == first
+
+    adapter = finished / "adapter_model.safetensors"
+    written = adapter.stat().st_mtime
+    os.utime(adapter, (written + 9999, written + 9999))  # as if trained again since
+    assert run(["report", "--adapter-dir", str(finished)]) == 0
+    os.utime(adapter, (written, written))
+    assert "boosted trees" not in page.read_text(encoding="utf-8")
+
+
+def test_a_report_of_nothing_says_so(tmp_path, capsys):
+    assert run(["report", "--adapter-dir", str(tmp_path)]) == 2
+    assert "holds no finished run" in capsys.readouterr().err
 
 
 def test_the_scores_are_those_of_infer(finished, tmp_path):

@@ -4,7 +4,6 @@ Each verb reads its arguments, calls the module that does the work and shows wha
 imports happen inside the verbs, so that `likely --help` is quick.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from likely.errors import LikelyError
+from likely.process import ready_process
 
 MAIN_CONFIG = Path("finetune/configs/qwen3_movielens_qlora.yaml")
 PREPARED = Path("finetune/data/movielens_qwen3")
@@ -119,19 +119,23 @@ def train(
     from likely.report import print_next_commands, print_run
 
     run = load_config(config, overrides or ())
-    _ready_process()
+    ready_process()
     from likely.metrics import answer_metrics
+    from likely.reporting import report_run
     from likely.training import is_first_process
     from likely.training import train as train_run
 
     console = Console(quiet=not is_first_process())
     finished = train_run(run, _model_path(run.model_name_or_path), console, answer_metrics, resume)
     print_run(console, finished.output_dir, finished.metrics, finished.log)
+    if is_first_process():
+        report_run(finished.output_dir)
     print_next_commands(
         console,
         finished.output_dir,
         [
             (f"python finetune/scripts/infer_lora.py --adapter-dir {run.output_dir}", "base against adapter"),
+            (f"likely evaluate --adapter-dir {run.output_dir}", "with baselines and intervals, into report.html"),
             (f"tensorboard --logdir {run.output_dir}/logs --port 6006", "curves, several runs side by side"),
         ],
     )
@@ -154,7 +158,7 @@ def infer(
     from likely.report import example_table, summary_table
 
     console = Console()
-    _ready_process()
+    ready_process()
     comparison = run_comparison(console, adapter_dir, config, overrides or (), data, max_samples)
     if examples:
         console.print(example_table(comparison.records, comparison.base, comparison.adapter, examples))
@@ -185,7 +189,7 @@ def score(
     if output and (output.is_dir() or not output.parent.is_dir()):
         raise LikelyError(f"--output {output} is no file in a folder that exists; name another one.")
     console = Console()
-    _ready_process()
+    ready_process()
     from likely.ranking import ranking_table, run_ranking, write_ranking
 
     ranked = run_ranking(console, adapter_dir, rated, movies, like_threshold, hints)
@@ -208,26 +212,30 @@ def evaluate(
     """Measure base, adapter, baselines and a fusion of them on all test rows, with 95% intervals."""
     from rich.console import Console
 
-    from likely.config import load_config
-    from likely.contest import save_contest
-    from likely.evaluation import check_folder, run_evaluation
-    from likely.standings import standings_table
-
     console = Console()
-    run_folder = adapter_dir or MAIN_RUN
     if baselines_only:
-        settings = load_config(config or (adapter_dir / "config.yaml" if adapter_dir else MAIN_CONFIG), overrides or ())
-    else:
-        _ready_process()
-        from likely.inference import config_of
+        from likely.config import load_config
+        from likely.reporting import evaluate_baselines
 
-        settings = config_of(run_folder, config, overrides or ())
-    folder = output or (BASELINES if baselines_only and not adapter_dir else run_folder)
-    check_folder(folder, baselines_only)
-    contest = run_evaluation(console, settings, None if baselines_only else run_folder, data, max_samples)
-    console.print(standings_table(contest))
-    save_contest(folder, contest)
-    console.print(f"Written to {_escape(str(folder))}: evaluation.json, evaluation_rows.jsonl.", highlight=False)
+        settings = load_config(config or (adapter_dir / "config.yaml" if adapter_dir else MAIN_CONFIG), overrides or ())
+        evaluate_baselines(console, settings, data, max_samples, output or adapter_dir or BASELINES)
+        return
+    ready_process()
+    from likely.reporting import evaluate_run
+
+    folder = adapter_dir or MAIN_RUN
+    evaluate_run(console, folder, config, overrides or (), data, max_samples, output or folder)
+
+
+@app.command()
+def report(adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = MAIN_RUN) -> None:
+    """Write report.html of a run anew: one page, with the figures of `likely evaluate` if there are any."""
+    from rich.console import Console
+
+    from likely.reporting import report_run
+
+    page = report_run(adapter_dir)
+    Console().print(f"Report written to {_escape(str(page))}.", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -240,7 +248,7 @@ def demo(
 
     from likely.demo import run_demo
 
-    _ready_process()
+    ready_process()
     run_demo(Console(), output, picture=picture)
 
 
@@ -269,24 +277,6 @@ def _model_path(name_or_path: str) -> str:
     from likely.sources import resolve_model
 
     return resolve_model(name_or_path).location
-
-
-def _ready_process() -> None:
-    """Keep memory for reuse, and silence the bars and notices of libraries; ours say what a user needs."""
-    import logging
-    import warnings
-
-    import transformers
-
-    from likely.memory import keep_freed_memory
-
-    keep_freed_memory()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-    for name in ("huggingface_hub", "bitsandbytes"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _escape(text: str) -> str:

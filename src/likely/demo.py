@@ -1,4 +1,4 @@
-"""The whole path on one machine, for `make demo`: fetch, prepare, audit, finetune, compare.
+"""The whole path on one machine, for `make demo`: fetch, prepare, audit, finetune, compare, report.
 
 Everything it makes stays in its output folder and is used again by the next run. Where no model or
 no ratings can be had, it makes small ones of its own and says so.
@@ -12,16 +12,19 @@ from rich.console import Console
 
 from likely.audit import encode_prompts, print_audit, print_saving, token_lengths
 from likely.config import RunConfig, load_config
+from likely.contest import save_contest
 from likely.errors import LikelyError
-from likely.inference import run_comparison, write_scores
+from likely.evaluation import run_evaluation
 from likely.metrics import answer_metrics
 from likely.movielens import read_movielens
 from likely.picture import save_picture
 from likely.preparing import preparation_table
 from likely.records import Labels, Record, read_records
-from likely.report import print_next_commands, print_run, summary_table
+from likely.report import print_next_commands, print_run
+from likely.reporting import report_run
 from likely.sample_data import make_sample
 from likely.sources import CATALOGUE, resolve_dataset, resolve_model
+from likely.standings import standings_table
 from likely.timelines import Protocol, prepare
 from likely.tiny_base import CHAT_TEMPLATE, make_tiny_base
 from likely.training import train
@@ -57,7 +60,7 @@ def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture
     started = time.monotonic()
     console.print(
         "[bold]likely demo[/bold]: will this user like this movie?\n"
-        "On two cores about 1 min to fetch and prepare, 6 min to finetune, 1 min to compare.\n",
+        "On two cores about 1 min to fetch and prepare, 6 min to finetune, 1.5 min to compare.\n",
         highlight=False,
     )
     ingredients = gather(console, output)
@@ -75,13 +78,16 @@ def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture
     print_audit(console, token_lengths(encoded), "tokens", config.cutoff_len)
     print_saving(console, config, encoded)
     finetune(console, config, ingredients)
-    _heading(console, "Compare", f"base and adapter on {COMPARED} test records nobody trained on, about 1 min")
-    comparison = run_comparison(console, output, None, (), None, COMPARED)
-    write_scores(output / "scores.jsonl", comparison)
+    _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, about 1.5 min")
+    contest = run_evaluation(console, config, output, None, COMPARED)
+    save_contest(output, contest)
+    page = report_run(output)
     ratings = "real ratings (MovieLens 100K)" if ingredients.real_ratings else "invented ratings"
 
     def show(terminal: Console) -> None:
-        terminal.print(summary_table(comparison.rows, f"{len(comparison.records)} held-out records, {ratings}"))
+        terminal.print(f"{len(contest.records)} held-out records, {ratings}", highlight=False)
+        terminal.print(standings_table(contest))
+        terminal.print(f"Curves, mistakes and more: {page}", highlight=False)
         print_next_commands(terminal, output, next_commands(output))
 
     _heading(console, "Result", f"{(time.monotonic() - started) / 60:.1f} min in all")

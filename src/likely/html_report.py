@@ -68,7 +68,7 @@ class RunFacts:
 def facts_of(run_folder: Path) -> RunFacts:
     """Read config.yaml and, where there is one, metrics.json of a run's folder.
 
-    What is in neither, `saving` and `item_counts`, is left None.
+    `item_counts` is in neither and left None.
 
     Raises:
         LikelyError: the folder holds no run, or one of the files cannot be read.
@@ -95,7 +95,7 @@ def facts_of(run_folder: Path) -> RunFacts:
         config=config,
         metrics=metrics,
         versions=versions,
-        saving=None,
+        saving=(metrics or {}).get("saving"),
         made=datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 

@@ -9,7 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from likely.model import (
     load_base,
     load_tokenizer,
 )
-from likely.ordering import choose_runs, shared_runs, shuffled_groups
+from likely.ordering import Order, choose_runs, shared_runs, shuffled_groups
 from likely.prompt import EncodedRecord, PromptBuilder
 from likely.run_folder import check_output, leave_adapter, run_figures
 from likely.scoring import ScoringPlan
@@ -64,6 +64,15 @@ class RunRecords:
     train: list[EncodedRecord]
     eval: list[EncodedRecord]
     eval_users: list[str | None]
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """Which records share a step, what a forward pass may cost, and what the layout saves, in a sentence."""
+
+    order: Order
+    budget: Budget
+    saving: str
 
 
 def read_run_records(config: RunConfig, builder: PromptBuilder, console: Console) -> RunRecords:
@@ -120,13 +129,29 @@ def train(config: RunConfig, model_path: str, console: Console, summarize: Summa
     base = load_base(model_path, precision, attention.implementation, config.model_revision)
     lora = Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
     model = add_adapter(base, lora, precision.four_bit, config.gradient_checkpointing)
-    trainer = build_trainer(config, model, builder, records, console, summarize)
+    plan = plan_steps(config, records.train, attention_share(base))
+    console.print(f"[bold]Layout[/bold]     {plan.saving}", highlight=False)
+    trainer = build_trainer(config, model, builder, records, plan, console, summarize)
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
     metrics, log = run_figures(config, trainer, seconds)
     leave_adapter(config, trainer)
-    return TrainedRun(output_dir, metrics, log)
+    return TrainedRun(output_dir, {**metrics, "saving": plan.saving}, log)
+
+
+def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], share: float) -> StepPlan:
+    """Decide which records share a step, and count what computing them together saves.
+
+    Args:
+        config: all knobs.
+        records: to train on.
+        share: cost of attention, see :class:`Budget`.
+    """
+    order = shuffled_groups(shared_runs(records), config.group_size, config.step_size, config.seed)
+    budget = Budget(config.per_device_train_batch_size * config.cutoff_len, share)
+    saving = epoch_saving(records, order, config.step_size, config.batching, budget)
+    return StepPlan(order, budget, saving.describe(config.batching, config.per_device_train_batch_size))
 
 
 def build_trainer(
@@ -134,6 +159,7 @@ def build_trainer(
     model: Any,
     builder: PromptBuilder,
     records: RunRecords,
+    plan: StepPlan,
     console: Console,
     summarize: Summary,
 ) -> "AnswerTrainer":
@@ -146,7 +172,6 @@ def build_trainer(
     from likely.callbacks import EvaluateAtEnd, StopAfter, TrainingProgress
     from likely.trainer import AnswerTrainer
 
-    share = attention_share(model.get_base_model())
     first_tokens = (builder.positive_ids[0], builder.negative_ids[0])
     run_name = config.run_name or time.strftime("%Y-%m-%d_%H-%M-%S")
     callbacks: list[Any] = [TrainingProgress(console)]
@@ -157,21 +182,13 @@ def build_trainer(
     if config.early_stopping_patience and config.eval_strategy != "no":
         callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))
     callbacks.append(EvaluateAtEnd())
-    order = shuffled_groups(shared_runs(records.train), config.group_size, config.step_size, config.seed)
-    budget = Budget(config.per_device_train_batch_size * config.cutoff_len, share)
-    saving = epoch_saving(records.train, order, config.step_size, config.batching, budget)
-    console.print(
-        f"[bold]Layout[/bold]     {saving.describe(config.batching, config.per_device_train_batch_size)}",
-        highlight=False,
-    )
+    evaluation_budget = replace(plan.budget, tokens=config.per_device_eval_batch_size * config.cutoff_len)
     trainer = AnswerTrainer(
         train_records=records.train,
         eval_records=records.eval,
-        order=order,
-        step_plan=ScoringPlan(config.batching, budget, first_tokens),
-        eval_plan=ScoringPlan(
-            config.batching, Budget(config.per_device_eval_batch_size * config.cutoff_len, share), first_tokens
-        ),
+        order=plan.order,
+        step_plan=ScoringPlan(config.batching, plan.budget, first_tokens),
+        eval_plan=ScoringPlan(config.batching, evaluation_budget, first_tokens),
         summarize=lambda answers: summarize(answers, records.eval_users),
         model=model,
         args=training_arguments(config, len(records.train), model.device.type),

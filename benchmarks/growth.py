@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from measuring import DOCS, Bench, command_line, load_bench, prepared, save, training_steps
+from measuring import DOCS, Bench, command_line, load_bench, prepared, save, training_step
 from rich.console import Console
 from rich.table import Table
 from scoring_throughput import question, scorer_of
@@ -91,7 +91,7 @@ def by_history(bench: Bench, arguments: argparse.Namespace, scratch: Path, rate:
     for length in HISTORIES:
         protocol = Protocol(warmup=length, history_length=length)
         data = prepared(arguments.source, scratch / str(length), protocol)
-        (step,) = training_steps(bench.builder, data, 4, 4, 1)
+        step = training_step(bench.builder, data, 4, 4)
         points += [trained(bench, layout, length, step, scratch, arguments.rounds, rate) for layout in LAYOUTS]
     return points
 
@@ -99,7 +99,7 @@ def by_history(bench: Bench, arguments: argparse.Namespace, scratch: Path, rate:
 def by_group(bench: Bench, arguments: argparse.Namespace, scratch: Path, rate: float) -> list[Point]:
     """Train on the first 1, 2, 4 ... records of one history."""
     data = prepared(arguments.source, scratch / str(HISTORIES[0]))
-    (run,) = training_steps(bench.builder, data, GROUPS[-1], GROUPS[-1], 1)
+    run = training_step(bench.builder, data, GROUPS[-1], GROUPS[-1])
     return [trained(bench, "tree", size, run[:size], scratch, arguments.rounds, rate) for size in GROUPS]
 
 

@@ -24,6 +24,7 @@ from likely.memory import keep_freed_memory
 from likely.model import Lora, Precision, add_adapter, attention_share, base_model, load_base, load_tokenizer
 from likely.movielens import read_movielens
 from likely.ordering import shared_runs, shuffled_groups, steps_of
+from likely.prefix_tree import chain_lengths
 from likely.prompt import EncodedRecord, PromptBuilder
 from likely.records import Labels, read_records
 from likely.sources import resolve_model
@@ -60,7 +61,7 @@ class Bench:
 
     Attributes:
         name: as shown in results.
-        model: with a fresh LoRA adapter of rank 16 on all seven projections, float32, sdpa, no dropout.
+        model: with a fresh LoRA adapter of rank 16 on all seven projections, no dropout.
         builder: at a length limit of 1,024 tokens.
         budget: of a forward pass of two records.
     """
@@ -71,7 +72,9 @@ class Bench:
     budget: Budget
 
 
-def load_bench(name: str | None, shapes: Path | None) -> Bench:
+def load_bench(
+    name: str | None, shapes: Path | None, dtype: str = "float32", implementation: str = "sdpa", device: str = "cpu"
+) -> Bench:
     """Return a named model with its weights, or random weights in the shapes of a folder with config and tokenizer."""
     import torch
 
@@ -81,11 +84,13 @@ def load_bench(name: str | None, shapes: Path | None) -> Bench:
         from transformers import AutoConfig, AutoModelForCausalLM
 
         config = AutoConfig.from_pretrained(shapes)
-        base = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+        base = AutoModelForCausalLM.from_config(
+            config, dtype=getattr(torch, dtype), attn_implementation=implementation
+        ).to(device)
         location, shown = str(shapes), f"{shapes.name}, random weights"
     else:
         location, shown = resolve_model(name or "smollm2-135m").location, name or "smollm2-135m"
-        base = load_base(location, Precision("float32", False), "sdpa")
+        base = load_base(location, Precision(dtype, False), implementation)
     model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
     builder = PromptBuilder(load_tokenizer(location), Labels(), CUTOFF)
     return Bench(shown, model, builder, Budget(2 * CUTOFF, attention_share(base_model(model))))
@@ -98,13 +103,18 @@ def prepared(source: Path, folder: Path, protocol: Protocol | None = None) -> Pa
     return folder
 
 
-def training_steps(
-    builder: PromptBuilder, data: Path, group_size: int, step_size: int, steps: int
-) -> list[list[EncodedRecord]]:
-    """Return the first optimizer steps of a seeded epoch over all training records."""
+def training_step(builder: PromptBuilder, data: Path, group_size: int, step_size: int) -> list[EncodedRecord]:
+    """Return the optimizer step, of a seeded epoch over all training records, whose saving is the median one."""
     encoded = builder.encode_all(read_records(data / "train.json", Labels()))
     order = shuffled_groups(shared_runs(encoded), group_size, step_size, seed=42)(0)
-    return [[encoded[index] for index in step] for step in steps_of(order, step_size)[:steps]]
+    steps = [[encoded[index] for index in step] for step in steps_of(order, step_size)[:-1]]
+    return sorted(steps[:501], key=saving)[len(steps[:501]) // 2]
+
+
+def saving(step: Sequence[EncodedRecord]) -> float:
+    """Return how many tokens the records of a step have for each one that their tree has."""
+    _, own = chain_lengths([record.input_ids for record in step])
+    return float(sum(len(record.input_ids) for record in step) / own.sum())
 
 
 def alternate(contestants: Mapping[str, Callable[[int], float]], rounds: int) -> dict[str, list[float]]:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-from measuring import CUTOFF, Bench, Row, command_line, load_bench, prepared, save, training_steps
+from measuring import CUTOFF, Bench, Row, command_line, load_bench, prepared, save, training_step
 from rich.console import Console
 from rich.table import Table
 from training_throughput import own_step, trl_step
@@ -70,8 +70,7 @@ def chosen_step(arguments: argparse.Namespace, folder: Path) -> list[EncodedReco
     location = str(arguments.shapes or resolve_model(arguments.model or "smollm2-135m").location)
     builder = PromptBuilder(load_tokenizer(location), Labels(), CUTOFF)
     data = prepared(arguments.source, folder)
-    (step,) = training_steps(builder, data, arguments.group_size, arguments.records, 1)
-    return step
+    return training_step(builder, data, arguments.group_size, arguments.records)
 
 
 def in_own_process(contestant: str, step: Path) -> int:

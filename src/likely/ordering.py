@@ -73,7 +73,10 @@ def shuffled_groups(runs: Sequence[Sequence[int]], group_size: int, step_size: i
         random = np.random.default_rng([seed, epoch])
         groups = [group for run in runs for group in _cut(run, group_size, random)]
         shuffled = [groups[place] for place in random.permutation(len(groups))]
-        return [index for group in _fill_steps(shuffled, step_size) for index in group]
+        filled = [index for group in _fill_steps(shuffled, step_size) for index in group]
+        # Small groups fill up the first steps and are gone in the last, so the full steps are shuffled too.
+        *full, last = steps_of(filled, step_size)
+        return [index for place in random.permutation(len(full)) for index in full[place]] + last
 
     return order
 

@@ -167,10 +167,9 @@ def best_of_trl(bench: Bench, step: list[EncodedRecord], folder: Path) -> tuple[
 
 
 def timed(run: Callable[[int], float]) -> tuple[float, float]:
-    """Return what a second call returns, and its seconds."""
-    run(0)
+    """Return what a call returns, and its seconds."""
     started = time.perf_counter()
-    return run(1), time.perf_counter() - started
+    return run(0), time.perf_counter() - started
 
 
 def rows_of(seconds: dict[str, list[float]], bench: Bench, arguments: argparse.Namespace, choice: str) -> list[Row]:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from measuring import DOCS, Bench, command_line, load_bench, prepared, save, training_step
 from rich.console import Console
 from rich.table import Table
@@ -168,7 +169,7 @@ def matrix_rate(size: int = 2048, rounds: int = 7) -> float:
 
 def draw(curves: dict[str, list[Point]], model: str) -> None:
     """Plot rates (dots) and limits (dashes) on logarithmic axes."""
-    figure = Figure(figsize=(12, 3.8), layout="constrained")
+    figure = Figure(figsize=(12, 4), layout="constrained")
     panels: Sequence[Axes] = figure.subplots(1, 3)
     titles = {
         "history": ("shortest history, movies", "training, groups of 4", "examples/s"),
@@ -186,10 +187,11 @@ def draw(curves: dict[str, list[Point]], model: str) -> None:
         label, title, unit = titles[name]
         axes.set(xscale="log", yscale="log", xlabel=label, title=title, ylabel=unit)
         axes.set_xticks(sorted({point.at for point in points}), [f"{at:,}" for at in sorted({p.at for p in points})])
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(frameon=False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     figure.suptitle(f"{model}, {torch.get_num_threads()} CPU threads, float32", fontsize=10)
     figure.savefig(DOCS / "growth.png", dpi=110)
 

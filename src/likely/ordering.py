@@ -65,7 +65,7 @@ def shuffled_groups(runs: Sequence[Sequence[int]], group_size: int, step_size: i
         runs: as :func:`shared_runs` gives them.
         group_size: most records of a group. A longer run is cut into groups anew in each epoch; 1 is
             a plain shuffle.
-        step_size: records of an optimizer step on one device.
+        step_size: records of an optimizer step, on all devices together.
         seed: of cuts and order.
     """
 

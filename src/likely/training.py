@@ -148,7 +148,8 @@ def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], share: float
         records: to train on.
         share: cost of attention, see :class:`Budget`.
     """
-    order = shuffled_groups(shared_runs(records), config.group_size, config.step_size, config.seed)
+    # Filled for all devices together, so that the order does not depend on how many they are.
+    order = shuffled_groups(shared_runs(records), config.group_size, config.step_size * count_devices(), config.seed)
     budget = Budget(config.per_device_train_batch_size * config.cutoff_len, share)
     saving = epoch_saving(records, order, config.step_size, config.batching, budget)
     return StepPlan(order, budget, saving.describe(config.batching, config.per_device_train_batch_size))
@@ -204,6 +205,11 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def count_devices() -> int:
+    """Return how many processes train together; torchrun says it in WORLD_SIZE, and a lone one is not told."""
+    return max(int(os.environ.get("WORLD_SIZE", "1")), 1)
+
+
 def training_arguments(config: RunConfig, records: int, device: str) -> Any:
     """Return transformers' TrainingArguments for a run.
 
@@ -214,8 +220,7 @@ def training_arguments(config: RunConfig, records: int, device: str) -> Any:
     from transformers import TrainingArguments
 
     step_size = config.step_size
-    devices = max(int(os.environ.get("WORLD_SIZE", "1")), 1)
-    steps = math.ceil(math.ceil(records / (step_size * devices)) * config.num_train_epochs)
+    steps = math.ceil(math.ceil(records / (step_size * count_devices())) * config.num_train_epochs)
     if config.max_steps > 0:
         steps = config.max_steps
     precision = choose_precision(config.dtype, config.quantization_bit)

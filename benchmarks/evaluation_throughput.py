@@ -9,7 +9,6 @@ positions would not fit into memory. Both give the same AUC and loss, which are 
 many times faster the tree is, last.
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from measuring import (
     alternate,
     command_line,
     load_bench,
+    parser_of,
     prepared,
     print_result,
     ratio,
@@ -45,12 +45,8 @@ BAR = 5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--model")
-    parser.add_argument("--shapes", type=Path, help="random weights in the shapes of this folder's config.json")
+    parser = parser_of(__doc__)
     parser.add_argument("--rows", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     ours = load_bench(arguments.model, arguments.shapes)
     theirs = load_bench(arguments.model, arguments.shapes)

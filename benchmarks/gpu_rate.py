@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import Row, command_line, load_bench, prepared, save, training_step
+from measuring import Row, command_line, load_bench, parser_of, prepared, save, training_step
 from training_throughput import own_step
 
 from likely.batching import plan_rows
@@ -26,14 +26,12 @@ WIDE = 16_384
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--shapes", type=Path, required=True)
-    parser.add_argument("--model", help=argparse.SUPPRESS)
+    parser = parser_of(__doc__, rounds=10)
     parser.add_argument("--rate", type=float, default=790, help="TFLOP/s of the device")
     parser.add_argument("--records", type=int, default=128, help="of the step")
-    parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
+    if arguments.shapes is None:
+        parser.error("--shapes names the folder whose shapes are measured")
     figure = "Qwen3-0.6B bfloat16 training, share of the GPU's matrix rate"
     if torch.cuda.is_available():
         share, note = measure(arguments)

@@ -20,7 +20,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
-from measuring import DOCS, Bench, command_line, load_bench, prepared, save, training_step
+from measuring import DOCS, Bench, command_line, load_bench, parser_of, prepared, save, training_step
 from rich.console import Console
 from rich.table import Table
 from scoring_throughput import question, scorer_of
@@ -59,11 +59,7 @@ class Point:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--model")
-    parser.add_argument("--shapes", type=Path, help="random weights in the shapes of this folder's config.json")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = parser_of(__doc__, rounds=3)
     arguments = parser.parse_args()
     bench = load_bench(arguments.model, arguments.shapes)
     bench = replace(bench, builder=PromptBuilder(bench.builder.tokenizer, Labels(), LONGEST))

@@ -36,6 +36,17 @@ TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 CUTOFF = 1024
 
 
+def parser_of(description: str | None, rounds: int | None = 5) -> argparse.ArgumentParser:
+    """Return a parser of what every benchmark of a model takes; `rounds` is None where there are none."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, required=True, help="folder or zip of MovieLens latest-small")
+    parser.add_argument("--model", help="name or folder; by default smollm2-135m")
+    parser.add_argument("--shapes", type=Path, help="random weights in the shapes of this folder's config.json")
+    if rounds is not None:
+        parser.add_argument("--rounds", type=int, default=rounds)
+    return parser
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the table of docs/speed.md.

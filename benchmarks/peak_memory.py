@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-from measuring import CUTOFF, Bench, Row, command_line, load_bench, prepared, save, training_step
+from measuring import CUTOFF, Bench, Row, command_line, load_bench, parser_of, prepared, save, training_step
 from rich.console import Console
 from rich.table import Table
 from training_throughput import own_step, trl_step
@@ -35,10 +35,7 @@ BAR = 0.5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--model")
-    parser.add_argument("--shapes", type=Path, help="random weights in the shapes of this folder's config.json")
+    parser = parser_of(__doc__, rounds=None)
     parser.add_argument("--group-size", type=int, default=4)
     parser.add_argument("--records", type=int, default=8, help="of the step")
     parser.add_argument("--contestant", choices=SHOWN, help="measure one in this process and print its bytes")

@@ -7,7 +7,6 @@ The history is a real user's, the candidates the most rated movies. Both contest
 and give the same probabilities, which are compared in every round. Prints how many times faster the tree is, last.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from measuring import (
     alternate,
     command_line,
     load_bench,
+    parser_of,
     print_result,
     ratio,
     rounded,
@@ -37,13 +37,9 @@ BAR = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--model")
-    parser.add_argument("--shapes", type=Path, help="random weights in the shapes of this folder's config.json")
+    parser = parser_of(__doc__)
     parser.add_argument("--candidates", type=int, default=100)
     parser.add_argument("--history", type=int, default=22, help="movies in it")
-    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     bench = load_bench(arguments.model, arguments.shapes)
     history, candidates = question(read_movielens(arguments.source), arguments.history, arguments.candidates)

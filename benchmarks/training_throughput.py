@@ -25,6 +25,7 @@ from measuring import (
     alternate,
     command_line,
     load_bench,
+    parser_of,
     prepared,
     print_result,
     ratio,
@@ -47,13 +48,9 @@ BARS = {PADDED: 6, TRL: 8}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--model")
-    parser.add_argument("--shapes", type=Path, help="random weights in the shapes of this folder's config.json")
+    parser = parser_of(__doc__)
     parser.add_argument("--group-size", type=int, default=4)
     parser.add_argument("--records", type=int, default=16, help="of the step")
-    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     ours = load_bench(arguments.model, arguments.shapes)
     theirs = load_bench(arguments.model, arguments.shapes)

@@ -1,6 +1,6 @@
 """Orders are permutations, seeded and resumable, and keep what shares a history together."""
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 from hypothesis import given
@@ -52,6 +52,20 @@ def test_a_history_is_computed_once_a_group(size, seed):
     steps = steps_of(shuffled_groups(runs, size, 16, seed)(0), 16)
     histories = sum(len({index // 15 for index in step}) for step in steps)
     assert histories <= len(runs) * -(-15 // size) + 3
+
+
+def test_small_groups_are_spread_over_the_epoch():
+    """They fill up steps, and would all be used by the first ones, which would then hold more histories."""
+    ends = list(accumulate([15] * 360 + list(range(1, 15)) * 4))
+    runs = [range(start, end) for start, end in pairwise([0, *ends])]
+    owner = {index: number for number, run in enumerate(runs) for index in run}
+    surplus = []
+    for seed in range(5):
+        steps = steps_of(shuffled_groups(runs, 4, 16, seed)(0), 16)
+        histories = [len({owner[index] for index in step}) for step in steps]
+        tenth = len(steps) // 10
+        surplus.append(np.mean(histories[:tenth]) - np.mean(histories[tenth:]))
+    assert abs(np.mean(surplus)) < 0.2
 
 
 def test_a_group_is_cut_where_nothing_else_fills_the_step():

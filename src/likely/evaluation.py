@@ -4,7 +4,6 @@ Takes a run's configuration (`inputs` reads its records), asks `baselines` and, 
 and gives a :class:`likely.contest.Contest` of figures (`metrics`) that `cli` shows and saves.
 """
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from likely.config import RunConfig
 from likely.contest import Contest, Contestant, Standing, kinds_in
 from likely.errors import LikelyError
 from likely.features import likes_of, logit
+from likely.files import make_writable_folder
 from likely.inputs import files_of, held_out_records, labels_of
 from likely.metrics import UserDraws, draw_users, interval, resampled_metrics, said_metrics
 from likely.progress import progress_bar
@@ -45,9 +45,7 @@ def check_folder(folder: Path, baselines_only: bool) -> None:
         LikelyError: it cannot be written, or has figures of models that those of baselines would replace.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_writable_folder(folder)
     except OSError as error:
         raise LikelyError(f"{folder} cannot be written ({error.strerror}); choose another with --output.") from error
     if baselines_only and kinds_in(folder) - {"baseline"}:

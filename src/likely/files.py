@@ -29,3 +29,14 @@ def replacing_bytes(path: Path) -> Iterator[IO[bytes]]:
             raise
     os.chmod(out.name, 0o644)
     os.replace(out.name, path)
+
+
+def make_writable_folder(folder: Path) -> None:
+    """Make a folder, unless it is there, and write a file into it, so that a fault shows before anything is computed.
+
+    Raises:
+        OSError: it cannot be made, or cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from likely.config import RunConfig, dump_config
 from likely.errors import LikelyError
+from likely.files import make_writable_folder
 
 if TYPE_CHECKING:
     from likely.trainer import AnswerTrainer
@@ -29,9 +30,7 @@ def check_output(output_dir: Path, overwrite: bool, resume: bool) -> Path | None
         LikelyError: the folder cannot be written, holds another run, or holds nothing to resume.
     """
     try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output_dir):
-            pass
+        make_writable_folder(output_dir)
     except OSError as error:
         raise LikelyError(f"output_dir {output_dir} cannot be written ({error.strerror}); choose another.") from error
     checkpoints = sorted(output_dir.glob("checkpoint-*"), key=_step_of)

@@ -35,8 +35,8 @@ from likely.demo import PROTOCOL, tiny_base
 from likely.memory import keep_freed_memory
 from likely.metrics import answer_metrics
 from likely.movielens import read_movielens
+from likely.preparing import prepare
 from likely.sources import resolve_model
-from likely.timelines import prepare
 from likely.training import train
 
 RESULTS = Path(__file__).parent / "results"

@@ -25,10 +25,11 @@ from likely.model import Lora, Precision, add_adapter, attention_share, base_mod
 from likely.movielens import read_movielens
 from likely.ordering import shared_runs, shuffled_groups, steps_of
 from likely.prefix_tree import chain_lengths
+from likely.preparing import prepare
 from likely.prompt import EncodedRecord, PromptBuilder
 from likely.records import Labels, read_records
 from likely.sources import resolve_model
-from likely.timelines import Protocol, prepare
+from likely.timelines import Protocol
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[1] / "docs"

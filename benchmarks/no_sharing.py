@@ -24,10 +24,11 @@ from likely.memory import keep_freed_memory
 from likely.model import Lora, Precision, add_adapter, attention_share, base_model, load_base, load_tokenizer
 from likely.movielens import read_movielens
 from likely.ordering import shared_runs, shuffled_groups
+from likely.preparing import prepare
 from likely.prompt import EncodedRecord, PromptBuilder
 from likely.records import Labels, read_records
 from likely.sources import resolve_model
-from likely.timelines import Protocol, prepare
+from likely.timelines import Protocol
 
 RESULTS = Path(__file__).parent / "results"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -219,7 +219,8 @@ def fractions_from_csv(path):
 def movielens(shared_dir, tmp_path_factory):
     """Training and test records of MovieLens latest-small with sliding histories."""
     from likely.movielens import read_movielens
-    from likely.timelines import Protocol, prepare
+    from likely.preparing import prepare
+    from likely.timelines import Protocol
 
     folder = tmp_path_factory.mktemp("sliding")
     prepare(read_movielens(shared_dir / "ml-latest-small"), folder, Protocol(window="sliding"))

@@ -1,5 +1,6 @@
 """A hint says what others had said before, in few words, and never what the candidate's own user will say."""
 
+import math
 from pathlib import Path
 
 import polars as pl
@@ -7,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likely.hints import count_earlier_ratings, hint, opinion
+from likely.hints import OPINIONS, Shares, count_earlier_ratings, hint, opinion, opinion_of_others
 from likely.movielens import read_movielens
+from likely.preparing import prepare
 from likely.records import Labels, read_records
 from likely.sample_data import make_sample
-from likely.timelines import Protocol, build_timelines, prepare
+from likely.timelines import Protocol, build_timelines
 
 SPLITS = ("warmup", "train", "eval", "test")
 TABLES = st.dictionaries(
@@ -41,13 +43,14 @@ def test_a_candidates_own_rating_changes_no_hint(tmp_path: Path):
     flipped = data.ratings.join(
         held_out.select("user_id", "movie_id", held_out=pl.lit(True)), on=["user_id", "movie_id"], how="left"
     ).with_columns(rating=pl.when("held_out").then(5.5 - pl.col("rating")).otherwise("rating").cast(pl.Float32))
-    shown = {}
+    shown: dict[str, list[str]] = {}
     for name, ratings in (("as they are", data.ratings), ("flipped", flipped.drop("held_out"))):
         prepare(type(data)(name, ratings, data.movies), tmp_path / name, protocol)
         shown[name] = [record.input.split("\n")[-1] for record in read_records(tmp_path / name / "eval.json", Labels())]
-    candidates = [line.partition("above. ")[2] for line in shown["as they are"]]
-    assert candidates == [line.partition("above. ")[2] for line in shown["flipped"]]
-    assert len(set(candidates)) > 3
+    # What the user liked before may have been held out itself, as in a history; what others say is not.
+    others = {name: [line.rpartition(". ")[2] for line in lines] for name, lines in shown.items()}
+    assert others["as they are"] == others["flipped"]
+    assert len(set(others["as they are"])) > 3
 
 
 def test_records_have_hints_only_where_asked_and_begin_alike_all_the_same(tmp_path: Path):
@@ -61,23 +64,31 @@ def test_records_have_hints_only_where_asked_and_begin_alike_all_the_same(tmp_pa
         assert hinted.endswith(("the candidate.", "the candidate before."))
 
 
-@given(st.integers(0, 30), st.integers(1, 30), st.integers(0, 500), st.integers(0, 500))
-def test_any_counts_give_a_sentence(likes, more, others_likes, others_more):
-    text = hint(likes, likes + more, others_likes, others_likes + others_more)
-    assert text.startswith("This user ")
-    assert text.endswith(".")
+SHARE = st.floats(0, 1) | st.just(math.nan)
+
+
+@given(
+    st.builds(Shares, of_all=st.floats(0, 1), above=st.floats(0, 1), of_genres=SHARE, of_similar=SHARE, others=SHARE)
+)
+def test_a_hint_tells_every_share_that_there_is(shares):
+    text = hint(shares)
+    assert text.startswith(f"This user {opinion(shares.of_all)} earlier movies, {opinion(shares.above)} those above")
+    for share, name in ((shares.of_genres, "these genres"), (shares.of_similar, "similar movies")):
+        assert (name in text) == (not math.isnan(share))
+        assert math.isnan(share) or f", {opinion(share)} {name}" in text
+    said = "No other user has rated" if math.isnan(shares.others) else f"Other users {opinion(shares.others)} the"
+    assert f". {said}" in text
 
 
 def test_opinions_rise_with_the_share_of_likes():
     words = [opinion(share / 100) for share in range(101)]
-    in_order = list(dict.fromkeys(words))
-    assert in_order == ["hated", "disliked", "had mixed feelings about", "liked", "loved"]
-    assert words == sorted(words, key=in_order.index)
+    assert list(dict.fromkeys(words)) == [word for _, word in OPINIONS]
 
 
-def test_one_rating_is_not_yet_an_opinion():
-    assert hint(1, 2, 1, 1).endswith("Other users liked the candidate.")
-    assert hint(1, 2, 30, 30).endswith("Other users loved the candidate.")
+def test_few_ratings_are_not_yet_an_opinion():
+    assert math.isnan(opinion_of_others(0, 0))
+    assert opinion(opinion_of_others(1, 1)) == "slightly liked"
+    assert opinion(opinion_of_others(30, 30)) == "loved"
 
 
 @pytest.mark.parametrize("threshold", [2.5, 4.0])

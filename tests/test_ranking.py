@@ -23,6 +23,7 @@ from likely.movie_files import Movie, RatedMovie, read_candidates, read_history
 from likely.movielens import MovieLens
 from likely.ranking import Scorer, cheapest_row
 from likely.records import write_records
+from likely.tastes import add_tastes, rating_deviations
 from likely.timelines import Protocol, build_timelines, make_rows, window_start
 
 HISTORY = [
@@ -119,7 +120,8 @@ def test_a_ranking_is_what_one_record_after_another_gives(scorer, length):
 def test_the_question_is_the_one_of_the_training_records(scorer, hints):
     """Every row that `timelines` writes of a user comes out of the same history and candidate here."""
     scorer = replace(scorer, hints=hints)
-    protocol = Protocol(warmup=3, history_length=4, hints=hints)
+    # With hints the whole of the timeline is shown: a ranking knows no more of the user than its history.
+    protocol = Protocol(warmup=3, history_length=30 if hints else 4, hints=hints)
     movies = some_movies(30)
     ratings = [(1, place, 0.5 + place % 10 / 2, 100 + place) for place in range(len(movies))]
     ratings += [(2, place, 0.5 + place % 7 / 2, 50 + place) for place in range(len(movies))]
@@ -131,15 +133,16 @@ def test_the_question_is_the_one_of_the_training_records(scorer, hints):
         pl.DataFrame({"movie_id": range(len(movies)), **table}, schema_overrides={"movie_id": pl.Int32}),
     )
     timeline = count_earlier_ratings(build_timelines(data.ratings, protocol), protocol.like_threshold)
-    counts = {row[:2]: row[2:] for row in timeline.select("user_id", "movie_id", "^earlier_.*$").iter_rows()}
+    timeline = add_tastes(timeline, data.movies, protocol.like_threshold, rating_deviations(timeline))
+    names = ["earlier_likes", "earlier_ratings", "liked_of_similar"]
+    told = {row[:2]: row[2:] for row in timeline.fill_nan(None).select("user_id", "movie_id", *names).iter_rows()}
     rows = [row for split in ("train", "eval", "test") for row in make_rows(timeline, data.movies, split, protocol)]
     rows = [row for row in rows if row["user_id"] == 1]
     assert len(rows) == len(movies) - protocol.warmup
     for row in rows:
         here = row["item_id"]
         window = range(window_start(here, protocol), here)
-        likes, others = counts[1, here]
-        candidate = replace(movies[here], earlier_likes=likes, earlier_ratings=others)
+        candidate = replace(movies[here], **dict(zip(names, told[1, here], strict=True)))
         (record,) = scorer.records_of([RatedMovie(movies[place], ratings[place][2]) for place in window], [candidate])
         assert (record.instruction, record.input) == (row["instruction"], row["input"])
 

@@ -9,8 +9,9 @@ from sklearn.metrics import roc_auc_score
 
 from likely.errors import LikelyError
 from likely.movielens import read_movielens
+from likely.preparing import prepare
 from likely.sample_data import GENRES, make_sample
-from likely.timelines import Protocol, build_timelines, prepare
+from likely.timelines import Protocol, build_timelines
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from likely import timelines
+from likely import preparing
 from likely.errors import LikelyError
 from likely.movielens import MovieLens, read_movielens
+from likely.preparing import SplitSummary, prepare
 from likely.records import Labels, read_records, write_records
-from likely.timelines import SPLITS, Protocol, SplitSummary, build_timelines, make_rows, prepare, window_start
+from likely.timelines import SPLITS, Protocol, build_timelines, make_rows, window_start
 
 Rating = tuple[int, int, float, int]
 
@@ -246,7 +247,7 @@ def test_a_failure_leaves_the_files_of_the_last_preparation(tmp_path: Path, monk
             raise OSError(28, "No space left on device")
         return write_records(path, rows)
 
-    monkeypatch.setattr(timelines, "write_records", run_out_of_space)
+    monkeypatch.setattr(preparing, "write_records", run_out_of_space)
     with pytest.raises(LikelyError, match="No space left"):
         prepare(make_data(one_user(40)), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -18,14 +18,14 @@ from likely.evaluation import run_evaluation
 from likely.metrics import answer_metrics
 from likely.movielens import read_movielens
 from likely.picture import save_picture
-from likely.preparing import preparation_table
+from likely.preparing import preparation_table, prepare
 from likely.records import Labels, Record, read_records
 from likely.report import print_next_commands, print_run
 from likely.reporting import report_run
 from likely.sample_data import make_sample
 from likely.sources import CATALOGUE, resolve_dataset, resolve_model
 from likely.standings import standings_table
-from likely.timelines import Protocol, prepare
+from likely.timelines import Protocol
 from likely.tiny_base import CHAT_TEMPLATE, make_tiny_base
 from likely.training import train
 

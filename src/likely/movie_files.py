@@ -28,6 +28,8 @@ class Movie:
         genres: their names; none where unknown.
         earlier_likes: how many other users liked it so far; read only where prompts have hints.
         earlier_ratings: how many other users rated it so far.
+        liked_of_similar: what share the user liked of movies that the same people like (:mod:`likely.tastes`), 0 to
+            1; None where unknown. Read only where prompts have hints.
         extra: whatever else is to come out again with its score.
 
     Raises:
@@ -39,6 +41,7 @@ class Movie:
     genres: Sequence[str] = ()
     earlier_likes: int = 0
     earlier_ratings: int = 0
+    liked_of_similar: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +58,9 @@ class Movie:
                 f"earlier_likes is {counts[0]!r} and earlier_ratings {counts[1]!r}; write whole numbers, the first "
                 "at most as large as the second, or leave both out."
             )
+        share = self.liked_of_similar
+        if share is not None and not (isinstance(share, int | float) and 0 <= share <= 1):
+            raise LikelyError(f"liked_of_similar is {share!r}; write a number from 0 to 1, or leave it out.")
 
 
 @dataclass(frozen=True)
@@ -147,8 +153,8 @@ def _movie(row: Any) -> Movie:
         title, year_in_title = split_title(title)
         year = year_in_title if year is None else year
     extra = {key: value for key, value in row.items() if key not in ("title", "year", "genres")}
-    counts = (row.get("earlier_likes", 0), row.get("earlier_ratings", 0))
-    return Movie(title, year, _genres(row.get("genres")), *counts, extra)
+    hinted = (row.get("earlier_likes", 0), row.get("earlier_ratings", 0), row.get("liked_of_similar"))
+    return Movie(title, year, _genres(row.get("genres")), *hinted, extra)
 
 
 def _value(row: Mapping[str, Any], key: str) -> Any:

@@ -20,7 +20,7 @@ from likely.attention import FLASH_ATTENTIONS
 from likely.batching import Budget
 from likely.errors import LikelyError
 from likely.files import replacing
-from likely.hints import hint
+from likely.hints import Shares, hint, opinion_of_others
 from likely.inference import config_of, load_adapted
 from likely.inputs import labels_of
 from likely.model import attention_share, base_model, check_adapter_base, check_model_folder, load_tokenizer
@@ -30,6 +30,7 @@ from likely.prompt import PromptBuilder
 from likely.records import Record
 from likely.scoring import Progress, ScoringPlan, score
 from likely.sources import resolve_model
+from likely.tastes import share_of_all, share_of_genres
 from likely.timelines import Protocol
 from likely.wording import make_instruction, show_movie, show_question, show_rated
 
@@ -135,13 +136,22 @@ class Scorer:
     def records_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[Record]:
         """Return the record of every candidate as `timelines` would write it; the answer is a stand-in."""
         lines = [show_rated(_shown(rated.movie), rated.rating) for rated in history]
-        likes = sum(rated.rating >= self.like_threshold for rated in history)
-        stand_in = self.builder.labels.positive
-        records: list[Record] = []
-        for movie in candidates:
-            said = hint(likes, len(history), movie.earlier_likes, movie.earlier_ratings) if self.hints else ""
-            records.append(Record(self.instruction, show_question(lines, _shown(movie), said), stand_in))
-        return records
+        hints = self._hints_for(history, candidates) if self.hints else [""] * len(candidates)
+        questions = [show_question(lines, _shown(movie), said) for movie, said in zip(candidates, hints, strict=True)]
+        return [Record(self.instruction, question, self.builder.labels.positive) for question in questions]
+
+    def _hints_for(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[str]:
+        """Return the hint of every candidate; the history is all that is known of the user."""
+        liked = np.array([rated.rating >= self.like_threshold for rated in history], dtype=np.float32)
+        of_all = float(share_of_all(liked.sum(), len(liked)))
+        genres = [rated.movie.genres for rated in history]
+        of_genres = share_of_genres(liked, genres, [movie.genres for movie in candidates])
+        hints: list[str] = []
+        for movie, of_these in zip(candidates, of_genres.tolist(), strict=True):
+            similar = math.nan if movie.liked_of_similar is None else movie.liked_of_similar
+            others = opinion_of_others(movie.earlier_likes, movie.earlier_ratings)
+            hints.append(hint(Shares(of_all, float(liked.mean()), of_these, similar, others)))
+        return hints
 
 
 def cheapest_row(history: int, attention_share: float) -> int:

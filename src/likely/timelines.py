@@ -1,18 +1,13 @@
 """Turns ratings into records: what a user rated so far, a candidate, and whether the user liked it.
 
 Takes the tables of `movielens`, puts each user's ratings in time order (the timeline), splits the
-timeline so that no evaluated rating is earlier than a trained one of the same user, and writes
-train.json, eval.json and test.json through `records`.
+timeline so that no evaluated rating is earlier than a trained one of the same user; `preparing`
+writes the rows of each split to a file.
 """
 
-import dataclasses
-import json
-import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,9 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from likely.errors import LikelyError
-from likely.hints import count_earlier_ratings, hint
-from likely.movielens import HIGHEST_RATING, LOWEST_RATING, MovieLens
-from likely.records import write_records
+from likely.hints import Shares, hint, opinion_of_others
+from likely.movielens import HIGHEST_RATING, LOWEST_RATING
+from likely.tastes import TASTES
 from likely.wording import make_instruction, show_movie, show_question, show_rated
 
 Split = Literal["train", "eval", "test"]
@@ -63,7 +58,7 @@ class Protocol:
     def __post_init__(self) -> None:
         """Check the values."""
         for name in ("warmup", "history_length"):
-            _check_positive(name, getattr(self, name))
+            check_positive(name, getattr(self, name))
         if self.window not in ("anchored", "sliding"):
             raise LikelyError(f"window is {self.window!r}; set it to anchored or sliding.")
         if not LOWEST_RATING < self.like_threshold <= HIGHEST_RATING:
@@ -76,89 +71,6 @@ class Protocol:
                 raise LikelyError(f"{name} is {getattr(self, name)}; set it between 0 and 1.")
         if self.test_fraction + self.eval_fraction >= 1:
             raise LikelyError("test_fraction and eval_fraction leave nothing to train on; lower their sum below 1.")
-
-
-@dataclass(frozen=True)
-class SplitSummary:
-    """What one file holds.
-
-    Attributes:
-        users: with at least one row.
-        rows: records.
-        positives: rows whose candidate was liked.
-        cold: rows whose candidate occurs in no warm-up and no train row of any user; 0 for train.
-    """
-
-    users: int
-    rows: int
-    positives: int
-    cold: int
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What :func:`prepare` wrote; `dataclasses.asdict` of it is plain numbers."""
-
-    train: SplitSummary
-    eval: SplitSummary
-    test: SplitSummary
-
-
-def prepare(
-    data: MovieLens,
-    output_dir: Path,
-    protocol: Protocol | None = None,
-    max_users: int | None = None,
-    seed: int = 42,
-) -> Summary:
-    """Write train.json, eval.json, test.json and preparation.json; none is touched before all are complete.
-
-    Rows are ordered by user and then by time; one user after another is rendered and written.
-
-    Args:
-        data: ratings and movies.
-        output_dir: made if missing; files of an earlier preparation are replaced.
-        protocol: how timelines become rows; the default one if None.
-        max_users: keep a random choice of so many users that have rows; None keeps all.
-        seed: of that choice.
-
-    Raises:
-        LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,
-            `max_users` is below 1, or `output_dir` cannot be written.
-    """
-    protocol = protocol or Protocol()
-    if max_users is not None:
-        _check_positive("max_users", max_users)
-    _check_likes(data, protocol)
-    table = build_timelines(data.ratings, protocol)
-    if protocol.hints:
-        table = count_earlier_ratings(table, protocol.like_threshold)
-    if max_users is not None:
-        table = _choose_users(table, max_users, seed)
-    if not (table["split"] != "warmup").any():
-        raise LikelyError(
-            f"No user of {data.name} has more than {protocol.warmup} ratings, so nothing is left after the "
-            "warm-up; set warmup lower or use more data."
-        )
-    summary = Summary(*(_summarize(table, split, protocol) for split in SPLITS))
-    description = {
-        "dataset": data.name,
-        "protocol": dataclasses.asdict(protocol),
-        "max_users": max_users,
-        "seed": seed,
-        "splits": dataclasses.asdict(summary),
-    }
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".preparing-") as staging:
-            for split in SPLITS:
-                write_records(Path(staging) / f"{split}.json", make_rows(table, data.movies, split, protocol))
-            (Path(staging) / "preparation.json").write_text(json.dumps(description, indent=2) + "\n")
-            for name in (*(f"{split}.json" for split in SPLITS), "preparation.json"):
-                os.replace(Path(staging) / name, output_dir / name)
-    except OSError as error:
-        raise LikelyError(f"Cannot write to {output_dir} ({error}); choose another output folder.") from error
-    return summary
 
 
 def build_timelines(ratings: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
@@ -205,7 +117,7 @@ def make_rows(table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol:
 
     Args:
         table: from :func:`build_timelines` with the same `protocol`; with hints, also through
-            :func:`likely.hints.count_earlier_ratings`.
+            :func:`likely.hints.count_earlier_ratings` and :func:`likely.tastes.add_tastes`.
         movies: as in :class:`likely.movielens.MovieLens`.
         split: which rows.
         protocol: what becomes of a timeline.
@@ -214,7 +126,7 @@ def make_rows(table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol:
     named = movies.select("movie_id", "title", "year", "genres").iter_rows()
     shown = {movie_id: show_movie(*movie) for movie_id, *movie in named}
     names = ["movie_id", "rating", "timestamp", "user_id"]
-    names += ["earlier_likes", "earlier_ratings"] if protocol.hints else []
+    names += ["earlier_likes", "earlier_ratings", *TASTES] if protocol.hints else []
     columns = [table[name].to_numpy() for name in names]
     wanted = (table["split"] == split).to_numpy()
     starts = _user_starts(table)
@@ -225,24 +137,31 @@ def make_rows(table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol:
         # Nothing before the first history is needed: eval and test rows end long timelines.
         offset = window_start(candidates[0], protocol)
         rows = slice(begin + offset, end)
-        movie_ids, ratings, times, users, *earlier = (column[rows].tolist() for column in columns)
+        movie_ids, ratings, times, users, *told = (column[rows].tolist() for column in columns)
         texts = [shown[movie_id] for movie_id in movie_ids]
         lines = [show_rated(text, rating) for text, rating in zip(texts, ratings, strict=True)]
         likes = [rating >= protocol.like_threshold for rating in ratings]
         for position in candidates:
             first, here = window_start(position, protocol) - offset, position - offset
             liked, length = sum(likes[first:here]), here - first
-            said = hint(liked, length, *(counts[here] for counts in earlier)) if protocol.hints else ""
+            shares = _shares(liked / length, [column[here] for column in told]) if protocol.hints else None
             yield {
                 "instruction": question,
-                "input": show_question(lines[first:here], texts[here], said),
+                "input": show_question(lines[first:here], texts[here], hint(shares) if shares else ""),
                 "output": "Yes" if likes[here] else "No",
                 "user_id": users[here],
                 "item_id": movie_ids[here],
                 "timestamp": times[here],
                 "history_likes": liked,
                 "history_length": length,
+                **({"shares": shares.known()} if shares else {}),
             }
+
+
+def _shares(above: float, told: Sequence[Any]) -> Shares:
+    """Return what a hint is made of, from the columns of `count_earlier_ratings` and `add_tastes`."""
+    likes, ratings, of_all, of_genres, of_similar = told
+    return Shares(of_all, above, of_genres, of_similar, opinion_of_others(likes, ratings))
 
 
 def _user_starts(table: pl.DataFrame) -> NDArray[np.int64]:
@@ -258,33 +177,7 @@ def _share(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
     return np.maximum(counts * exact.numerator // exact.denominator, 1)
 
 
-def _check_positive(name: str, value: int) -> None:
+def check_positive(name: str, value: int) -> None:
+    """Raise a LikelyError if a count is below 1."""
     if value < 1:
         raise LikelyError(f"{name} is {value}; set it to 1 or more.")
-
-
-def _check_likes(data: MovieLens, protocol: Protocol) -> None:
-    share = (data.ratings["rating"] >= protocol.like_threshold).mean()
-    if share in (0, 1, None):
-        raise LikelyError(
-            f"With like_threshold {protocol.like_threshold:g} {'all' if share else 'none'} of the ratings of "
-            f"{data.name} are likes; set it inside the scale of the data."
-        )
-
-
-def _choose_users(table: pl.DataFrame, max_users: int, seed: int) -> pl.DataFrame:
-    """Keep all ratings of a random choice of users that have rows."""
-    users = table.filter(pl.col("split") != "warmup")["user_id"].unique().sort().to_numpy()
-    chosen = np.random.default_rng(seed).permutation(users)[:max_users]
-    return table.filter(pl.col("user_id").is_in(pl.Series(chosen).implode()))
-
-
-def _summarize(table: pl.DataFrame, split: Split, protocol: Protocol) -> SplitSummary:
-    rows = table.filter(pl.col("split") == split)
-    known = table.filter(pl.col("split").is_in(["warmup", "train"]))["movie_id"].unique()
-    return SplitSummary(
-        users=rows["user_id"].n_unique(),
-        rows=len(rows),
-        positives=int((rows["rating"] >= protocol.like_threshold).sum()),
-        cold=int((~rows["movie_id"].is_in(known.implode())).sum()),
-    )

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from likely.batching import Budget
+from likely.block_attention import attend_in_blocks
 from likely.memory import keep_freed_memory
 from likely.model import Lora, Precision, add_adapter, attention_share, base_model, load_base, load_tokenizer
 from likely.movielens import read_movielens
@@ -85,9 +86,17 @@ class Bench:
 
 
 def load_bench(
-    name: str | None, shapes: Path | None, dtype: str = "float32", implementation: str = "sdpa", device: str = "cpu"
+    name: str | None,
+    shapes: Path | None,
+    dtype: str = "float32",
+    implementation: str = "sdpa",
+    device: str = "cpu",
+    as_likely: bool = True,
 ) -> Bench:
-    """Return a named model with its weights, or random weights in the shapes of a folder with config and tokenizer."""
+    """Return a named model with its weights, or random weights in the shapes of a folder with config and tokenizer.
+
+    It attends as `likely` lets it; `as_likely` is false for the model of a contestant that is not ours.
+    """
     import torch
 
     keep_freed_memory()
@@ -103,6 +112,8 @@ def load_bench(
     else:
         location, shown = resolve_model(name or "smollm2-135m").location, name or "smollm2-135m"
         base = load_base(location, Precision(dtype, False), implementation)
+    if as_likely:
+        attend_in_blocks(base)
     model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
     builder = PromptBuilder(load_tokenizer(location), Labels(), CUTOFF)
     return Bench(shown, model, builder, Budget(2 * CUTOFF, attention_share(base_model(model))))

@@ -19,6 +19,7 @@ import torch
 
 from likely.answering import answer_logits
 from likely.batching import Budget, Layout, epoch_saving, make_batches
+from likely.block_attention import attend_in_blocks
 from likely.demo import tiny_base
 from likely.memory import keep_freed_memory
 from likely.model import Lora, Precision, add_adapter, attention_share, base_model, load_base, load_tokenizer
@@ -50,6 +51,7 @@ def main() -> None:
         builder = PromptBuilder(load_tokenizer(location), Labels(), 1024)
         records = builder.encode_all(read_records(folder / "train.json", Labels()))
         base = load_base(location, Precision("float32", False), "sdpa")
+    attend_in_blocks(base)
     model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
     budget = Budget(2 * 1024, attention_share(base_model(model)))
     started = time.perf_counter()

@@ -1,7 +1,8 @@
 """Which attention implementation runs, decided once, and the mask that it needs.
 
 `config` asks for one by name; `model` loads the base model with what :func:`resolve_attention`
-chose; `answering` calls :func:`attention_mask` for every forward pass.
+chose, and `block_attention` makes `sdpa` cheaper on a CPU; `answering` calls :func:`attention_mask` for
+every forward pass.
 """
 
 from dataclasses import dataclass
@@ -90,11 +91,11 @@ def attention_mask(batch: "Batch", implementation: str, dtype: "torch.dtype") ->
 
     Args:
         batch: one forward pass.
-        implementation: transformers' name, as resolved.
+        implementation: transformers' name, as the model's config has it.
         dtype: the dtype the model computes in; `eager` adds the mask to its scores.
 
     Returns:
-        `sdpa`: bool [rows, 1, width, width]. `eager`: `dtype`, same shape, 0 or the lowest number.
+        `sdpa`, in blocks or not: bool [rows, 1, width, width]. `eager`: `dtype`, same shape, 0 or the lowest number.
         `flex_attention`: a BlockMask. FlashAttention: bool [rows, width] that marks the padding, or
         None where records are packed in one row and their position ids tell them apart.
     """

@@ -110,6 +110,8 @@ def train(config: RunConfig, model_path: str, console: Console, summarize: Summa
     """
     import transformers
 
+    from likely.block_attention import attend_in_blocks
+
     output_dir = Path(config.output_dir)
     checkpoint = check_output(output_dir, config.overwrite_output_dir, resume)
     precision = choose_precision(config.dtype, config.quantization_bit)
@@ -127,6 +129,7 @@ def train(config: RunConfig, model_path: str, console: Console, summarize: Summa
 
     transformers.set_seed(config.seed)
     base = load_base(model_path, precision, attention.implementation, config.model_revision)
+    attend_in_blocks(base)
     lora = Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
     model = add_adapter(base, lora, precision.four_bit, config.gradient_checkpointing)
     plan = plan_steps(config, records.train, attention_share(base))

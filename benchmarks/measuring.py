@@ -95,9 +95,11 @@ def load_bench(
 ) -> Bench:
     """Return a named model with its weights, or random weights in the shapes of a folder with config and tokenizer.
 
-    It attends as `likely` lets it; `as_likely` is false for the model of a contestant that is not ours.
+    It attends and adapts as `likely` lets it; `as_likely` is false for the model of a contestant that is not ours,
+    which has transformers' attention and peft's layers.
     """
     import torch
+    from peft import LoraConfig, get_peft_model
 
     keep_freed_memory()
     torch.manual_seed(0)
@@ -114,7 +116,11 @@ def load_bench(
         base = load_base(location, Precision(dtype, False), implementation)
     if as_likely:
         attend_in_blocks(base)
-    model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
+        model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
+    else:
+        model = get_peft_model(
+            base, LoraConfig(r=16, lora_alpha=64, target_modules=list(TARGETS), task_type="CAUSAL_LM")
+        )
     builder = PromptBuilder(load_tokenizer(location), Labels(), CUTOFF)
     return Bench(shown, model, builder, Budget(2 * CUTOFF, attention_share(base_model(model))))
 

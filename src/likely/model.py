@@ -167,6 +167,8 @@ def add_adapter(
     """
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
+    from likely.lora_linear import add_in_one_product
+
     names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     missing = [target for target in lora.targets if target not in names]
     if missing:
@@ -186,6 +188,7 @@ def add_adapter(
         task_type="CAUSAL_LM",
         bias="none",
     )
+    add_in_one_product(config, model)
     adapted: PeftModel = get_peft_model(model, config)
     return adapted
 
@@ -228,12 +231,16 @@ def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
     Raises:
         LikelyError: the adapter belongs to a model of other shapes, or is damaged.
     """
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
     from safetensors import SafetensorError
+
+    from likely.lora_linear import add_in_one_product
 
     base = adapter_base(adapter_dir)
     try:
-        adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter_dir))
+        config = PeftConfig.from_pretrained(str(adapter_dir))
+        add_in_one_product(config, model)
+        adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter_dir), config=config)
     except (RuntimeError, ValueError) as error:
         raise LikelyError(
             f"The adapter in {adapter_dir} was trained on {base} and does not fit {model.config.name_or_path}; "

@@ -194,6 +194,25 @@ def test_features_that_are_unknown_everywhere_do_not_stop_the_fitted_baselines()
     assert all(np.isfinite(contestant.p_yes).all() for contestant in contestants)
 
 
+def test_two_more_baselines_know_what_hints_tell_the_model():
+    """A share that nothing else holds, here the truth itself, is used by those two alone."""
+    train, rows = world(3)
+
+    def hinted(records, shares):
+        return [replace(one, extra={**one.extra, "shares": share}) for one, share in zip(records, shares, strict=True)]
+
+    def truth(records):
+        return [{"of_all": 0.5, "others": float(record.output == "Yes")} for record in records]
+
+    contestants, _ = baseline_contestants(hinted(train, truth(train)), hinted(rows, truth(rows)), Labels())
+    plain, _ = baseline_contestants(train, rows, Labels())
+    assert [c.name for c in contestants] == [*ALL, "logistic regression, hints", "boosted trees, hints"]
+    for one, other in zip(contestants, plain, strict=False):
+        assert one.p_yes == pytest.approx(other.p_yes)
+    assert all(area(rows, contestant.p_yes) == 1 for contestant in contestants[-2:])
+    assert [c.name for c in baseline_contestants(hinted(train, truth(train)), rows, Labels())[0]] == ALL
+
+
 def test_logistic_regression_does_not_care_for_the_scale_of_a_column():
     random = np.random.default_rng(0)
     columns = random.normal(size=(200, 3))

@@ -11,10 +11,12 @@ import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
 
+from likely import fusion
 from likely.baselines import baseline_contestants
 from likely.cli import run
 from likely.contest import Contestant, load_contest
-from likely.evaluation import FUSION, judge, why_no_fusion
+from likely.evaluation import judge
+from likely.fusion import WITH_RATES, why_no_fusion
 from likely.records import Labels, Record, read_records, write_records
 
 METRICS = {"accuracy", "f1", "auc", "uauc", "log_loss", "ece", "answered"}
@@ -117,6 +119,31 @@ def test_a_fusion_is_never_fitted_on_the_rows_it_answers_nor_on_nothing(change, 
     assert reason is None if words is None else words in reason
 
 
+def test_fusions_add_to_the_adapter_what_is_known_and_never_see_a_row(monkeypatch):
+    """An adapter that sees one half of the truth and a baseline that sees the other are better together."""
+    random = np.random.default_rng(1)
+    train, tuned, rows = ([r for user in range(40) for r in records_of(random.random(20) < 0.5, f"{split}{user}")]
+                          for split in ("train", "eval", "test"))  # fmt: skip
+
+    def halves(records):
+        liked = np.array([record.output == "Yes" for record in records])
+        return [np.clip(0.5 + 0.2 * (2 * liked - 1) + random.normal(0, 0.2, len(liked)), 0.01, 0.99) for _ in range(2)]
+
+    (adapter_eval, known_eval), (adapter_rows, known_rows) = halves(tuned), halves(rows)
+    weak, strong = contestant("weak", random.random(len(tuned))), contestant("strong", known_eval)
+    monkeypatch.setattr(fusion, "baseline_contestants", lambda *_: ([weak, strong], []))
+    entered = [contestant("weak", known_rows), contestant("strong", known_rows)]
+    entered.append(contestant("with the adapter", adapter_rows, "adapter"))
+    with_rates, with_best = fusion.fusions(train, tuned, rows, Labels(), adapter_eval, entered)
+    assert (with_rates.name, with_best.name) == (WITH_RATES, "adapter + strong")
+    liked = [record.output == "Yes" for record in rows]
+    alone = max(roc_auc_score(liked, known_rows), roc_auc_score(liked, adapter_rows))
+    assert roc_auc_score(liked, with_best.p_yes) > alone + 0.03
+    turned = [replace(record, output="No" if record.output == "Yes" else "Yes") for record in rows]
+    again = fusion.fusions(train, tuned, turned, Labels(), adapter_eval, entered)
+    assert [one.p_yes.tolist() for one in again] == [with_rates.p_yes.tolist(), with_best.p_yes.tolist()]
+
+
 def as_row(record, **extra):
     return {**{key: value for key, value in vars(record).items() if key not in ("extra", "history")}, **extra}
 
@@ -160,15 +187,16 @@ def test_the_command_lets_models_fusion_and_baselines_answer_the_same_rows(finis
     printed = capsys.readouterr().out
     contest = load_contest(tmp_path / "new")
     assert [standing.contestant.kind for standing in contest.standings] == [
-        *["baseline"] * 8, "base", "adapter", "fusion",
+        *["baseline"] * 8, "base", "adapter", "fusion", "fusion",
     ]  # fmt: skip
     assert len(contest.records) == 16
     assert all(len(standing.contestant.p_yes) == 16 for standing in contest.standings)
-    base, adapter, fusion = (standing.contestant for standing in contest.standings[-3:])
+    base, adapter, *fusions = (standing.contestant for standing in contest.standings[-4:])
     assert base.name.startswith("base tiny-base")
-    assert (adapter.name, fusion.name) == ("with the adapter", FUSION)
+    assert (adapter.name, fusions[0].name) == ("with the adapter", WITH_RATES)
+    assert fusions[1].name.removeprefix("adapter + ") in {standing.contestant.name for standing in contest.standings}
     assert np.abs(base.p_yes - adapter.p_yes).max() > 1e-4
-    assert "11 contestants on 16 rows in" in printed
+    assert "12 contestants on 16 rows in" in printed
     assert all(len(line) <= 80 for line in printed.splitlines() if not line.startswith("Written"))
 
 
@@ -198,7 +226,7 @@ def test_the_scores_are_those_of_infer(finished, tmp_path):
     assert run(["infer", "--adapter-dir", str(finished), "--output", str(tmp_path / "scores.jsonl")]) == 0
     lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
     contest = load_contest(tmp_path)
-    for standing in contest.standings[-3:-1]:
+    for standing in contest.standings[-4:-2]:
         kind = standing.contestant.kind
         assert standing.contestant.p_yes == pytest.approx([line[kind]["p_yes"] for line in lines], rel=1e-5)
 
@@ -249,7 +277,7 @@ def test_foreign_files_are_evaluated_with_what_they_have(finished, tmp_path, cap
     assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path), *files]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "item like-rate is left out: it needs item_id in every record." in said
-    assert f"{FUSION} is left out" in said
+    assert "Fusions of the adapter are left out" in said
     assert "there is no UAUC" in said
     kinds = [standing.contestant.kind for standing in load_contest(tmp_path).standings]
     assert kinds == ["baseline", "base", "adapter"]

@@ -17,11 +17,13 @@ from likely.features import (
     count_likes,
     feature_matrix,
     has_history_counts,
+    has_shares,
     history_fraction,
     item_keys,
     like_rates,
     likes_of,
     logit,
+    share_matrix,
     sigmoid,
 )
 from likely.records import Labels, Record
@@ -44,7 +46,8 @@ def baseline_contestants(
         labels: which output is a like.
 
     Returns:
-        The baselines in the order of the table, and for each one left out a line that says why.
+        The baselines in the order of the table, and for each one left out a line that says why. Two of them know
+        what hints tell the model, where records have hints.
     """
     everything = (*train, *rows)
     liked = likes_of(train, labels)
@@ -60,6 +63,7 @@ def baseline_contestants(
     if all(facts[need] for need in on_features):
         items = count_likes(item_keys(train), liked)
         fitted_on, answered = feature_matrix(train, items, own=liked), feature_matrix(rows, items)
+    hinted = all(facts[need] for need in on_features) and has_shares(everything)
     plans: list[tuple[str, tuple[str, ...], Callable[[], FloatRows]]] = [
         ("always Yes", (), lambda: always_yes(rows)),
         ("item like-rate", (TRAINING, ITEMS), lambda: item_like_rate(train, rows, labels)),
@@ -70,6 +74,14 @@ def baseline_contestants(
         ("logistic regression", on_features, lambda: logistic_regression(fitted_on, liked, answered)),
         ("boosted trees", on_features, lambda: boosted_trees(fitted_on, liked, answered)),
     ]
+    if hinted:
+        fitted_with, answered_with = (
+            np.column_stack([known, share_matrix(records)]) for known, records in ((fitted_on, train), (answered, rows))
+        )
+        plans += [
+            ("logistic regression, hints", (), lambda: logistic_regression(fitted_with, liked, answered_with)),
+            ("boosted trees, hints", (), lambda: boosted_trees(fitted_with, liked, answered_with)),
+        ]
     contestants, left_out = [], []
     for name, needs, answer in plans:
         lacking = [need for need in needs if not facts[need]]
@@ -183,7 +195,7 @@ def matrix_factorisation(
 
 
 def boosted_trees(fitted_on: NDArray[np.float64], liked: BoolRows, answered: NDArray[np.float64]) -> FloatRows:
-    """Fit scikit-learn's histogram gradient boosting (after LightGBM) on the columns `features.FEATURES`.
+    """Fit scikit-learn's histogram gradient boosting (after LightGBM) on `features.FEATURES` and more.
 
     Default settings, no early stopping, and one constraint: a higher like-rate of the item never lowers the
     answer. Without it, trees see through leaving a row out of its own rate (among rows of the same item the
@@ -191,16 +203,18 @@ def boosted_trees(fitted_on: NDArray[np.float64], liked: BoolRows, answered: NDA
     latest-small and .779 on its eval rows, against .813 and .801.
 
     Args:
-        fitted_on: float64 [fitted rows, 8], each row left out of its own like-rate.
+        fitted_on: float64 [fitted rows, columns], each row left out of its own like-rate; the first 8 columns are
+            those of `FEATURES`.
         liked: bool [fitted rows], with both labels.
-        answered: float64 [rows, 8].
+        answered: float64 [rows, columns].
 
     Returns:
         float64 [rows].
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    rising = np.array([name == "item like-rate" for name in FEATURES], dtype=int)
+    rising = np.zeros(fitted_on.shape[1], dtype=int)
+    rising[FEATURES.index("item like-rate")] = 1
     # Bins cannot be made of a column in which nothing is known.
     known = ~np.isnan(fitted_on).all(axis=0)
     trees = HistGradientBoostingClassifier(early_stopping=False, monotonic_cst=rising[known], random_state=0)

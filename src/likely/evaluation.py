@@ -1,4 +1,4 @@
-"""`likely evaluate`: base model, adapter, their fusion with like-rates, and baselines, all on the same rows.
+"""`likely evaluate`: base model, adapter, its fusions (`fusion`) and baselines, all on the same rows.
 
 Takes a run's configuration (`inputs` reads its records), asks `baselines` and, through `scoring`, the models,
 and gives a :class:`likely.contest.Contest` of figures (`metrics`) that `cli` shows and saves.
@@ -13,19 +13,19 @@ import numpy as np
 from rich.console import Console
 
 from likely.answers import Answers, BoolRows, FloatRows
-from likely.baselines import baseline_contestants, logistic_regression, prior_logits
+from likely.baselines import baseline_contestants
 from likely.config import RunConfig
 from likely.contest import Contest, Contestant, Standing, kinds_in
 from likely.errors import LikelyError
-from likely.features import likes_of, logit
+from likely.features import likes_of
 from likely.files import make_writable_folder
+from likely.fusion import fusions, rated_pairs, why_no_fusion
 from likely.inputs import files_of, held_out_records, labels_of
 from likely.metrics import UserDraws, draw_users, interval, resampled_metrics, said_metrics
 from likely.progress import progress_bar
 from likely.records import Labels, Record, read_records
 from likely.sampling import subset_of_users
 
-FUSION = "adapter + item + user"
 DRAWS = 1000
 
 
@@ -76,7 +76,7 @@ def run_evaluation(
     train = _records_of(config, "train")
     with console.status("  baselines"):
         contestants, notes = baseline_contestants(train, rows, labels)
-    known = len(_pairs(rows) & _pairs(train))
+    known = len(rated_pairs(rows) & rated_pairs(train))
     if known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
     if adapter_dir is not None:
@@ -88,9 +88,9 @@ def run_evaluation(
         adapter = said.adapter
         contestants.append(Contestant("with the adapter", "adapter", adapter.p_yes, adapter.says_yes, adapter.says_no))
         if said.adapter_on_eval is None:
-            notes.append(f"{FUSION} is left out: {reason}.")
+            notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
-            contestants.append(fuse(train, tuned, rows, labels, said))
+            contestants += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, contestants)
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC.")
     for note in notes:
@@ -136,39 +136,6 @@ def judge(records: Sequence[Record], labels: Labels, contestants: Sequence[Conte
     return Contest(list(records), liked, users, standings, best_baseline)
 
 
-def why_no_fusion(
-    train: Sequence[Record], tuned: Sequence[Record], rows: Sequence[Record], labels: Labels
-) -> str | None:
-    """Return why no fusion can be fitted on eval rows, None if one can.
-
-    Args:
-        train: training records, for the like-rates.
-        tuned: eval records, to fit on.
-        rows: records to answer, none of which may be fitted on.
-        labels: which output is a like.
-    """
-    if len({record.output for record in tuned}) < 2:
-        return "it needs eval records with both labels"
-    if len({record.output for record in train}) < 2:
-        return "it needs training records with both labels"
-    if any(record.item_id is None or record.user_id is None for record in (*train, *tuned, *rows)):
-        return "it needs item_id and user_id in every record"
-    if _pairs(tuned) & _pairs(rows):
-        return "it is fitted on eval records, and these are among the rows"
-    return None
-
-
-def fuse(
-    train: Sequence[Record], tuned: Sequence[Record], rows: Sequence[Record], labels: Labels, said: ModelAnswers
-) -> Contestant:
-    """Return the logistic regression, fitted on eval rows, of the adapter's log-odds and those of both like-rates."""
-    assert said.adapter_on_eval is not None
-    fitted_on = np.column_stack([logit(said.adapter_on_eval.p_yes), prior_logits(train, tuned, labels)])
-    answered = np.column_stack([logit(said.adapter.p_yes), prior_logits(train, rows, labels)])
-    p_yes = logistic_regression(fitted_on, likes_of(tuned, labels), answered)
-    return Contestant(FUSION, "fusion", p_yes, p_yes >= 0.5, p_yes < 0.5)
-
-
 def ask_models(
     console: Console, config: RunConfig, adapter_dir: Path, rows: Sequence[Record], tuned: Sequence[Record]
 ) -> ModelAnswers:
@@ -210,10 +177,6 @@ def _records_of(config: RunConfig, split: str) -> list[Record]:
     files = files_of(config)
     path = files.train if split == "train" else files.eval
     return read_records(path, labels_of(config), files.columns) if path and path.is_file() else []
-
-
-def _pairs(records: Sequence[Record]) -> set[tuple[str, str]]:
-    return {(record.user_id, record.item_id) for record in records if record.user_id and record.item_id}
 
 
 def _resample(contestant: Contestant, liked: BoolRows, drawn: UserDraws) -> dict[str, FloatRows]:

@@ -28,6 +28,9 @@ FEATURES = (
 )
 """Columns of :func:`feature_matrix`."""
 
+SHARES = ("of_all", "above", "of_genres", "of_similar", "others")
+"""Columns of :func:`share_matrix`: what the hint of a record puts into words (:class:`likely.hints.Shares`)."""
+
 SMOOTHING = 5.0
 """Imaginary training rows with the overall rate for every item and user.
 
@@ -140,6 +143,17 @@ def feature_matrix(records: Sequence[Record], items: LikeCounts, own: BoolRows |
     texts = np.array([_text_features(record.input) for record in records]).reshape(len(records), 5)
     counts = rating_counts(items, keys, leave_one_out=own is not None)
     return np.column_stack([like_rates(items, keys, own), np.log1p(counts), history_fraction(records), texts])
+
+
+def has_shares(records: Sequence[Record]) -> bool:
+    """Say whether all records have the shares of likes that their hints were made of."""
+    return all(isinstance(record.extra.get("shares"), dict) for record in records)
+
+
+def share_matrix(records: Sequence[Record]) -> NDArray[np.float64]:
+    """Return the columns of `SHARES` of records that have them, float64 [rows, 5]; nan for a share that is unknown."""
+    known = [record.extra["shares"] for record in records]
+    return np.array([[shares.get(name, np.nan) for name in SHARES] for shares in known], dtype=float)
 
 
 def item_keys(records: Sequence[Record]) -> list[str]:

@@ -95,6 +95,20 @@ def test_some_users_have_the_shares_that_they_have_among_all(tmp_path):
     np.testing.assert_array_equal(chosen.select(TASTES).to_numpy(), joined.select(TASTES).to_numpy())
 
 
+def test_where_there_are_too_many_users_some_tell_what_is_alike(tmp_path):
+    """As if the others had rated nothing; also for a user whose own ratings are not among those that tell."""
+    data = read_movielens(make_sample(tmp_path / "sample"))
+    table = build_timelines(data.ratings, Protocol())
+    few = rating_deviations(table, most_users=20, seed=3)
+    assert len(few.users) == 20
+    told = table.filter(pl.col("user_id").is_in(pl.Series(few.users).implode()))
+    shares = add_tastes(table, data.movies, 4.0, few)
+    inside = shares.filter(pl.col("user_id").is_in(pl.Series(few.users).implode())).select(TASTES).to_numpy()
+    np.testing.assert_allclose(inside, tastes_of(told, data.movies).select(TASTES).to_numpy(), rtol=1e-4)
+    outside = shares.filter(~pl.col("user_id").is_in(pl.Series(few.users).implode()))
+    assert np.isfinite(outside["liked_of_similar"].to_numpy()).mean() > 0.5
+
+
 @settings(deadline=None)
 @given(RATINGS, st.data())
 def test_no_row_knows_its_own_or_a_later_rating_of_its_user(rows, data):

@@ -30,6 +30,9 @@ NORM_PRIOR = 10.0
 ROUNDING = 1e-3
 """What may be left of a sum of float32 products, in stars squared, after all of its terms were taken away again."""
 
+MOST_USERS = 10_000
+"""Users, chosen at random where there are more, whose ratings tell which movies are alike: time grows with them."""
+
 BLOCK = 1024
 """Candidates at once, so that the timeline of a user with thousands of ratings fits into memory."""
 
@@ -49,13 +52,17 @@ class Deviations:
     movies: NDArray[np.int32]
 
 
-def rating_deviations(table: pl.DataFrame) -> Deviations:
+def rating_deviations(table: pl.DataFrame, most_users: int = MOST_USERS, seed: int = 0) -> Deviations:
     """Collect the ratings that tell which movies are alike.
 
     Args:
         table: from :func:`likely.timelines.build_timelines`, of all users.
+        most_users: whose ratings to collect at most.
+        seed: of the choice among more.
     """
-    known = table.filter(pl.col("split").is_in(["warmup", "train"]))
+    everybody = table["user_id"].unique().sort()
+    chosen = everybody.sample(most_users, seed=seed) if len(everybody) > most_users else everybody
+    known = table.filter(pl.col("split").is_in(["warmup", "train"]) & pl.col("user_id").is_in(chosen.implode()))
     stars = (pl.col("rating") - pl.col("rating").mean().over("user_id")).cast(pl.Float32)
     values = known.select(stars).to_series().to_numpy()
     users, rows = np.unique(known["user_id"].to_numpy(), return_inverse=True)
@@ -91,9 +98,10 @@ def add_tastes(
     shares = np.empty((3, len(table)), np.float32)
     for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(table)], strict=True):
         timeline = slice(begin, end)
-        row = int(np.searchsorted(deviations.users, user_ids[begin]))
         columns = np.searchsorted(deviations.movies, movie_ids[timeline])
-        shares[:, timeline] = _shares(liked[timeline], genres[columns], deviations.ratings[:, columns], row)
+        ratings = deviations.ratings[:, columns]
+        own = ratings[deviations.users == user_ids[begin]].toarray().sum(axis=0)  # of nobody, where not chosen
+        shares[:, timeline] = _shares(liked[timeline], genres[columns], ratings, own)
     return table.with_columns(pl.Series(*column) for column in zip(TASTES, shares, strict=True))
 
 
@@ -128,21 +136,20 @@ def _genre_table(movies: pl.DataFrame, movie_ids: NDArray[np.int32]) -> sparse.c
     return sparse.csr_matrix((ones, (rows, columns)), shape=(len(movie_ids), len(names)))
 
 
-def _shares(liked: Floats, genres: sparse.csr_matrix, ratings: sparse.csc_matrix, row: int) -> Floats:
+def _shares(liked: Floats, genres: sparse.csr_matrix, ratings: sparse.csc_matrix, own: Floats) -> Floats:
     """Return the three shares along one timeline.
 
     Args:
         liked: 1 for a like and 0 for none, [n].
         genres: of the movies of the timeline, 0 or 1, [n, genres].
         ratings: deviations of their ratings, [users, n].
-        row: of this user among the users.
+        own: this user's row of them, which does not count, [n].
 
     Returns:
         float32 [3, n].
     """
     likes_before = np.concatenate([[0], np.cumsum(liked)[:-1]], dtype=np.float32)
     of_all = share_of_all(likes_before, np.arange(len(liked), dtype=np.float32))
-    own = ratings[row].toarray()[0]
     squares = np.asarray(ratings.multiply(ratings).sum(axis=0))[0] - own**2
     norms = np.sqrt(squares + NORM_PRIOR)
     counts = np.asarray(genres.sum(axis=1))[:, 0]

@@ -41,7 +41,9 @@ def contests(draw):
         contestant = Contestant(name, kind, p_yes, says_yes & answers, ~says_yes & answers)
         metrics = {metric: draw(FIGURE) for metric in ("auc", "uauc")}
         difference = None if place == 0 else draw(st.tuples(FIGURE, FIGURE, FIGURE))
-        standings.append(Standing(contestant, metrics, {"auc": draw(st.tuples(FIGURE, FIGURE))}, difference))
+        differences = {} if difference is None else {"another": difference}
+        area = {"auc": draw(st.tuples(FIGURE, FIGURE))}
+        standings.append(Standing(contestant, metrics, area, difference, differences))
     users = [record.user_id or f"row {row}" for row, record in enumerate(records)]
     liked = np.array([record.output == "Yes" for record in records])
     return Contest(records, liked, users, standings, standings[0].contestant.name)
@@ -65,7 +67,8 @@ def test_a_contest_is_read_back_as_it_was(tmp_path, contest):
             assert (getattr(one.contestant, name) == getattr(other.contestant, name)).all()
             assert getattr(one.contestant, name).dtype == getattr(other.contestant, name).dtype
         assert (one.contestant.name, one.contestant.kind) == (other.contestant.name, other.contestant.kind)
-        assert same((one.metrics, one.intervals, one.difference), (other.metrics, other.intervals, other.difference))
+        for name in ("metrics", "intervals", "difference", "differences"):
+            assert same(getattr(one, name), getattr(other, name))
 
 
 def a_contest(p_yes=0.7):

@@ -69,6 +69,10 @@ def test_differences_are_to_the_best_baseline_and_never_to_a_model(judged):
     for standing in (always, weak, model):
         assert standing.difference[0] == pytest.approx(standing.metrics["auc"] - strong.metrics["auc"])
         assert standing.difference[1] <= standing.difference[0] <= standing.difference[2]
+        assert standing.differences["strong"] == standing.difference
+    assert model.differences["weak"][0] == pytest.approx(model.metrics["auc"] - weak.metrics["auc"])
+    assert set(model.differences) == {"always Yes", "weak", "strong"}
+    assert set(strong.differences) == {"always Yes", "weak"}
 
 
 def test_a_contestant_equal_to_the_best_baseline_differs_by_nothing_on_every_resample(judged):

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,12 +53,14 @@ class Standing:
         intervals: 95% intervals of accuracy, f1, auc, uauc, by resampling users.
         difference: its AUC minus that of the best baseline, and the 95% interval of that, on the same
             resamples; None for the best baseline itself.
+        differences: the same to every baseline, by its name; nothing to itself.
     """
 
     contestant: Contestant
     metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     difference: tuple[float, float, float] | None
+    differences: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ def _standing_to_json(standing: Standing) -> dict[str, Any]:
         "metrics": {name: _null(value) for name, value in standing.metrics.items()},
         "intervals": {name: [_null(end) for end in ends] for name, ends in standing.intervals.items()},
         "difference": None if standing.difference is None else [_null(value) for value in standing.difference],
+        "differences": {name: [_null(value) for value in values] for name, values in standing.differences.items()},
     }
 
 
@@ -192,8 +195,13 @@ def _standing_from_json(entry: Mapping[str, Any], rows: Sequence[Mapping[str, An
         contestant,
         {metric: _number(value) for metric, value in entry["metrics"].items()},
         intervals,
-        None if difference is None else (_number(difference[0]), _number(difference[1]), _number(difference[2])),
+        None if difference is None else _difference_from_json(difference),
+        {baseline: _difference_from_json(values) for baseline, values in entry.get("differences", {}).items()},
     )
+
+
+def _difference_from_json(values: Sequence[float | None]) -> tuple[float, float, float]:
+    return _number(values[0]), _number(values[1]), _number(values[2])
 
 
 def _null(value: float) -> float | None:

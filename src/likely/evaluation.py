@@ -119,20 +119,16 @@ def judge(records: Sequence[Record], labels: Labels, contestants: Sequence[Conte
     areas = {c.name: own["auc"] for c, own in zip(contestants, figures, strict=True) if c.kind == "baseline"}
     best_baseline = max(areas, key=lambda name: np.nan_to_num(areas[name], nan=-1.0))
     resampled = [_resample(contestant, liked, drawn) for contestant in contestants]
-    names = [contestant.name for contestant in contestants]
-    best = names.index(best_baseline)
+    places = {contestant.name: place for place, contestant in enumerate(contestants)}
     standings = []
-    for place, contestant in enumerate(contestants):
-        own = resampled[place]
-        change = figures[place]["auc"] - figures[best]["auc"]
-        standings.append(
-            Standing(
-                contestant,
-                figures[place],
-                {metric: interval(values) for metric, values in own.items()},
-                None if place == best else (change, *interval(own["auc"] - resampled[best]["auc"])),
-            )
-        )
+    for contestant, own, draws in zip(contestants, figures, resampled, strict=True):
+        differences = {
+            name: (own["auc"] - area, *interval(draws["auc"] - resampled[places[name]]["auc"]))
+            for name, area in areas.items()
+            if name != contestant.name
+        }
+        intervals = {metric: interval(values) for metric, values in draws.items()}
+        standings.append(Standing(contestant, own, intervals, differences.get(best_baseline), differences))
     return Contest(list(records), liked, users, standings, best_baseline)
 
 

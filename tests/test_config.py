@@ -84,6 +84,7 @@ def config_file(tmp_path, text="", **keys):
         ({"save_steps": 300, "eval_steps": 200}, "not a multiple"),
         ({"dataset": None}, "neither dataset nor train_file"),
         ({"output_dir": ""}, "output_dir"),
+        ({"positive_label": True}, "positive_label: YAML reads that word as true; put it in double quotes"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_right(tmp_path, keys, complaint):
@@ -140,6 +141,12 @@ def test_familiar_spellings_are_understood(tmp_path):
     assert config.dtype == "bfloat16"
     assert config.learning_rate == 1e-4
     assert config.quantization_bit is None
+
+
+def test_never_to_evaluate_needs_no_quotes(tmp_path):
+    assert load_config(config_file(tmp_path), ["eval_strategy=no"]).eval_strategy == "no"
+    path = config_file(tmp_path, "model_name_or_path: m\noutput_dir: out\neval_strategy: no\n")
+    assert load_config(path).eval_strategy == "no"
 
 
 def test_overrides_win_and_are_checked(tmp_path):

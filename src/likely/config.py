@@ -41,6 +41,7 @@ def _modules(value: Any) -> Any:
 
 
 NOTHING = {"none": None, "null": None, "": None}
+YAML_NO = {"false": "no"}  # an unquoted no is false to YAML 1.1
 FLASH_NAMES = {
     "fa2": "flash_attention_2",
     "fa3": "flash_attention_3",
@@ -108,7 +109,9 @@ class RunConfig(BaseModel):
     lr_scheduler_type: Schedule = Field("cosine", description="how the rate falls")
     gradient_checkpointing: bool = Field(False, description="recompute activations: less memory, more time")
 
-    eval_strategy: Literal["steps", "epoch", "no"] = Field("steps", description="when to evaluate and save")
+    eval_strategy: Annotated[Literal["steps", "epoch", "no"], BeforeValidator(_named(YAML_NO))] = Field(
+        "steps", description="when to evaluate and save"
+    )
     eval_steps: int = Field(2000, ge=1, description="optimizer steps between evaluations")
     save_steps: int = Field(2000, ge=1, description="optimizer steps between checkpoints")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept, the best among them")
@@ -230,6 +233,8 @@ def _explain(problem: Any) -> str:
         return f"{key}: {value!r} is not a number"
     if problem["type"] in ("bool_parsing", "bool_type"):
         return f"{key}: {value!r} is neither true nor false"
+    if problem["type"] == "string_type" and isinstance(value, bool):
+        return f"{key}: YAML reads that word as {str(value).lower()}; put it in double quotes"
     limits = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     for name, words in limits.items():
         if name in context:

@@ -220,6 +220,17 @@ def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_
     assert "boosted trees" not in page.read_text(encoding="utf-8")
 
 
+def test_without_the_base_model_all_others_say_the_same(finished, tmp_path, capsys):
+    for folder, options in (("all", []), ("some", ["--no-base"])):
+        assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path / folder), *options]) == 0
+    everybody, others = (load_contest(tmp_path / folder).standings for folder in ("all", "some"))
+    expected = [standing.contestant for standing in everybody if standing.contestant.kind != "base"]
+    assert [standing.contestant.name for standing in others] == [contestant.name for contestant in expected]
+    for standing, contestant in zip(others, expected, strict=True):
+        assert standing.contestant.p_yes == pytest.approx(contestant.p_yes)
+    assert "with the adapter" in (tmp_path / "some" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_report_of_nothing_says_so(tmp_path, capsys):
     assert run(["report", "--adapter-dir", str(tmp_path)]) == 2
     assert "holds no finished run" in capsys.readouterr().err

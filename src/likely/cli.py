@@ -206,6 +206,7 @@ def evaluate(
     config: Annotated[Path | None, typer.Option(help="YAML file; by default the run's own.")] = None,
     data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
     max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.")] = None,
+    base: Annotated[bool, typer.Option("--base/--no-base", help="Ask the base model too: twice the time.")] = True,
     baselines_only: Annotated[bool, typer.Option("--baselines-only", help="No models; needs no adapter.")] = False,
     output: Annotated[Path | None, typer.Option(help=f"Folder of the figures; the run's, or {BASELINES}.")] = None,
 ) -> None:
@@ -224,7 +225,7 @@ def evaluate(
     from likely.reporting import evaluate_run
 
     folder = adapter_dir or MAIN_RUN
-    evaluate_run(console, folder, config, overrides or (), data, max_samples, output or folder)
+    evaluate_run(console, folder, config, overrides or (), data, max_samples, output or folder, base)
 
 
 @app.command()

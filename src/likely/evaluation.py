@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -26,14 +27,17 @@ from likely.progress import progress_bar
 from likely.records import Labels, Record, read_records
 from likely.sampling import subset_of_users
 
+if TYPE_CHECKING:
+    from likely.prompt import EncodedRecord
+
 DRAWS = 1000
 
 
 @dataclass(frozen=True)
 class ModelAnswers:
-    """What the models said of the rows, and the adapter of the eval rows too."""
+    """What the models said of the rows, and the adapter of the eval rows too; None is what was not asked."""
 
-    base: Answers
+    base: Answers | None
     adapter: Answers
     adapter_on_eval: Answers | None
 
@@ -56,7 +60,12 @@ def check_folder(folder: Path, baselines_only: bool) -> None:
 
 
 def run_evaluation(
-    console: Console, config: RunConfig, adapter_dir: Path | None, data: Path | None, max_samples: int | None
+    console: Console,
+    config: RunConfig,
+    adapter_dir: Path | None,
+    data: Path | None,
+    max_samples: int | None,
+    with_base: bool = True,
 ) -> Contest:
     """Let everybody answer the same rows, telling about it.
 
@@ -66,6 +75,7 @@ def run_evaluation(
         adapter_dir: folder of the adapter; None for baselines alone.
         data: records to answer; by default the run's test file.
         max_samples: at most so many of them, of whole users; None for all.
+        with_base: whether the base model answers too, where there is an adapter.
 
     Raises:
         LikelyError: the records or the models cannot be read.
@@ -82,10 +92,11 @@ def run_evaluation(
     if adapter_dir is not None:
         tuned = subset_of_users(_records_of(config, "eval"), config.max_eval_samples, config.seed)
         reason = why_no_fusion(train, tuned, rows, labels)
-        said = ask_models(console, config, adapter_dir, rows, [] if reason else tuned)
-        base_name = f"base {Path(config.model_name_or_path).name}"
-        contestants.append(Contestant(base_name, "base", said.base.p_yes, said.base.says_yes, said.base.says_no))
-        adapter = said.adapter
+        said = ask_models(console, config, adapter_dir, rows, [] if reason else tuned, with_base)
+        base, adapter = said.base, said.adapter
+        if base:
+            base_name = f"base {Path(config.model_name_or_path).name}"
+            contestants.append(Contestant(base_name, "base", base.p_yes, base.says_yes, base.says_no))
         contestants.append(Contestant("with the adapter", "adapter", adapter.p_yes, adapter.says_yes, adapter.says_no))
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")
@@ -133,7 +144,12 @@ def judge(records: Sequence[Record], labels: Labels, contestants: Sequence[Conte
 
 
 def ask_models(
-    console: Console, config: RunConfig, adapter_dir: Path, rows: Sequence[Record], tuned: Sequence[Record]
+    console: Console,
+    config: RunConfig,
+    adapter_dir: Path,
+    rows: Sequence[Record],
+    tuned: Sequence[Record],
+    with_base: bool = True,
 ) -> ModelAnswers:
     """Score rows with base model and adapter, loaded once, and eval rows, where there are any, with the adapter.
 
@@ -144,7 +160,7 @@ def ask_models(
     from likely.inference import load_adapted
     from likely.model import attention_share, base_model, check_adapter_base, check_model_folder, load_tokenizer
     from likely.prompt import PromptBuilder
-    from likely.scoring import ScoringPlan, score, score_base_and_adapter
+    from likely.scoring import ScoringPlan, score
     from likely.sources import resolve_model
 
     location = resolve_model(config.model_name_or_path).location
@@ -156,15 +172,19 @@ def ask_models(
     inner = base_model(adapted)
     budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(inner))
     plan = ScoringPlan(config.batching, budget, (builder.positive_ids[0], builder.negative_ids[0]))
-    total = 2 * len(rows) + len(tuned)
+    total = (1 + with_base) * len(rows) + len(tuned)
     with progress_bar(console) as bar:
-        task = bar.add_task("scoring base and adapter", total=total, figures="")
-        base, adapter = score_base_and_adapter(adapted, encoded, plan, lambda done, _: bar.update(task, completed=done))
-        of_eval = None
-        if tuned:
-            of_eval = score(
-                adapted, inner, encoded_eval, plan, lambda done, _: bar.update(task, completed=2 * len(rows) + done)
-            )
+        task = bar.add_task("scoring base and adapter" if with_base else "scoring", total=total, figures="")
+
+        def answers(of: "Sequence[EncodedRecord]", already: int) -> Answers:
+            return score(adapted, inner, of, plan, lambda done, _: bar.update(task, completed=already + done))
+
+        base = None
+        if with_base:
+            with adapted.disable_adapter():
+                base = answers(encoded, 0)
+        adapter = answers(encoded, with_base * len(rows))
+        of_eval = answers(encoded_eval, total - len(tuned)) if tuned else None
     return ModelAnswers(base, adapter, of_eval)
 
 

@@ -35,6 +35,7 @@ def evaluate_run(
     data: Path | None,
     max_samples: int | None,
     output: Path,
+    with_base: bool = True,
 ) -> Contest:
     """Let base, adapter, their fusion and all baselines answer the same rows; print and write what came out.
 
@@ -46,10 +47,11 @@ def evaluate_run(
         data: records to answer; None for the run's test file.
         max_samples: at most so many, of whole users.
         output: folder of the figures, the rows and the page.
+        with_base: whether the base model answers too, which takes half of the time.
     """
     config = config_of(run_folder, config_path, overrides)
     check_folder(output, baselines_only=False)
-    contest = run_evaluation(console, config, run_folder, data, max_samples)
+    contest = run_evaluation(console, config, run_folder, data, max_samples, with_base)
     known = (run_folder / "config.yaml").is_file()
     facts = facts_of(run_folder) if known else facts_without_run(run_folder.resolve().name, config)
     finish(console, output, contest, replace(facts, item_counts=item_counts(config)))

@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=40)
     arguments = parser.parse_args()
     ours = load_bench(arguments.model, arguments.shapes)
-    theirs = load_bench(arguments.model, arguments.shapes, as_likely=False)
+    theirs = load_bench(arguments.model, arguments.shapes, own_attention=False, own_product=False)
     with tempfile.TemporaryDirectory() as scratch:
         data = prepared(arguments.source, Path(scratch) / "data")
         records = subset_of_users(read_records(data / "eval.json", Labels()), arguments.rows, seed=42)

@@ -91,12 +91,13 @@ def load_bench(
     dtype: str = "float32",
     implementation: str = "sdpa",
     device: str = "cpu",
-    as_likely: bool = True,
+    own_attention: bool = True,
+    own_product: bool = True,
 ) -> Bench:
     """Return a named model with its weights, or random weights in the shapes of a folder with config and tokenizer.
 
-    It attends and adapts as `likely` lets it; `as_likely` is false for the model of a contestant that is not ours,
-    which has transformers' attention and peft's layers.
+    It attends and adapts as `likely` lets it. Without `own_attention` and `own_product` it has transformers' attention
+    and peft's layers, as the models of contestants that are not ours.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -114,8 +115,9 @@ def load_bench(
     else:
         location, shown = resolve_model(name or "smollm2-135m").location, name or "smollm2-135m"
         base = load_base(location, Precision(dtype, False), implementation)
-    if as_likely:
+    if own_attention:
         attend_in_blocks(base)
+    if own_product:
         model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
     else:
         model = get_peft_model(

@@ -80,7 +80,8 @@ def in_own_process(contestant: str, step: Path) -> int:
 def measure(arguments: argparse.Namespace) -> int:
     """Return how much more than before the step this process holds at its peak."""
     step: list[EncodedRecord] = pickle.loads(arguments.step.read_bytes())  # written by the process that started this
-    bench = load_bench(arguments.model, arguments.shapes, as_likely=arguments.contestant != TRL)
+    ours = arguments.contestant != TRL
+    bench = load_bench(arguments.model, arguments.shapes, own_attention=ours, own_product=ours)
     bench = replace(bench, budget=replace(bench.budget, tokens=1 << 30))
     small = [replace(record, input_ids=record.input_ids[-64:]) for record in step[:2]]
     run(arguments.contestant, bench, small)

@@ -13,7 +13,15 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
 BEGIN, END = "<!-- table: python benchmarks/speed_page.py -->", "<!-- end of table -->"
-ORDER = ("training-throughput", "scoring-throughput", "evaluation-throughput", "peak-memory", "gpu", "start-up")
+ORDER = (
+    "training-throughput",
+    "scoring-throughput",
+    "evaluation-throughput",
+    "peak-memory",
+    "cpu-layers",
+    "gpu",
+    "start-up",
+)
 VERDICT = {True: "met", False: "**missed**", None: "not measured"}
 
 

@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=16, help="of the step")
     arguments = parser.parse_args()
     ours = load_bench(arguments.model, arguments.shapes)
-    theirs = load_bench(arguments.model, arguments.shapes, as_likely=False)
+    theirs = load_bench(arguments.model, arguments.shapes, own_attention=False, own_product=False)
     with tempfile.TemporaryDirectory() as scratch:
         data = prepared(arguments.source, Path(scratch))
         step = training_step(ours.builder, data, arguments.group_size, arguments.records)

@@ -9,7 +9,6 @@ from transformers import AutoModelForCausalLM, GPTNeoConfig, GPTNeoForCausalLM
 
 from likely import block_attention
 from likely.answering import answer_logits
-from likely.attention import attention_mask
 from likely.batching import Budget, make_batches
 from likely.block_attention import BLOCK, NAME, attend_in_blocks
 from likely.model import Lora, Precision, add_adapter, load_base
@@ -68,35 +67,29 @@ def test_logits_and_gradients_are_those_of_sdpa(folder, width, layout, checkpoin
     assert (gradient - expected_gradient).norm() / expected_gradient.norm() < 1e-4
 
 
-def test_a_block_meets_only_the_keys_that_it_attends_to(tiny_base, monkeypatch):
-    """A row of one block goes the ordinary way; in a wider one the keys are the trunk and the block's own branches."""
-    masks = []
+def test_no_score_after_a_block_is_computed(tiny_base, monkeypatch):
+    """A row of one block goes the ordinary way; wider ones meet no key that comes after their block."""
+    shapes = []
 
     def recording(query, key, value, **others):
-        assert key.shape[2] == value.shape[2] == others["attn_mask"].shape[3]
-        masks.append(others["attn_mask"])
+        shapes.append((query.shape[2], key.shape[2]))
         return torch.nn.functional.scaled_dot_product_attention(query, key, value, **others)
 
     monkeypatch.setattr(block_attention, "scaled_dot_product_attention", recording)
     model = adapted(tiny_base, in_blocks=True)
     draw = np.random.default_rng(0)
     logits_and_gradient(model, family(BLOCK, draw))
-    assert not masks
-    encoded = family(4 * BLOCK + 9, draw)
-    logits_and_gradient(model, encoded)
-    (batch,) = make_batches(encoded, "tree", Budget(1 << 20))
-    rows_of_blocks = attention_mask(batch, "sdpa", torch.float32)[0, 0].split(BLOCK)
-    expected = [int(block.any(dim=0).sum()) for block in rows_of_blocks]
-    assert max(expected) < 4 * BLOCK + 9
-    assert [mask.shape[3] for mask in masks] == expected * model.config.num_hidden_layers
-    assert all(mask.any(dim=2).all() for mask in masks)
+    assert not shapes
+    logits_and_gradient(model, family(2 * BLOCK + 9, draw))
+    layers = model.config.num_hidden_layers
+    assert shapes == [(BLOCK, BLOCK), (BLOCK, 2 * BLOCK), (9, 2 * BLOCK + 9)] * layers
 
 
 def test_a_wide_prompt_is_continued_as_by_sdpa(folder):
     """transformers' own masks: none, padding alone, and a cache that is longer than the query."""
     ids = torch.from_numpy(np.random.default_rng(1).integers(3, 200, (2, 2 * BLOCK + 30)))
     padding = torch.ones_like(ids)
-    padding[0, : BLOCK + 50] = 0  # a whole block sees nothing
+    padding[0, :50] = 0
     written = []
     for in_blocks in (False, True):
         model = adapted(folder, in_blocks).eval()

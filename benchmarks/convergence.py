@@ -30,14 +30,14 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from likely.config import RunConfig
-from likely.demo import PROTOCOL, tiny_base
-from likely.memory import keep_freed_memory
-from likely.metrics import answer_metrics
-from likely.movielens import read_movielens
-from likely.preparing import prepare
-from likely.sources import resolve_model
-from likely.training import train
+from likely.cli.demo import PROTOCOL, tiny_base
+from likely.config.run_config import RunConfig
+from likely.data.movielens import read_movielens
+from likely.data.preparation import prepare
+from likely.evaluation.metrics import answer_metrics
+from likely.model.runtime import keep_freed_memory
+from likely.sources.catalogue import resolve_model
+from likely.training.run import train
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[1] / "docs"

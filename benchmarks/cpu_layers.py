@@ -28,7 +28,7 @@ from measuring import (
 from scoring_throughput import question, scorer_of
 from training_throughput import own_step
 
-from likely.movielens import read_movielens
+from likely.data.movielens import read_movielens
 
 PLAIN, BLOCKS, OURS = "sdpa and peft's layer", "attention in blocks", "and one product"
 

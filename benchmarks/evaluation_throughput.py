@@ -32,13 +32,13 @@ from measuring import (
     trl_rows,
 )
 
-from likely.answers import Answers
-from likely.metrics import answer_metrics
-from likely.model import base_model
-from likely.prompt import EncodedRecord
-from likely.records import Labels, read_records
-from likely.sampling import subset_of_users
-from likely.scoring import ScoringPlan, score
+from likely.data.records import Labels, read_records
+from likely.data.run_data import subset_of_users
+from likely.encoding.prompt import EncodedRecord
+from likely.evaluation.metrics import answer_metrics
+from likely.model.adapter import base_model
+from likely.model.answers import Answers
+from likely.model.scoring import ScoringPlan, score
 
 TREE, TRL = "tree", "TRL evaluate"
 BAR = 5

@@ -18,7 +18,7 @@ import torch
 from measuring import Row, command_line, load_bench, parser_of, prepared, save, training_step
 from training_throughput import own_step
 
-from likely.batching import plan_rows
+from likely.encoding.batches import plan_rows
 
 BAR = 0.4
 WIDE = 16_384

@@ -26,14 +26,14 @@ from rich.table import Table
 from scoring_throughput import question, scorer_of
 from training_throughput import own_step
 
-from likely.batching import Layout, plan_rows
-from likely.model import base_model
-from likely.movielens import read_movielens
-from likely.prompt import EncodedRecord, PromptBuilder
-from likely.ranking import cheapest_row
-from likely.records import Labels
-from likely.scoring import ScoringPlan, score
-from likely.timelines import Protocol
+from likely.data.movielens import read_movielens
+from likely.data.protocol import Protocol
+from likely.data.records import Labels
+from likely.encoding.batches import Layout, plan_rows
+from likely.encoding.prompt import EncodedRecord, PromptBuilder
+from likely.inference.ranking import cheapest_row
+from likely.model.adapter import base_model
+from likely.model.scoring import ScoringPlan, score
 
 HISTORIES, GROUPS, CANDIDATES = (15, 30, 60), (1, 2, 4, 8, 15), (10, 100, 1000)
 LONGEST = 4096

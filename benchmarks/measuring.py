@@ -19,18 +19,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from likely.batching import Budget
-from likely.block_attention import attend_in_blocks
-from likely.memory import keep_freed_memory
-from likely.model import Lora, Precision, add_adapter, attention_share, base_model, load_base, load_tokenizer
-from likely.movielens import read_movielens
-from likely.ordering import shared_runs, shuffled_groups, steps_of
-from likely.prefix_tree import chain_lengths
-from likely.preparing import prepare
-from likely.prompt import EncodedRecord, PromptBuilder
-from likely.records import Labels, read_records
-from likely.sources import resolve_model
-from likely.timelines import Protocol
+from likely.data.movielens import read_movielens
+from likely.data.preparation import prepare
+from likely.data.protocol import Protocol
+from likely.data.records import Labels, read_records
+from likely.encoding.batches import Budget
+from likely.encoding.order import shared_runs, shuffled_groups, steps_of
+from likely.encoding.prefix_tree import chain_lengths
+from likely.encoding.prompt import EncodedRecord, PromptBuilder
+from likely.model.adapter import Lora, add_adapter, base_model
+from likely.model.base import Precision, attention_share, load_base, load_tokenizer
+from likely.model.block_attention import attend_in_blocks
+from likely.model.runtime import keep_freed_memory
+from likely.sources.catalogue import resolve_model
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[1] / "docs"

@@ -17,19 +17,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from likely.answering import answer_logits
-from likely.batching import Budget, Layout, epoch_saving, make_batches
-from likely.block_attention import attend_in_blocks
-from likely.demo import tiny_base
-from likely.memory import keep_freed_memory
-from likely.model import Lora, Precision, add_adapter, attention_share, base_model, load_base, load_tokenizer
-from likely.movielens import read_movielens
-from likely.ordering import shared_runs, shuffled_groups
-from likely.preparing import prepare
-from likely.prompt import EncodedRecord, PromptBuilder
-from likely.records import Labels, read_records
-from likely.sources import resolve_model
-from likely.timelines import Protocol
+from likely.cli.demo import tiny_base
+from likely.data.movielens import read_movielens
+from likely.data.preparation import prepare
+from likely.data.protocol import Protocol
+from likely.data.records import Labels, read_records
+from likely.encoding.batches import Budget, Layout, make_batches
+from likely.encoding.order import shared_runs, shuffled_groups
+from likely.encoding.prompt import EncodedRecord, PromptBuilder
+from likely.encoding.saving import epoch_saving
+from likely.model.adapter import Lora, add_adapter, base_model
+from likely.model.base import Precision, attention_share, load_base, load_tokenizer
+from likely.model.block_attention import attend_in_blocks
+from likely.model.forward import answer_logits
+from likely.model.runtime import keep_freed_memory
+from likely.sources.catalogue import resolve_model
 
 RESULTS = Path(__file__).parent / "results"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -24,10 +24,10 @@ from rich.console import Console
 from rich.table import Table
 from training_throughput import own_step, trl_step
 
-from likely.model import load_tokenizer
-from likely.prompt import EncodedRecord, PromptBuilder
-from likely.records import Labels
-from likely.sources import resolve_model
+from likely.data.records import Labels
+from likely.encoding.prompt import EncodedRecord, PromptBuilder
+from likely.model.base import load_tokenizer
+from likely.sources.catalogue import resolve_model
 
 TREE, PADDED, TRL = "tree", "padded", "trl"
 SHOWN = {TREE: "tree", PADDED: "padded, answers only", TRL: "TRL SFTTrainer"}

@@ -25,12 +25,12 @@ from measuring import (
     spread_table,
 )
 
-from likely.model import base_model
-from likely.movie_files import Movie, RatedMovie
-from likely.movielens import MovieLens, read_movielens
-from likely.ranking import Scorer
-from likely.scoring import ScoringPlan, score
-from likely.wording import make_instruction
+from likely.data.movielens import MovieLens, read_movielens
+from likely.data.wording import make_instruction
+from likely.inference.movies import Movie, RatedMovie
+from likely.inference.ranking import Scorer
+from likely.model.adapter import base_model
+from likely.model.scoring import ScoringPlan, score
 
 TREE, PADDED = "tree", "padded, answers only"
 BAR = 10

@@ -19,12 +19,12 @@ from measuring import CUTOFF, Row, prepared, save
 from rich.console import Console
 from rich.table import Table
 
-from likely.encoded_cache import FOLDER, encode_file
-from likely.model import load_tokenizer
-from likely.prompt import PromptBuilder
-from likely.records import Labels
+from likely.data.records import Labels
+from likely.encoding.cache import FOLDER, encode_file
+from likely.encoding.prompt import PromptBuilder
+from likely.model.base import load_tokenizer
 
-IMPORTS = {"import likely": ["-c", "import likely"], "likely --help": ["-m", "likely.cli", "--help"]}
+IMPORTS = {"import likely": ["-c", "import likely"], "likely --help": ["-m", "likely", "--help"]}
 
 
 def main() -> None:

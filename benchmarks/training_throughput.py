@@ -37,11 +37,11 @@ from measuring import (
     trl_rows,
 )
 
-from likely.batching import Layout
-from likely.ordering import shuffled
-from likely.prompt import EncodedRecord
-from likely.scoring import ScoringPlan
-from likely.trainer import AnswerTrainer
+from likely.encoding.batches import Layout
+from likely.encoding.order import shuffled
+from likely.encoding.prompt import EncodedRecord
+from likely.model.scoring import ScoringPlan
+from likely.training.trainer import AnswerTrainer
 
 TREE, PADDED, TRL = "tree", "padded, answers only", "TRL SFTTrainer"
 BARS = {PADDED: 6, TRL: 8}

@@ -1,24 +1,21 @@
 """Fixtures shared by the whole suite."""
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from likely.prompt import PromptBuilder
-from likely.records import Labels, Record
-from likely.tiny_base import TinyShape, make_tiny_base
+from likely.data.records import Labels, Record
+from likely.encoding.prompt import PromptBuilder
+from likely.sources.tiny_model import TinyShape, make_tiny_base
+from support import make_record
 
 # A busy machine makes any example slow; what is slow on a quiet one shows in the durations.
 settings.register_profile("likely", deadline=None)
 settings.load_profile("likely")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-INSTRUCTION = "A user rated movies up to 5 stars. Will they like the candidate movie? Answer Yes or No."
-ADJECTIVES = ("Silent", "Golden", "Broken", "Electric", "Hidden", "Crimson")
-NOUNS = ("River", "Empire", "Garden", "Machine", "Letter", "Harbour")
 
 
 @pytest.fixture(scope="session")
@@ -27,22 +24,6 @@ def shared_dir() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs ../shared (ml-latest-small and the Qwen3 tokenizer) beside the checkout")
     return SHARED
-
-
-def make_record(user: int, history: int, seed: int = 0) -> Record:
-    """Return an invented record; those of one user with the same seed grow from the same history."""
-    draw = random.Random(f"{user} {seed}")
-    titles = [f"{draw.choice(ADJECTIVES)} {draw.choice(NOUNS)} ({1950 + draw.randrange(70)})" for _ in range(60)]
-    ratings = [draw.randrange(1, 11) / 2 for _ in titles]
-    shown = [f"- {title} | Drama | rated {rating:g}" for title, rating in zip(titles, ratings, strict=True)]
-    lines = ["History, oldest first:", *shown[:history], f"Candidate: {titles[history]} | Drama"]
-    return Record(
-        instruction=INSTRUCTION,
-        input="\n".join(lines),
-        output="Yes" if ratings[history] >= 4 else "No",
-        user_id=str(user),
-        item_id=titles[history],
-    )
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +68,7 @@ def tiny_qwen(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path
 @pytest.fixture(scope="session")
 def builder(tiny_base: Path) -> PromptBuilder:
     """Prompt builder of the tiny model."""
-    from likely.model import load_tokenizer
+    from likely.model.base import load_tokenizer
 
     return PromptBuilder(load_tokenizer(str(tiny_base)), Labels(), 512)
 

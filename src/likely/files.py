@@ -1,12 +1,14 @@
 """Files that are whole or not there: a killed or failed write leaves the old file as it was."""
 
 import io
+import json
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 @contextmanager
@@ -40,3 +42,20 @@ def make_writable_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically; numbers that are not finite become null."""
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
+    with replacing(path) as out:
+        out.write(text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

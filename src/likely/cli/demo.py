@@ -1,0 +1,166 @@
+"""The whole path on one machine, for `make demo`: fetch, prepare, audit, finetune, compare, report.
+
+Everything it makes stays in its output folder and is used again by the next run. Where no model or
+no ratings can be had, it makes small ones of its own and says so.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from likely.cli.audit import encode_prompts, print_audit, print_saving, token_lengths
+from likely.cli.prepare import preparation_table
+from likely.cli.report import report_run
+from likely.cli.train import print_run
+from likely.config.reading import load_config
+from likely.config.run_config import RunConfig
+from likely.data.movielens import read_movielens
+from likely.data.preparation import prepare
+from likely.data.protocol import Protocol
+from likely.data.records import Labels, Record, read_records
+from likely.errors import LikelyError
+from likely.evaluation.metrics import answer_metrics
+from likely.evaluation.run import run_evaluation
+from likely.evaluation.storage import save_contest
+from likely.report.picture import save_picture
+from likely.report.terminal import print_next_commands, standings_table
+from likely.sources.catalogue import CATALOGUE, resolve_dataset, resolve_model
+from likely.sources.invented_ratings import make_sample
+from likely.sources.tiny_model import CHAT_TEMPLATE, make_tiny_base
+from likely.training.run import train
+
+CONFIG = Path("finetune/configs/demo.yaml")
+MODEL, DATASET = "smollm2-135m", "ml-100k"
+PROTOCOL = Protocol(history_length=8, hints=True)
+"""Half the usual history and a hint, so that a very small model learns something in five minutes on two cores."""
+
+COMPARED = 250
+"""Test records that base and adapter are compared on."""
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """Where the demo's model and ratings are, and whether they are real ones."""
+
+    model: str
+    data: Path
+    real_model: bool
+    real_ratings: bool
+
+
+def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture: Path | None = None) -> None:
+    """Run the demo; most of its time is training.
+
+    Args:
+        console: where to tell about it.
+        output: folder of its records, adapter and scores.
+        config_path: knobs of the training.
+        picture: write the summary as SVG too.
+    """
+    started = time.monotonic()
+    console.print(
+        "[bold]likely demo[/bold]: will this user like this movie?\n"
+        "On two cores about 1 min to fetch and prepare, 6 min to finetune, 1.5 min to compare.\n",
+        highlight=False,
+    )
+    ingredients = gather(console, output)
+    config = load_config(
+        config_path,
+        [
+            f"model_name_or_path={MODEL if ingredients.real_model else ingredients.model}",
+            f"output_dir={output}",
+            "overwrite_output_dir=true",
+            *(f"{split}_file={ingredients.data / split}.json" for split in ("train", "eval", "test")),
+        ],
+    )
+    _heading(console, "Audit", "prompt lengths of 2,000 records")
+    encoded = encode_prompts(config, 2000)
+    print_audit(console, token_lengths(encoded), "tokens", config.cutoff_len)
+    print_saving(console, config, encoded)
+    finetune(console, config, ingredients)
+    _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, about 1.5 min")
+    contest = run_evaluation(console, config, output, None, COMPARED)
+    save_contest(output, contest)
+    page = report_run(output)
+    ratings = "real ratings (MovieLens 100K)" if ingredients.real_ratings else "invented ratings"
+
+    def show(terminal: Console) -> None:
+        terminal.print(f"{len(contest.records)} held-out records, {ratings}", highlight=False)
+        terminal.print(standings_table(contest))
+        terminal.print(f"Curves, mistakes and more: {page}", highlight=False)
+        print_next_commands(terminal, output, next_commands(output))
+
+    _heading(console, "Result", f"{(time.monotonic() - started) / 60:.1f} min in all")
+    show(console)
+    if picture:
+        save_picture(picture, "make demo", show)
+
+
+def next_commands(output: Path) -> list[tuple[str, str]]:
+    """Return what to type after the demo, and what for."""
+    return [
+        (f".venv/bin/likely infer --adapter-dir {output} --max-samples 20", "example histories with P(Yes)"),
+        (f".venv/bin/tensorboard --logdir {output}/logs --port 6006", "training curves"),
+        (".venv/bin/likely prepare --dataset ml-latest-small", "the records of the main configuration"),
+        (".venv/bin/likely train --config finetune/configs/qwen3_movielens_qlora.yaml", "Qwen3-0.6B, on a GPU"),
+    ]
+
+
+def gather(console: Console, output: Path) -> Ingredients:
+    """Get model and ratings, real ones where they can be had, and prepare the records."""
+    _heading(console, "Fetch", "a pretrained model (98 MB) and real ratings, once")
+    data = output / "data"
+    real_ratings = True
+    try:
+        with console.status("  fetching the ratings"):
+            ratings = resolve_dataset(DATASET)
+        console.print(f"  ratings  {ratings.story}; {CATALOGUE[DATASET].licence}", highlight=False)
+        source = Path(ratings.location)
+    except LikelyError as error:
+        console.print(f"  [yellow]No real ratings ({error}) Using invented ones.[/yellow]", highlight=False)
+        source, real_ratings = make_sample(output / "sample"), False
+    _heading(console, "Prepare", "each user's timeline, the last ratings held out")
+    console.print(preparation_table(prepare(read_movielens(source), data, PROTOCOL)))
+    try:
+        with console.status("  fetching the model and converting it, once; about half a minute"):
+            model = resolve_model(MODEL)
+        console.print(f"  model    {model.story}; {CATALOGUE[MODEL].licence}", highlight=False)
+        return Ingredients(model.location, data, True, real_ratings)
+    except LikelyError as error:
+        console.print(f"  [yellow]No real model ({error}) Making a tiny one.[/yellow]", highlight=False)
+        return Ingredients(str(tiny_base(output / "tiny-base", data)), data, False, real_ratings)
+
+
+def tiny_base(folder: Path, data: Path) -> Path:
+    """Make the tiny base of last resort out of the training prompts, unless it is there."""
+    if (folder / "config.json").is_file():
+        return folder
+    records = read_records(data / "train.json", Labels())[:600]
+    return make_tiny_base(folder, [_chat(record) for record in records])
+
+
+def finetune(console: Console, config: RunConfig, ingredients: Ingredients) -> None:
+    """Train, unless an earlier demo left an adapter made in the same way."""
+    output = Path(config.output_dir)
+    _heading(console, "Finetune", f"LoRA on {config.max_samples} records, about 6 min")
+    if (output / "adapter_model.safetensors").is_file():
+        same = load_config(output / "config.yaml", ["overwrite_output_dir=true"]) == config
+        if same:
+            console.print(f"  The adapter in {output} is there already; delete the folder to train anew.")
+            return
+    run = train(config, ingredients.model, console, answer_metrics)
+    print_run(console, run.output_dir, run.metrics, run.log)
+
+
+def _chat(record: Record) -> str:
+    """Return a prompt in the tiny base's own template, before there is a tokenizer to render it."""
+    import jinja2
+
+    turns = [{"role": "user", "content": f"{record.instruction}\n{record.input}"}]
+    return str(jinja2.Template(CHAT_TEMPLATE).render(messages=turns, add_generation_prompt=True))
+
+
+def _heading(console: Console, title: str, about: str) -> None:
+    console.rule(f"[bold]{title}[/bold]  [dim]{about}[/dim]", align="left")

@@ -1,0 +1,74 @@
+"""The ends of the verbs: figures and page of a run, written beside its adapter.
+
+Calls `evaluation` and `contest` for the figures and `html_report` for the page, with what it finds in
+the run's folder; `cli` and `demo` call it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from likely.cli.report import PAGE
+from likely.config.run_config import RunConfig
+from likely.evaluation.contest import Contest
+from likely.evaluation.run import check_folder, run_evaluation
+from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE, save_contest
+from likely.inference.loaded_run import config_of
+from likely.report.facts import RunFacts, facts_of, facts_without_run, training_item_counts
+from likely.report.page import write_report
+from likely.report.terminal import standings_table
+
+
+def evaluate_run(
+    console: Console,
+    run_folder: Path,
+    config_path: Path | None,
+    overrides: Sequence[str],
+    data: Path | None,
+    max_samples: int | None,
+    output: Path,
+    with_base: bool = True,
+) -> Contest:
+    """Let base, adapter, their fusion and all baselines answer the same rows; print and write what came out.
+
+    Args:
+        console: where to.
+        run_folder: of the adapter.
+        config_path: YAML file; None for the run's own.
+        overrides: `key=value`, over it.
+        data: records to answer; None for the run's test file.
+        max_samples: at most so many, of whole users.
+        output: folder of the figures, the rows and the page.
+        with_base: whether the base model answers too, which takes half of the time.
+    """
+    config = config_of(run_folder, config_path, overrides)
+    check_folder(output, baselines_only=False)
+    contest = run_evaluation(console, config, run_folder, data, max_samples, with_base)
+    known = (run_folder / "config.yaml").is_file()
+    facts = facts_of(run_folder) if known else facts_without_run(run_folder.resolve().name, config)
+    finish(console, output, contest, replace(facts, item_counts=training_item_counts(config)))
+    return contest
+
+
+def evaluate_baselines(
+    console: Console, config: RunConfig, data: Path | None, max_samples: int | None, output: Path
+) -> Contest:
+    """Do the same for baselines alone; nothing has to be trained."""
+    check_folder(output, baselines_only=True)
+    contest = run_evaluation(console, config, None, data, max_samples)
+    facts = facts_without_run("Baselines", config)
+    finish(console, output, contest, replace(facts, item_counts=training_item_counts(config)))
+    return contest
+
+
+def finish(console: Console, folder: Path, contest: Contest, facts: RunFacts) -> None:
+    """Print the table of a contest, and write figures, rows and page."""
+    console.print(standings_table(contest))
+    save_contest(folder, contest)
+    write_report(folder / PAGE, facts, contest)
+    console.print(
+        f"Written to {escape(str(folder))}: {PAGE}, {FIGURES_FILE}, {ROWS_FILE}.", soft_wrap=True, highlight=False
+    )

@@ -1,0 +1,35 @@
+"""`likely report`: the page of a run, written anew from what its folder holds."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from likely.config.reading import load_config
+from likely.evaluation.storage import FIGURES_FILE, load_contest
+from likely.report.facts import facts_of, training_item_counts
+from likely.report.page import write_report
+
+PAGE = "report.html"
+
+
+def report_run(folder: Path) -> Path:
+    """Write the page of a run's folder from what is there, with the contest of `likely evaluate` if there was one.
+
+    An evaluation of an earlier adapter in the same folder is left out.
+
+    Returns:
+        The page.
+
+    Raises:
+        LikelyError: the folder holds no run, or what it holds is damaged.
+    """
+    facts = facts_of(folder)
+    contest = load_contest(folder) if _is_newer(folder / FIGURES_FILE, folder / "adapter_model.safetensors") else None
+    if contest is not None:
+        facts = replace(facts, item_counts=training_item_counts(load_config(folder / "config.yaml", ())))
+    write_report(folder / PAGE, facts, contest)
+    return folder / PAGE
+
+
+def _is_newer(path: Path, than: Path) -> bool:
+    """Return whether a file is there and was written after another, if that is there."""
+    return path.is_file() and (not than.is_file() or path.stat().st_mtime >= than.stat().st_mtime)

@@ -1,0 +1,77 @@
+"""A training's progress in the terminal: a bar, and a line for each log entry and evaluation."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import TaskID
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from likely.cli.progress import progress_bar
+
+
+class TrainingProgress(TrainerCallback):
+    """Shows a bar in a terminal, and a line for each log entry and evaluation everywhere."""
+
+    def __init__(self, console: Console) -> None:
+        """Write to `console`."""
+        self.console = console
+        self.bar = progress_bar(console)
+        self.task: TaskID | None = None
+        self.started = 0.0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Open the bar."""
+        self.started = time.monotonic()
+        if state.is_world_process_zero:
+            self.bar.start()
+            self.task = self.bar.add_task("training", total=state.max_steps, completed=state.global_step, figures="")
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Move the bar."""
+        if self.task is not None:
+            self.bar.update(self.task, completed=state.global_step)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Print the loss, or the figures of an evaluation."""
+        if self.task is None or not logs:
+            return
+        figures = describe(logs)
+        if figures:
+            self.bar.update(self.task, figures=figures)
+            left = (time.monotonic() - self.started) * (state.max_steps / max(state.global_step, 1) - 1)
+            if "eval_loss" in logs or not self.console.is_terminal:
+                time_left = (
+                    f"  [dim]about {left / 60:.1f} min left[/dim]" if state.global_step < state.max_steps else ""
+                )
+                self.console.print(
+                    f"  step {state.global_step}/{state.max_steps}  {figures}{time_left}", highlight=False
+                )
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Close the bar."""
+        self.bar.stop()
+        self.task = None
+
+
+def describe(logs: dict[str, float]) -> str:
+    """Return the figures of a log entry in words, or nothing where it holds none of them."""
+    names = {
+        "loss": "loss {:.4f}",
+        "eval_loss": "[bold]eval[/bold] loss {:.4f}",
+        "eval_accuracy": "accuracy {:.3f}",
+        "eval_f1": "F1 {:.3f}",
+        "eval_auc": "AUC {:.4f}",
+    }
+    return "  ".join(text.format(logs[name]) for name, text in names.items() if name in logs)

@@ -1,0 +1,135 @@
+"""Fetches a MovieLens release, writes its train.json, eval.json and test.json and says what they are.
+
+The verb `likely prepare`: `sources` and `movielens` give the ratings, `timelines` splits them and makes the rows,
+`records` writes them.
+"""
+
+import dataclasses
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
+from likely.data.movielens import MovieLens
+from likely.data.protocol import SPLITS, Protocol, Split, check_positive
+from likely.data.records import write_records
+from likely.data.timelines import build_timelines, make_rows
+from likely.errors import LikelyError
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """What one file holds.
+
+    Attributes:
+        users: with at least one row.
+        rows: records.
+        positives: rows whose candidate was liked.
+        cold: rows whose candidate occurs in no warm-up and no train row of any user; 0 for train.
+    """
+
+    users: int
+    rows: int
+    positives: int
+    cold: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What :func:`prepare` wrote; `dataclasses.asdict` of it is plain numbers."""
+
+    train: SplitSummary
+    eval: SplitSummary
+    test: SplitSummary
+
+
+def prepare(
+    data: MovieLens,
+    output_dir: Path,
+    protocol: Protocol | None = None,
+    max_users: int | None = None,
+    seed: int = 42,
+) -> Summary:
+    """Write train.json, eval.json, test.json and preparation.json; none is touched before all are complete.
+
+    Rows are ordered by user and then by time; one user after another is rendered and written.
+
+    Args:
+        data: ratings and movies.
+        output_dir: made if missing; files of an earlier preparation are replaced.
+        protocol: how timelines become rows; the default one if None.
+        max_users: keep a random choice of so many users that have rows; None keeps all.
+        seed: of that choice.
+
+    Raises:
+        LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,
+            `max_users` is below 1, or `output_dir` cannot be written.
+    """
+    protocol = protocol or Protocol()
+    if max_users is not None:
+        check_positive("max_users", max_users)
+    _check_likes(data, protocol)
+    table = build_timelines(data.ratings, protocol)
+    everybody = table
+    if protocol.hints:
+        table = count_earlier_ratings(table, protocol.like_threshold)
+    if max_users is not None:
+        table = _choose_users(table, max_users, seed)
+    if protocol.hints:
+        table = add_tastes(table, data.movies, protocol.like_threshold, rating_deviations(everybody))
+    if not (table["split"] != "warmup").any():
+        raise LikelyError(
+            f"No user of {data.name} has more than {protocol.warmup} ratings, so nothing is left after the "
+            "warm-up; set warmup lower or use more data."
+        )
+    summary = Summary(*(_summarize(table, split, protocol) for split in SPLITS))
+    description = {
+        "dataset": data.name,
+        "protocol": dataclasses.asdict(protocol),
+        "max_users": max_users,
+        "seed": seed,
+        "splits": dataclasses.asdict(summary),
+    }
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".preparing-") as staging:
+            for split in SPLITS:
+                write_records(Path(staging) / f"{split}.json", make_rows(table, data.movies, split, protocol))
+            (Path(staging) / "preparation.json").write_text(json.dumps(description, indent=2) + "\n")
+            for name in (*(f"{split}.json" for split in SPLITS), "preparation.json"):
+                os.replace(Path(staging) / name, output_dir / name)
+    except OSError as error:
+        raise LikelyError(f"Cannot write to {output_dir} ({error}); choose another output folder.") from error
+    return summary
+
+
+def _check_likes(data: MovieLens, protocol: Protocol) -> None:
+    share = (data.ratings["rating"] >= protocol.like_threshold).mean()
+    if share in (0, 1, None):
+        raise LikelyError(
+            f"With like_threshold {protocol.like_threshold:g} {'all' if share else 'none'} of the ratings of "
+            f"{data.name} are likes; set it inside the scale of the data."
+        )
+
+
+def _choose_users(table: pl.DataFrame, max_users: int, seed: int) -> pl.DataFrame:
+    """Keep all ratings of a random choice of users that have rows."""
+    users = table.filter(pl.col("split") != "warmup")["user_id"].unique().sort().to_numpy()
+    chosen = np.random.default_rng(seed).permutation(users)[:max_users]
+    return table.filter(pl.col("user_id").is_in(pl.Series(chosen).implode()))
+
+
+def _summarize(table: pl.DataFrame, split: Split, protocol: Protocol) -> SplitSummary:
+    rows = table.filter(pl.col("split") == split)
+    known = table.filter(pl.col("split").is_in(["warmup", "train"]))["movie_id"].unique()
+    return SplitSummary(
+        users=rows["user_id"].n_unique(),
+        rows=len(rows),
+        positives=int((rows["rating"] >= protocol.like_threshold).sum()),
+        cold=int((~rows["movie_id"].is_in(known.implode())).sum()),
+    )

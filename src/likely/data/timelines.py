@@ -1,0 +1,122 @@
+"""Turns ratings into records: what a user rated so far, a candidate, and whether the user liked it.
+
+Takes the tables of `movielens`, puts each user's ratings in time order (the timeline), splits the
+timeline so that no evaluated rating is earlier than a trained one of the same user; `preparing`
+writes the rows of each split to a file.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from likely.data.liked_shares import TASTES, Shares, opinion_of_others
+from likely.data.protocol import SPLITS, Protocol, Split
+from likely.data.wording import hint, make_instruction, show_movie, show_question, show_rated
+
+
+def build_timelines(ratings: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
+    """Order ratings by user, then time, then movie id, and say what each is used for.
+
+    Returns:
+        The columns of `ratings`, position u32 (in the user's timeline, from 0) and split Enum
+        ("warmup", "train", "eval", "test").
+    """
+    table = ratings.sort("user_id", "timestamp", "movie_id")
+    starts = _user_starts(table)
+    lengths = np.diff(starts)
+    rest = np.maximum(lengths - protocol.warmup, 0)
+    tests = np.minimum(_share(rest, protocol.test_fraction), rest)
+    evals = np.minimum(_share(rest, protocol.eval_fraction), rest - tests)
+    position = np.arange(len(table), dtype=np.uint32) - np.repeat(starts[:-1], lengths).astype(np.uint32)
+    split = np.zeros(len(table), np.uint8)
+    for first in (np.minimum(lengths, protocol.warmup), lengths - tests - evals, lengths - tests):
+        split += position >= np.repeat(first.astype(np.uint32), lengths)
+    names = pl.Series("split", ["warmup", *SPLITS], pl.Enum(["warmup", *SPLITS]))
+    return table.with_columns(pl.Series("position", position), names.gather(pl.Series(split)))
+
+
+def window_start(position: int, protocol: Protocol) -> int:
+    """Return where in the timeline the history of the candidate at `position` begins; it ends before `position`.
+
+    With H = `history_length`, a sliding window is the last H ratings. An anchored one starts at a
+    multiple of H and grows from H to 2H - 1 ratings before it moves on by H, so that consecutive
+    records of one user begin alike. Both are shorter at the beginning of a timeline.
+
+    >>> [window_start(position, Protocol(history_length=3)) for position in range(3, 10)]
+    [0, 0, 0, 3, 3, 3, 6]
+    """
+    length = protocol.history_length
+    if protocol.window == "sliding":
+        return max(0, position - length)
+    return max(0, (position - length) // length * length)
+
+
+def make_rows(table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol: Protocol) -> Iterator[dict[str, Any]]:
+    """Yield the records of one split, user by user in time order.
+
+    The history is every earlier rating in the window, whatever split it is in.
+
+    Args:
+        table: from :func:`build_timelines` with the same `protocol`; with hints, also through
+            :func:`likely.data.liked_shares.count_earlier_ratings` and :func:`likely.data.liked_shares.add_tastes`.
+        movies: as in :class:`likely.data.movielens.MovieLens`.
+        split: which rows.
+        protocol: what becomes of a timeline.
+    """
+    question = make_instruction(protocol.like_threshold)
+    named = movies.select("movie_id", "title", "year", "genres").iter_rows()
+    shown = {movie_id: show_movie(*movie) for movie_id, *movie in named}
+    names = ["movie_id", "rating", "timestamp", "user_id"]
+    names += ["earlier_likes", "earlier_ratings", *TASTES] if protocol.hints else []
+    columns = [table[name].to_numpy() for name in names]
+    wanted = (table["split"] == split).to_numpy()
+    starts = _user_starts(table)
+    for begin, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        candidates = np.flatnonzero(wanted[begin:end]).tolist()
+        if not candidates:
+            continue
+        # Nothing before the first history is needed: eval and test rows end long timelines.
+        offset = window_start(candidates[0], protocol)
+        rows = slice(begin + offset, end)
+        movie_ids, ratings, times, users, *told = (column[rows].tolist() for column in columns)
+        texts = [shown[movie_id] for movie_id in movie_ids]
+        lines = [show_rated(text, rating) for text, rating in zip(texts, ratings, strict=True)]
+        likes = [rating >= protocol.like_threshold for rating in ratings]
+        for position in candidates:
+            first, here = window_start(position, protocol) - offset, position - offset
+            liked, length = sum(likes[first:here]), here - first
+            shares = _shares(liked / length, [column[here] for column in told]) if protocol.hints else None
+            yield {
+                "instruction": question,
+                "input": show_question(lines[first:here], texts[here], hint(shares) if shares else ""),
+                "output": "Yes" if likes[here] else "No",
+                "user_id": users[here],
+                "item_id": movie_ids[here],
+                "timestamp": times[here],
+                "history_likes": liked,
+                "history_length": length,
+                **({"shares": shares.known()} if shares else {}),
+            }
+
+
+def _shares(above: float, told: Sequence[Any]) -> Shares:
+    """Return what a hint is made of, from the columns of `count_earlier_ratings` and `add_tastes`."""
+    likes, ratings, of_all, of_genres, of_similar = told
+    return Shares(of_all, above, of_genres, of_similar, opinion_of_others(likes, ratings))
+
+
+def _user_starts(table: pl.DataFrame) -> NDArray[np.int64]:
+    """Return the row where each user begins, and the number of rows, int64 [users + 1]."""
+    users = table["user_id"].to_numpy()
+    changes = np.flatnonzero(users[1:] != users[:-1]) + 1
+    return np.concatenate([[0], changes, [len(users)]]).astype(np.int64)
+
+
+def _share(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
+    """Return max(1, floor(count * fraction)) without the rounding errors of binary fractions (0.29 * 100 < 29)."""
+    exact = Fraction(str(fraction))
+    return np.maximum(counts * exact.numerator // exact.denominator, 1)

@@ -1,0 +1,111 @@
+"""Encoded training records kept on disk, so that the next run on the same file starts at once.
+
+Sits between `records` and `prompt` on one side and `training` on the other. An entry is found by
+everything that its contents depend on: the file's bytes, the tokenizer, the labels, the length
+limit, and the code that reads and renders. Consecutive records of a file share most of their tokens,
+so each is stored as what is new after the one before it. Entries lie in a folder beside the file,
+which may be deleted at any time.
+"""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from likely.data import records
+from likely.data.dataset_info import Columns
+from likely.data.records import read_records
+from likely.encoding import prompt
+from likely.encoding.prefix_tree import TokenIds, shared_length
+from likely.encoding.prompt import EncodedRecord, PromptBuilder
+from likely.files import replacing_bytes
+
+FOLDER = ".likely_cache"
+
+KEPT_ENTRIES = 8
+"""The one used longest ago goes when there are more; one of ml-latest-small has 24 MB."""
+
+
+def encode_file(path: Path, columns: Columns | None, builder: PromptBuilder) -> list[EncodedRecord]:
+    """Return the encoded records of a file, from the cache if they are there, and leave them there if not.
+
+    Done without where it cannot be written, and for tokenizers that have no fingerprint.
+
+    Args:
+        path: the file.
+        columns: names of its columns; Alpaca's own by default.
+        builder: encodes its records.
+
+    Raises:
+        LikelyError: the file is missing or wrong, or a record is longer than the builder's limit.
+    """
+    identity = builder.fingerprint()
+    if identity is None or not path.is_file():
+        return builder.encode_all(read_records(path, builder.labels, columns))
+    entry = path.parent / FOLDER / f"{_key(path, columns, identity)}.npz"
+    encoded = _load(entry, builder)
+    if encoded is None:
+        encoded = builder.encode_all(read_records(path, builder.labels, columns))
+        with suppress(OSError):
+            _store(entry, encoded)
+    return encoded
+
+
+def _key(path: Path, columns: Columns | None, identity: str) -> str:
+    """Return the name of a file's entry: a hash of all that decides what is in it."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    for module in (prompt.__file__, records.__file__, __file__):
+        digest.update(Path(module).read_bytes())
+    parts = (columns or Columns(), version("tokenizers"), version("transformers"), identity)
+    digest.update(repr(parts).encode())
+    return digest.hexdigest()[:32]
+
+
+def _store(entry: Path, encoded: Sequence[EncodedRecord]) -> None:
+    """Write an entry whole or not at all, and remove the oldest beyond :data:`KEPT_ENTRIES`."""
+    previous = np.empty(0, np.int32)
+    shared = np.empty(len(encoded), np.int32)
+    own: list[TokenIds] = []
+    for place, record in enumerate(encoded):
+        shared[place] = shared_length(previous, record.input_ids)
+        own.append(record.input_ids[shared[place] :])
+        previous = record.input_ids
+    entry.parent.mkdir(exist_ok=True)
+    (entry.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+    with replacing_bytes(entry) as out:
+        np.savez(
+            out,
+            shared=shared,
+            own_lengths=np.array([len(tokens) for tokens in own], np.int32),
+            own=np.concatenate(own),
+            liked=np.array([record.liked for record in encoded], bool),
+            dropped_lines=np.array([record.dropped_lines for record in encoded], np.int32),
+        )
+    by_age = sorted(entry.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)
+    for old in by_age[:-KEPT_ENTRIES]:
+        old.unlink()
+
+
+def _load(entry: Path, builder: PromptBuilder) -> list[EncodedRecord] | None:
+    """Return the records of an entry, or None if it is not there or damaged."""
+    try:
+        with np.load(entry, allow_pickle=False) as arrays:
+            own: TokenIds = arrays["own"]
+            shared, lengths = arrays["shared"].tolist(), arrays["own_lengths"].tolist()
+            liked, dropped = arrays["liked"].tolist(), arrays["dropped_lines"].tolist()
+        os.utime(entry)  # used just now
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    encoded: list[EncodedRecord] = []
+    previous, start = own[:0], 0
+    for share, length, likes, lines in zip(shared, lengths, liked, dropped, strict=True):
+        previous = np.concatenate([previous[:share], own[start : start + length]])
+        start += length
+        encoded.append(EncodedRecord(previous, builder.positive_ids if likes else builder.negative_ids, likes, lines))
+    return encoded

@@ -1,0 +1,82 @@
+"""What the adapter adds to what counting knows: logistic regressions that mix the two, fitted on eval rows alone.
+
+`evaluation` gives the answers of the adapter and of `baselines` and enters what comes out beside them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from likely.data.records import Labels, Record
+from likely.evaluation.baselines import baseline_contestants, logistic_regression, prior_logits
+from likely.evaluation.contest import Contestant
+from likely.evaluation.features import likes_of, logit
+from likely.model.answers import FloatRows
+
+WITH_RATES = "adapter + item + user"
+
+
+def why_no_fusion(
+    train: Sequence[Record], tuned: Sequence[Record], rows: Sequence[Record], labels: Labels
+) -> str | None:
+    """Return why no fusion can be fitted on eval rows, None if one can.
+
+    Args:
+        train: training records, for the baselines.
+        tuned: eval records, to fit on.
+        rows: records to answer, none of which may be fitted on.
+        labels: which output is a like.
+    """
+    if len({record.output for record in tuned}) < 2:
+        return "they need eval records with both labels"
+    if len({record.output for record in train}) < 2:
+        return "they need training records with both labels"
+    if any(record.item_id is None or record.user_id is None for record in (*train, *tuned, *rows)):
+        return "they need item_id and user_id in every record"
+    if rated_pairs(tuned) & rated_pairs(rows):
+        return "they are fitted on eval records, and these are among the rows"
+    return None
+
+
+def fusions(
+    train: Sequence[Record],
+    tuned: Sequence[Record],
+    rows: Sequence[Record],
+    labels: Labels,
+    adapter_on_eval: FloatRows,
+    contestants: Sequence[Contestant],
+) -> list[Contestant]:
+    """Mix the adapter with the like-rates of item and user, and with the baseline that is best on the eval rows.
+
+    Mixed are log-odds. That baseline never saw an eval row, so its answers there are as good as on the rows, and the
+    mix says whether the adapter knows anything that it does not (stacking, Wolpert, Stacked generalization, 1992).
+
+    Args:
+        train: training records.
+        tuned: eval records, for which :func:`why_no_fusion` has no objection.
+        rows: records to answer.
+        labels: which output is a like.
+        adapter_on_eval: P(Yes) of the adapter for `tuned`, float64 [eval rows].
+        contestants: the adapter's and the baselines' answers to `rows`.
+    """
+    liked = likes_of(tuned, labels)
+    (adapter,) = (contestant.p_yes for contestant in contestants if contestant.kind == "adapter")
+    on_eval = {contestant.name: contestant.p_yes for contestant in baseline_contestants(train, tuned, labels)[0]}
+    on_rows = {one.name: one.p_yes for one in contestants if one.kind == "baseline" and one.name in on_eval}
+    best = max(on_rows, key=lambda name: float(roc_auc_score(liked, on_eval[name])))
+    mixes = [
+        (WITH_RATES, prior_logits(train, tuned, labels), prior_logits(train, rows, labels)),
+        (f"adapter + {best}", logit(on_eval[best])[:, None], logit(on_rows[best])[:, None]),
+    ]
+    mixed: list[Contestant] = []
+    for name, known_of_eval, known_of_rows in mixes:
+        fitted_on = np.column_stack([logit(adapter_on_eval), known_of_eval])
+        p_yes = logistic_regression(fitted_on, liked, np.column_stack([logit(adapter), known_of_rows]))
+        mixed.append(Contestant(name, "fusion", p_yes, p_yes >= 0.5, p_yes < 0.5))
+    return mixed
+
+
+def rated_pairs(records: Sequence[Record]) -> set[tuple[str, str]]:
+    """Return user and item of each record that has both."""
+    return {(record.user_id, record.item_id) for record in records if record.user_id and record.item_id}

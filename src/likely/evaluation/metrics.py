@@ -1,0 +1,135 @@
+"""How good answers are: from what a model said (`answers`) to the figures of logs and tables.
+
+Every figure is computed from the same rows for models and baselines, with scikit-learn where it has
+the metric.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likely.model.answers import Answers, BoolRows, FloatRows
+
+ECE_BINS = 15
+
+
+def answer_metrics(answers: Answers, users: Sequence[str | None] = ()) -> dict[str, float]:
+    """Return the figures of a model's answers.
+
+    Args:
+        answers: what it said, any number of rows above 0.
+        users: whose rows they are, for `uauc`; leave out where unknown.
+
+    Returns:
+        loss: mean negative log-likelihood of the right label over the whole vocabulary, in nats.
+        accuracy: share of rows whose likeliest token is the right label (exact match).
+        f1: of the positive label, by the likeliest token; an unanswered row is not a Yes.
+        auc, uauc: area under the ROC curve of P(Yes) over all rows, and its unweighted mean over
+            users with both labels; nan where a label is missing.
+        log_loss, ece: of P(Yes) among the two labels; see :func:`calibration_error`.
+        answered: share of rows whose likeliest token is one of the labels.
+        label_mass: mean probability of the two labels together.
+    """
+    assert np.isfinite(answers.loss).all()
+    assert np.isfinite(answers.label_mass).all()
+    return {
+        "loss": float(answers.loss.mean()),
+        **said_metrics(answers.liked, answers.p_yes, answers.says_yes, answers.says_no, users),
+        "label_mass": float(answers.label_mass.mean()),
+    }
+
+
+def probability_metrics(liked: BoolRows, p_yes: FloatRows, users: Sequence[str | None] = ()) -> dict[str, float]:
+    """Return the figures of plain probabilities, as baselines give them; Yes is said from .5 on."""
+    return said_metrics(liked, p_yes, p_yes >= 0.5, p_yes < 0.5, users)
+
+
+def said_metrics(
+    liked: BoolRows, p_yes: FloatRows, says_yes: BoolRows, says_no: BoolRows, users: Sequence[str | None] = ()
+) -> dict[str, float]:
+    """Return accuracy, f1, auc, uauc (if users are known), log_loss, ece and answered; see :func:`answer_metrics`."""
+    return {
+        "accuracy": float(np.where(liked, says_yes, says_no).mean()),
+        "f1": f1(liked, says_yes),
+        **ranking_metrics(liked, p_yes, users),
+        "answered": float((says_yes | says_no).mean()),
+    }
+
+
+def ranking_metrics(liked: BoolRows, p_yes: FloatRows, users: Sequence[str | None] = ()) -> dict[str, float]:
+    """Return auc, uauc (if users are known), log_loss and ece of probabilities."""
+    assert len(liked) == len(p_yes) > 0
+    assert np.isfinite(p_yes).all()
+    assert len(users) in (0, len(p_yes))
+    of_users = {"uauc": user_auc(liked, p_yes, users)} if len(users) and None not in users else {}
+    return {
+        "auc": auc(liked, p_yes),
+        **of_users,
+        "log_loss": log_loss(liked, p_yes),
+        "ece": calibration_error(liked, p_yes),
+    }
+
+
+def auc(liked: BoolRows, scores: FloatRows) -> float:
+    """Return the probability that a liked row scores above one that is not, ties counting half; nan without both."""
+    from sklearn.metrics import roc_auc_score
+
+    if liked.all() or not liked.any():
+        return float("nan")
+    return float(roc_auc_score(liked, scores))
+
+
+def user_auc(liked: BoolRows, scores: FloatRows, users: Sequence[str | None]) -> float:
+    """Return the unweighted mean of :func:`auc` over users with both labels (UAUC, as in CoLLM); nan without any."""
+    areas = _area_by_user(liked, scores, _user_numbers(users))
+    known = areas[~np.isnan(areas)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def f1(liked: BoolRows, says_yes: BoolRows) -> float:
+    """Return the harmonic mean of precision and recall of Yes; 0 if nothing right was said."""
+    right = int((liked & says_yes).sum())
+    said_or_true = int(liked.sum()) + int(says_yes.sum())
+    return 2 * right / said_or_true if said_or_true else 0.0
+
+
+def log_loss(liked: BoolRows, p_yes: FloatRows) -> float:
+    """Return the mean negative log-likelihood in nats; probabilities are kept 1e-7 from 0 and 1."""
+    p_true = np.where(liked, p_yes, 1 - p_yes).clip(1e-7, 1)
+    return float(-np.log(p_true).mean())
+
+
+def calibration_error(liked: BoolRows, p_yes: FloatRows) -> float:
+    """Return the expected calibration error over 15 bins of equal width (Guo et al., arXiv 1706.04599).
+
+    The mean, over rows, of the gap in their bin between the mean probability and the share liked.
+    """
+    bins = np.minimum((p_yes * ECE_BINS).astype(int), ECE_BINS - 1)
+    surplus = np.bincount(bins, p_yes - liked, ECE_BINS)
+    return float(np.abs(surplus).sum() / len(liked))
+
+
+def _area_by_user(liked: BoolRows, scores: FloatRows, user_of_row: NDArray[np.int64]) -> FloatRows:
+    """Return :func:`auc` of each user by the ranks of its liked rows (Mann and Whitney), float64 [users]."""
+    order = np.lexsort((scores, user_of_row))
+    users, ordered, likes = user_of_row[order], scores[order], liked[order]
+    starts = np.flatnonzero(np.r_[True, (users[1:] != users[:-1]) | (ordered[1:] != ordered[:-1])])
+    stops = np.r_[starts[1:], len(users)]
+    rows = np.bincount(users)
+    # Tied rows share the mean of their ranks, which count from 1 within each user.
+    ranks = np.repeat((starts + 1 + stops) / 2, stops - starts) - (np.cumsum(rows) - rows)[users]
+    positives = np.bincount(users, likes, len(rows))
+    won = np.bincount(users, ranks * likes, len(rows)) - positives * (positives + 1) / 2
+    return _quotient(won, positives * (rows - positives))
+
+
+def _quotient(dividend: FloatRows, divisor: FloatRows) -> FloatRows:
+    """Return the quotient, nan where it would be by 0."""
+    return np.asarray(np.divide(dividend, divisor, out=np.full(len(dividend), np.nan), where=divisor > 0))
+
+
+def _user_numbers(users: Sequence[str | None]) -> NDArray[np.int64]:
+    """Return whose row it is as a number from 0, in the order of the users' names."""
+    _, user_of_row = np.unique(np.array([str(user) for user in users]), return_inverse=True)
+    return np.asarray(user_of_row, dtype=np.int64)

@@ -1,0 +1,127 @@
+"""95% intervals: figures over resamples of users, the same resamples for everybody."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likely.evaluation.metrics import _area_by_user, _quotient, _user_numbers
+from likely.model.answers import BoolRows, FloatRows
+
+BLOCK = 4_000_000
+"""Most weights, rows times resamples, that are held at once."""
+
+
+@dataclass(frozen=True)
+class UserDraws:
+    """Resamples of users with replacement; with the same ones for everybody, differences are paired.
+
+    Attributes:
+        user_of_row: whose row it is, int64 [rows].
+        counts: how often each user was drawn, float64 [draws, users].
+    """
+
+    user_of_row: NDArray[np.int64]
+    counts: NDArray[np.float64]
+
+
+def user_interval(
+    metric: Callable[[NDArray[np.int64]], float], users: Sequence[str], draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Return a 95% interval of a metric by resampling users with replacement.
+
+    Args:
+        metric: gets row indices (a user drawn twice has its rows twice) and returns a figure.
+        users: whose rows they are.
+        draws: number of resamples.
+        seed: of the resamples.
+
+    Returns:
+        The 2.5% and 97.5% quantiles over the resamples that have the figure; nan if none has.
+    """
+    rows_by_user = _rows_by_user(users)
+    random = np.random.default_rng(seed)
+    figures = [
+        metric(
+            np.concatenate([rows_by_user[user] for user in random.integers(0, len(rows_by_user), len(rows_by_user))])
+        )
+        for _ in range(draws)
+    ]
+    return interval(np.array(figures))
+
+
+def interval(figures: FloatRows) -> tuple[float, float]:
+    """Return the 2.5% and 97.5% quantiles over the resamples that have the figure; nan if none has."""
+    known = figures[~np.isnan(figures)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def draw_users(users: Sequence[str | None], draws: int = 1000, seed: int = 0) -> UserDraws:
+    """Draw as many users as there are, with replacement, again and again.
+
+    Args:
+        users: whose rows they are.
+        draws: number of resamples.
+        seed: of the resamples, which are those of :func:`user_interval`.
+    """
+    user_of_row = _user_numbers(users)
+    number = int(user_of_row.max()) + 1
+    random = np.random.default_rng(seed)
+    counts = [np.bincount(random.integers(0, number, number), minlength=number) for _ in range(draws)]
+    return UserDraws(user_of_row, np.array(counts, dtype=float))
+
+
+def resampled_metrics(
+    liked: BoolRows, p_yes: FloatRows, says_yes: BoolRows, says_no: BoolRows, drawn: UserDraws
+) -> dict[str, FloatRows]:
+    """Return accuracy, f1, auc and uauc of every resample, each float64 [draws]; nan where a resample has none.
+
+    All but auc are quotients of sums over users, so that a resample only weights its users.
+    """
+    users = drawn.counts.shape[1]
+
+    def summed(values: NDArray[np.generic]) -> FloatRows:
+        return np.asarray(drawn.counts @ np.bincount(drawn.user_of_row, values, users))
+
+    areas = _area_by_user(liked, p_yes, drawn.user_of_row)
+    has_area = ~np.isnan(areas)
+    said_or_true = summed(liked) + summed(says_yes)
+    return {
+        "accuracy": summed(np.where(liked, says_yes, says_no)) / summed(np.ones(len(liked))),
+        "f1": np.nan_to_num(_quotient(2 * summed(liked & says_yes), said_or_true)),
+        "auc": resampled_auc(liked, p_yes, drawn),
+        "uauc": _quotient(drawn.counts @ np.where(has_area, areas, 0), drawn.counts @ has_area),
+    }
+
+
+def resampled_auc(liked: BoolRows, scores: FloatRows, drawn: UserDraws) -> FloatRows:
+    """Return :func:`auc` of every resample, float64 [draws], with the rows sorted once for all of them.
+
+    A row counts as often as its user was drawn. The pairs that a liked row wins are the weight of the
+    other rows with a lower score, which is a place in their running sum; ties are half of what is between two
+    places.
+    """
+    order = np.argsort(scores[~liked], kind="stable")
+    sorted_scores = scores[~liked][order]
+    owners, liked_owners = drawn.user_of_row[~liked][order], drawn.user_of_row[liked]
+    below = np.searchsorted(sorted_scores, scores[liked], "left")
+    up_to = np.searchsorted(sorted_scores, scores[liked], "right")
+    areas = []
+    for block in np.array_split(drawn.counts, len(drawn.counts) * len(liked) // BLOCK + 1):
+        running = np.zeros((len(block), len(owners) + 1))
+        np.cumsum(block[:, owners], axis=1, out=running[:, 1:])
+        weights = block[:, liked_owners]
+        won = np.einsum("ij,ij->i", weights, running[:, below] + running[:, up_to]) / 2
+        areas.append(_quotient(won, weights.sum(axis=1) * running[:, -1]))
+    return np.concatenate(areas)
+
+
+def _rows_by_user(users: Sequence[str | None]) -> list[NDArray[np.int64]]:
+    """Return the row indices of each user."""
+    user_of_row = _user_numbers(users)
+    order = np.argsort(user_of_row, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(user_of_row))[:-1])

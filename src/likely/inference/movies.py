@@ -1,0 +1,173 @@
+"""Movies as a person names them: those they rated and those they ask about, in Python or in JSON files.
+
+`cli` reads the two files here, before a model is loaded; `ranking` makes prompts of what they hold.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from likely.data.movielens import HIGHEST_RATING, LOWEST_RATING
+from likely.data.movies_file import NO_GENRE, split_title
+from likely.errors import LikelyError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Movie:
+    """A movie.
+
+    Attributes:
+        title: in natural word order, without the year.
+        year: of its release, where known.
+        genres: their names; none where unknown.
+        earlier_likes: how many other users liked it so far; read only where prompts have hints.
+        earlier_ratings: how many other users rated it so far.
+        liked_of_similar: what share the user liked of movies that the same people like (`data.liked_shares`), 0 to
+            1; None where unknown. Read only where prompts have hints.
+        extra: whatever else is to come out again with its score.
+
+    Raises:
+        LikelyError: a value is of the wrong kind.
+    """
+
+    title: str
+    year: int | None = None
+    genres: Sequence[str] = ()
+    earlier_likes: int = 0
+    earlier_ratings: int = 0
+    liked_of_similar: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check what would otherwise turn into an odd prompt."""
+        if not isinstance(self.title, str) or not self.title.strip():
+            raise LikelyError(f"title is {self.title!r}; write the movie's name.")
+        if self.year is not None and (not isinstance(self.year, int) or isinstance(self.year, bool)):
+            raise LikelyError(f"year is {self.year!r}; write a whole number such as 1995, or leave it out.")
+        if not isinstance(self.genres, list | tuple) or not all(isinstance(genre, str) for genre in self.genres):
+            raise LikelyError(f"genres is {self.genres!r}; write a list of names, or leave it out.")
+        counts = (self.earlier_likes, self.earlier_ratings)
+        if not all(isinstance(count, int) for count in counts) or not 0 <= counts[0] <= counts[1]:
+            raise LikelyError(
+                f"earlier_likes is {counts[0]!r} and earlier_ratings {counts[1]!r}; write whole numbers, the first "
+                "at most as large as the second, or leave both out."
+            )
+        share = self.liked_of_similar
+        if share is not None and not (isinstance(share, int | float) and 0 <= share <= 1):
+            raise LikelyError(f"liked_of_similar is {share!r}; write a number from 0 to 1, or leave it out.")
+
+
+@dataclass(frozen=True)
+class RatedMovie:
+    """A movie and what a person rated it, in stars.
+
+    Raises:
+        LikelyError: the rating is no number or outside of the scale.
+    """
+
+    movie: Movie
+    rating: float
+
+    def __post_init__(self) -> None:
+        """Check the rating; NaN is outside of every scale."""
+        if not isinstance(self.rating, int | float) or isinstance(self.rating, bool):
+            raise LikelyError(f"rating is {self.rating!r}; write a number of stars.")
+        if not LOWEST_RATING <= self.rating <= HIGHEST_RATING:
+            raise LikelyError(
+                f"rating is {self.rating!r}, outside {LOWEST_RATING:g} to {HIGHEST_RATING:g} stars; "
+                "convert it to that scale."
+            )
+
+
+def read_history(path: Path) -> list[RatedMovie]:
+    """Read a JSON list of objects with title and rating, and year and genres where known.
+
+    A title may be spelled as in MovieLens, "Matrix, The (1999)", and genres be a list or a text
+    such as "Action|Crime" or "Action, Crime"; movies come out as training names them.
+
+    Args:
+        path: the file, its movies in the order in which they were rated.
+
+    Raises:
+        LikelyError: the file is missing, damaged, of another shape or empty, or a value is missing
+            or wrong; names file, row (from 1) and key.
+    """
+    return _read(path, _rated_movie)
+
+
+def read_candidates(path: Path) -> list[Movie]:
+    """Read a JSON list of objects with title, and year and genres where known; all other keys are kept.
+
+    Raises:
+        LikelyError: as :func:`read_history`.
+    """
+    return _read(path, _movie)
+
+
+def _read(path: Path, read_row: Callable[[Any], T]) -> list[T]:
+    movies = []
+    for number, row in enumerate(_rows(path), start=1):
+        try:
+            movies.append(read_row(row))
+        except LikelyError as error:
+            raise LikelyError(f"{path}, row {number}: {error}") from None
+    return movies
+
+
+def _rows(path: Path) -> list[Any]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise LikelyError(f"The file {path} does not exist; give a JSON list of movies.") from None
+    except UnicodeDecodeError as error:
+        raise LikelyError(f"{path} is not UTF-8 text (byte {error.start}); give a JSON list of movies.") from error
+    except OSError as error:
+        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a JSON list of movies.") from error
+    except json.JSONDecodeError as error:
+        raise LikelyError(
+            f"{path} is not JSON (line {error.lineno}, column {error.colno}: {error.msg}); give a JSON list of movies."
+        ) from error
+    if not isinstance(rows, list):
+        raise LikelyError(f"{path} holds a {type(rows).__name__} where a list of movies should be; write a JSON list.")
+    if not rows:
+        raise LikelyError(f"{path} holds an empty list; write at least one movie.")
+    return rows
+
+
+def _rated_movie(row: Any) -> RatedMovie:
+    movie = _movie(row)
+    return RatedMovie(movie, _value(row, "rating"))
+
+
+def _movie(row: Any) -> Movie:
+    if not isinstance(row, dict):
+        raise LikelyError(f"a {type(row).__name__} where an object with a title should be; write {{...}}.")
+    title, year = _value(row, "title"), row.get("year")
+    if isinstance(title, str):
+        title, year_in_title = split_title(title)
+        year = year_in_title if year is None else year
+    extra = {key: value for key, value in row.items() if key not in ("title", "year", "genres")}
+    hinted = (row.get("earlier_likes", 0), row.get("earlier_ratings", 0), row.get("liked_of_similar"))
+    return Movie(title, year, _genres(row.get("genres")), *hinted, extra)
+
+
+def _value(row: Mapping[str, Any], key: str) -> Any:
+    if key not in row:
+        near = difflib.get_close_matches(key, row, 1)
+        hint = f"is it {near[0]!r}?" if near else "every movie of this file needs it."
+        raise LikelyError(f"the key {key!r} is missing; {hint}")
+    return row[key]
+
+
+def _genres(value: Any) -> tuple[str, ...]:
+    """Return names without white space around them, and without what the releases write for none."""
+    names = re.split(r"[|,]", value) if isinstance(value, str) else value or ()
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise LikelyError(f"genres is {value!r}; write a list of names or a text such as 'Action|Crime'.")
+    return tuple(name.strip() for name in names if name.strip() not in NO_GENRE)

@@ -1,0 +1,65 @@
+"""One forward pass: a batch goes in, logits at the answers come out.
+
+Training (`training`) and scoring (`scoring`) share these functions. The output head, which for a
+vocabulary of 150,000 is the largest matrix of a small model, is computed only at positions that
+predict a token of an answer.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from likely.encoding.batches import Batch
+from likely.model.attention import attention_mask
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@contextmanager
+def head_only_at(head: torch.nn.Module, rows: torch.Tensor, columns: torch.Tensor) -> Iterator[None]:
+    """Let a model's output head see only some positions.
+
+    transformers' `logits_to_keep` keeps the same columns of every row; the answers of a tree stand
+    anywhere, so the hidden states are picked on their way into the head.
+
+    Args:
+        head: the module that turns hidden states [rows, width, hidden] into logits.
+        rows: int64 [answers].
+        columns: int64 [answers].
+    """
+
+    def pick(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return inputs[0][rows, columns]
+
+    hook = head.register_forward_pre_hook(pick)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def answer_logits(model: torch.nn.Module, batch: Batch, inner: "PreTrainedModel") -> torch.Tensor:
+    """Return the logits that predict each token of each answer.
+
+    Args:
+        model: what to call; may be wrapped by accelerate or DistributedDataParallel.
+        batch: on the model's device.
+        inner: the same model unwrapped.
+
+    Returns:
+        [answers, vocabulary], in the model's dtype.
+    """
+    implementation = inner.config._attn_implementation
+    mask = attention_mask(batch, implementation, inner.dtype)
+    with head_only_at(inner.get_output_embeddings(), batch.answer_rows, batch.answer_columns):
+        output = model(
+            input_ids=batch.input_ids,
+            attention_mask=mask,
+            position_ids=batch.position_ids,
+            use_cache=False,
+        )
+    logits: torch.Tensor = output.logits
+    return logits

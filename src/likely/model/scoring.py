@@ -1,0 +1,129 @@
+"""P(Yes) for any records, from a base model and its adapter loaded once.
+
+Takes encoded records (`prompt`), lays them out in batches (`batching`) and gives `answers`, in the
+order of the records. No gradient is kept and no logit is computed that is not read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from likely.encoding.batches import Batch, Budget, Layout, collate, plan_batches
+from likely.encoding.prompt import EncodedRecord
+from likely.model.adapter import base_model
+from likely.model.answers import Answers
+from likely.model.base import device_of
+from likely.model.forward import answer_logits
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+Progress = Callable[[int, int], None]
+"""Called after every forward pass with the records scored so far and all of them."""
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """How records are laid out and read.
+
+    Attributes:
+        layout: `tree`, `packed` or `padded`.
+        budget: limits of one forward pass.
+        first_tokens: first token of the positive and of the negative label.
+    """
+
+    layout: Layout
+    budget: Budget
+    first_tokens: tuple[int, int]
+
+
+def score(
+    model: torch.nn.Module,
+    inner: "PreTrainedModel",
+    encoded: Sequence[EncodedRecord],
+    plan: ScoringPlan,
+    on_progress: Progress | None = None,
+) -> Answers:
+    """Return what a model answers to every record.
+
+    Args:
+        model: what to call, left in the mode (training or not) it is found in.
+        inner: the same model unwrapped.
+        encoded: records in any order.
+        plan: layout and limits.
+        on_progress: told after every forward pass.
+    """
+    was_training = model.training
+    model.eval()
+    columns = np.zeros((5, len(encoded)))
+    done = 0
+    with torch.inference_mode():
+        for rows in plan_batches(encoded, plan.layout, plan.budget):
+            batch = collate(encoded, rows, plan.layout).to(device_of(model))
+            read = read_answers(answer_logits(model, batch, inner), batch, plan.first_tokens)
+            columns[:, batch.records.cpu().numpy()] = read.cpu().numpy()
+            done += len(batch.records)
+            if on_progress:
+                on_progress(done, len(encoded))
+    model.train(was_training)
+    p_yes, says_yes, says_no, label_mass, loss = columns
+    liked = np.array([record.liked for record in encoded], dtype=bool)
+    return Answers(liked, p_yes, says_yes > 0, says_no > 0, label_mass, loss)
+
+
+def read_answers(logits: torch.Tensor, batch: Batch, first_tokens: tuple[int, int]) -> torch.Tensor:
+    """Reduce logits to five numbers a record, on the device, so that little has to be copied.
+
+    Args:
+        logits: [answers, vocabulary].
+        batch: where the logits come from.
+        first_tokens: first token of the positive and of the negative label.
+
+    Returns:
+        float64 [5, records]: p_yes, says_yes, says_no, label_mass and loss of `answers.Answers`.
+    """
+    logits = logits.float()
+    first = logits[batch.first_answers]
+    labels = first[:, list(first_tokens)]
+    likeliest = first.argmax(dim=-1)
+    token_losses = torch.nn.functional.cross_entropy(logits, batch.targets, reduction="none")
+    owner = torch.zeros_like(batch.targets)
+    owner[batch.first_answers[1:]] = 1
+    owner = owner.cumsum(0)
+    losses = torch.zeros(len(batch.records), device=logits.device).index_add(0, owner, token_losses)
+    losses = losses / owner.bincount(minlength=len(batch.records))
+    return torch.stack(
+        [
+            labels.softmax(dim=-1)[:, 0].double(),
+            (likeliest == first_tokens[0]).double(),
+            (likeliest == first_tokens[1]).double(),
+            (labels.logsumexp(dim=-1) - first.logsumexp(dim=-1)).exp().double(),
+            losses.double(),
+        ]
+    )
+
+
+def score_base_and_adapter(
+    adapted: "PeftModel",
+    encoded: Sequence[EncodedRecord],
+    plan: ScoringPlan,
+    on_progress: Progress | None = None,
+) -> tuple[Answers, Answers]:
+    """Return the answers of the base model and of the adapter, by switching the adapter off and on."""
+    inner = base_model(adapted)
+
+    def first_half(done: int, total: int) -> None:
+        if on_progress:
+            on_progress(done, 2 * total)
+
+    def second_half(done: int, total: int) -> None:
+        if on_progress:
+            on_progress(total + done, 2 * total)
+
+    with adapted.disable_adapter():
+        base = score(adapted, inner, encoded, plan, first_half)
+    return base, score(adapted, inner, encoded, plan, second_half)

@@ -1,0 +1,73 @@
+"""A run's configuration in transformers' terms."""
+
+import math
+import os
+from typing import Any
+
+from likely.config.run_config import RunConfig
+from likely.model.base import choose_precision
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks and logs for all; torchrun numbers them in RANK, and a lone one has no number."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def count_devices() -> int:
+    """Return how many processes train together; torchrun says it in WORLD_SIZE, and a lone one is not told."""
+    return max(int(os.environ.get("WORLD_SIZE", "1")), 1)
+
+
+def training_arguments(config: RunConfig, records: int, device: str) -> Any:
+    """Return transformers' TrainingArguments for a run.
+
+    An element of our data loader is a whole optimizer step, so transformers is told of
+    `batch x accumulation` records a step and no accumulation.
+    """
+    import torch
+    from transformers import TrainingArguments
+
+    step_size = config.step_size
+    steps = math.ceil(math.ceil(records / (step_size * count_devices())) * config.num_train_epochs)
+    if config.max_steps > 0:
+        steps = config.max_steps
+    precision = choose_precision(config.dtype, config.quantization_bit)
+    evaluates = config.eval_strategy != "no"
+    return TrainingArguments(
+        output_dir=config.output_dir,
+        per_device_train_batch_size=step_size,
+        gradient_accumulation_steps=1,
+        per_device_eval_batch_size=config.per_device_eval_batch_size,
+        num_train_epochs=config.num_train_epochs,
+        max_steps=config.max_steps,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        adam_beta1=config.adam_beta1,
+        adam_beta2=config.adam_beta2,
+        adam_epsilon=config.adam_epsilon,
+        max_grad_norm=config.max_grad_norm,
+        optim="adamw_torch",
+        lr_scheduler_type=config.lr_scheduler_type,
+        warmup_steps=math.ceil(config.warmup_ratio * steps),
+        bf16=device == "cuda" and precision.dtype == "bfloat16",
+        fp16=device == "cuda" and precision.dtype == "float16",
+        use_cpu=not torch.cuda.is_available(),
+        gradient_checkpointing=config.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
+        eval_strategy=config.eval_strategy,
+        eval_steps=config.eval_steps,
+        save_strategy=config.eval_strategy if evaluates else "steps",
+        save_steps=config.save_steps,
+        save_total_limit=config.save_total_limit,
+        load_best_model_at_end=evaluates,
+        metric_for_best_model=config.metric_for_best_model if evaluates else None,
+        greater_is_better=config.greater_is_better if evaluates else None,
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=config.logging_steps,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        seed=config.seed,
+        data_seed=config.seed,
+        remove_unused_columns=False,
+    )

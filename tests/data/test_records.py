@@ -1,0 +1,155 @@
+"""Foreign files work as they are, and a wrong one is named by file, row and key."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from likely.data.dataset_info import Columns, find_data
+from likely.data.records import Labels, read_records, write_records
+from likely.errors import LikelyError
+
+TALLREC = {
+    "instruction": "Given the user's preference and unpreference, identify whether the user will like the movie.",
+    "input": 'User Preference: "Heat (1995)"\nUser Unpreference: "Jaws (1975)"\nWill the user like "Alien (1979)"?',
+    "output": "Yes.",
+}
+
+
+def saved(tmp_path, content, name="data.json"):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_a_file_in_tallrecs_format_is_read_unmodified(tmp_path):
+    (record,) = read_records(saved(tmp_path, [TALLREC]), Labels())
+    assert (record.instruction, record.input, record.output) == (TALLREC["instruction"], TALLREC["input"], "Yes")
+
+
+@given(
+    label=st.sampled_from(["Yes", "No"]),
+    case=st.sampled_from([str.lower, str.upper, str.title]),
+    quote=st.sampled_from(["", '"', "'"]),
+    end=st.sampled_from(["", ".", "!", " ", "\n"]),
+)
+def test_a_label_is_known_in_any_spelling(tmp_path_factory, label, case, quote, end):
+    path = saved(tmp_path_factory.mktemp("l"), [{"instruction": "?", "output": f" {quote}{case(label)}{end}{quote}"}])
+    assert read_records(path, Labels())[0].output == label
+
+
+def test_json_lines_are_read_too(tmp_path):
+    path = saved(tmp_path, "\n".join(json.dumps({**TALLREC, "user_id": n}) for n in range(3)) + "\n", "data.jsonl")
+    assert [record.user_id for record in read_records(path, Labels())] == ["0", "1", "2"]
+
+
+def test_extra_keys_are_kept(tmp_path):
+    (record,) = read_records(saved(tmp_path, [{**TALLREC, "item_id": 7, "history_likes": 3}]), Labels())
+    assert record.item_id == "7"
+    assert record.extra == {"history_likes": 3}
+
+
+def test_sharegpt_turns_become_question_history_and_answer(tmp_path):
+    turns = [("system", "Be brief."), ("human", "Alien?"), ("gpt", "No"), ("human", "Heat?"), ("gpt", "yes.")]
+    rows = [{"conversations": [{"from": role, "value": text} for role, text in turns], "user_id": 4}]
+    (record,) = read_records(saved(tmp_path, rows), Labels(), Columns("sharegpt"))
+    assert (record.instruction, record.output, record.system) == ("Heat?", "Yes", "Be brief.")
+    assert record.history == (("Alien?", "No"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "is empty"),
+        ("[]", "holds no records"),
+        ('[{"instruction": "a", "outp', r"not complete JSON \(line 1, column"),
+        (b"\x80\x04\x95binary", "not UTF-8"),
+        ('"words"', "holds a str"),
+        ([["a"]], r"data.json, row 1: a list where an object"),
+        ([TALLREC, {"instruction": "a"}], r"row 2: the key 'output' is missing"),
+        ([{"Instruction": "a", "output": "Yes"}], r"row 1: the key 'instruction' is missing \(is it 'Instruction'\?\)"),
+        ([{"instruction": 5, "output": "Yes"}], r"row 1, key 'instruction': '5' is not text"),
+        ([TALLREC, {**TALLREC, "output": "Maybe"}], r"row 2, key 'output': 'Maybe' is neither Yes or No"),
+        ([{**TALLREC, "history": "x"}], r"row 1, key 'history'"),
+        ('{"instruction": "a", "output": "Yes"}\n{broken', "its line 2 is not a JSON object"),
+    ],
+)
+def test_a_wrong_file_is_named_by_row_and_key(tmp_path, content, complaint):
+    with pytest.raises(LikelyError, match=complaint):
+        read_records(saved(tmp_path, content), Labels())
+
+
+@pytest.mark.parametrize("turns", [[], [{"from": "gpt", "value": "Yes"}], [{"from": "human"}], "text"])
+def test_wrong_conversations_are_named(tmp_path, turns):
+    with pytest.raises(LikelyError, match="row 1"):
+        read_records(saved(tmp_path, [{"conversations": turns}]), Labels(), Columns("sharegpt"))
+
+
+def test_a_data_set_is_found_by_its_name(tmp_path):
+    saved(
+        tmp_path,
+        {"films": {"file_name": "a.json", "file_name_eval": "b.json", "columns": {"response": "answer"}}},
+        "dataset_info.json",
+    )
+    for name in ("a.json", "b.json"):
+        saved(tmp_path, [{"instruction": "?", "answer": "No"}], name)
+    files = find_data(tmp_path, "films")
+    assert (files.train, files.eval, files.test) == (tmp_path / "a.json", tmp_path / "b.json", None)
+    assert read_records(files.train, Labels(), files.columns)[0].output == "No"
+    assert find_data(tmp_path, "films", eval_file=str(tmp_path / "a.json")).eval == tmp_path / "a.json"
+
+
+@pytest.mark.parametrize(
+    ("registry", "dataset", "complaint"),
+    [
+        ({"films": {"file_name": "a.json"}}, "film", "did you mean films?"),
+        (
+            {"films": {"file_name": "missing.json"}},
+            "films",
+            "make it with: python finetune/scripts/prepare_movielens.py",
+        ),
+        ({"films": {}}, "films", "file_name is missing"),
+        ({"films": {"file_name": "a.json", "columns": {"respons": "x"}}}, "films", "'respons'"),
+        ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "alpaca or sharegpt"),
+        ("not json", "films", "is not JSON"),
+        (["films"], "films", "has to be an object"),
+    ],
+)
+def test_a_wrong_registry_is_explained(tmp_path, registry, dataset, complaint):
+    saved(tmp_path, registry, "dataset_info.json")
+    with pytest.raises(LikelyError, match=complaint):
+        find_data(tmp_path, dataset)
+
+
+def test_without_a_registry_the_files_can_be_named(tmp_path):
+    with pytest.raises(LikelyError, match="does not exist; set dataset_dir"):
+        find_data(tmp_path, "films")
+    path = saved(tmp_path, [TALLREC])
+    assert find_data(tmp_path, "films", train_file=str(path)).train == path
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.jsonl"])
+def test_what_is_written_is_read_back(tmp_path, name):
+    rows = [{**TALLREC, "item_id": n, "input": "Amélie | “quoted”"} for n in range(3)]
+    assert write_records(tmp_path / name, iter(rows)) == 3
+    assert [record.item_id for record in read_records(tmp_path / name, Labels())] == ["0", "1", "2"]
+    assert (tmp_path / name).read_text(encoding="utf-8").count("\n") >= 3
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "rows.json"
+    write_records(path, [TALLREC])
+    before = path.read_bytes()
+
+    def broken():
+        yield TALLREC
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_records(path, broken())
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,130 @@
+"""One renderer for everything: what the model reads is the tokenizer's own template, shortened only in its history."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from likely.data.records import Labels, Record
+from likely.encoding.prompt import PromptBuilder, lines
+from likely.errors import LikelyError
+from support import make_record
+
+
+@pytest.fixture(scope="session")
+def qwen(shared_dir):
+    from likely.model.base import load_tokenizer
+
+    return PromptBuilder(load_tokenizer(str(shared_dir / "qwen3-0.6b")), Labels(), 1024)
+
+
+def whole_text_ids(builder, record):
+    """The prompt tokenised in one piece, by the tokenizer and its template alone."""
+    turns = [{"role": "user", "content": f"{record.instruction}\n{record.input}"}]
+    text = builder.tokenizer.apply_chat_template(
+        turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    return builder.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_a_prompt_is_the_templates_own_rendering(builder, records):
+    for record in records:
+        assert builder.encode(record).input_ids.tolist() == whole_text_ids(builder, record)
+
+
+def test_qwen_prompts_are_the_templates_own_rendering_without_thinking(qwen, records):
+    for record in records:
+        assert qwen.encode(record).input_ids.tolist() == whole_text_ids(qwen, record)
+    assert qwen.render(records[0]).endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+
+
+def test_qwen_labels_are_one_token_each(qwen):
+    assert (qwen.positive_ids, qwen.negative_ids) == ((9454,), (2753,))
+
+
+@given(text=st.text(st.sampled_from("ab é世.,:|-\n \t'4<>"), max_size=60))
+@settings(max_examples=150, deadline=None)
+def test_lines_tokenised_one_by_one_are_the_whole_text(qwen, text):
+    joined = [token for line in lines(text) for token in qwen.tokenizer(line)["input_ids"]]
+    assert joined == qwen.tokenizer(text)["input_ids"]
+
+
+def test_the_answer_is_predicted_by_the_last_token_of_the_prompt(builder, records):
+    encoded = builder.encode(records[0])
+    assert encoded.answer_positions.tolist() == [len(encoded.input_ids) - 1]
+    assert encoded.liked == (records[0].output == "Yes")
+
+
+def test_a_label_of_several_tokens_keeps_all_but_its_last_in_the_input(builder, records):
+    labels = Labels("Liked it", "Hated it")
+    several = PromptBuilder(builder.tokenizer, labels, 512)
+    encoded = several.encode(replace(records[0], output="Liked it"))
+    assert len(encoded.answer) > 1
+    both = np.concatenate([encoded.input_ids, encoded.answer[-1:]])
+    assert builder.tokenizer.decode(both).endswith("assistant\nLiked it")
+
+
+@given(room=st.integers(60, 400))
+@settings(max_examples=40, deadline=None)
+def test_an_over_long_record_loses_its_oldest_history_lines_only(builder, room):
+    record = make_record(user=1, history=14)
+    short = PromptBuilder(builder.tokenizer, Labels(), room)
+    kept = [line for line in record.input.split("\n") if line.startswith("- ")]
+    try:
+        encoded = short.encode(record)
+    except LikelyError:
+        bare = replace(record, input=record.input.replace("\n".join(kept) + "\n", ""))
+        assert len(builder.encode(bare).input_ids) + 1 > room
+        return
+    assert len(encoded.input_ids) + 1 <= room
+    shortened = "\n".join(line for line in record.input.split("\n") if line not in kept[: encoded.dropped_lines])
+    expected = builder.encode(replace(record, input=shortened))
+    assert encoded.input_ids.tolist() == expected.input_ids.tolist()
+    if encoded.dropped_lines:  # one line fewer would have been too few
+        one_more = "\n".join(line for line in record.input.split("\n") if line not in kept[: encoded.dropped_lines - 1])
+        assert len(builder.encode(replace(record, input=one_more)).input_ids) + 1 > room
+
+
+def test_a_question_that_cannot_fit_is_an_error_that_says_what_would(builder, records):
+    with pytest.raises(LikelyError, match=r"cutoff_len 20 is too small.*at least \d+"):
+        PromptBuilder(builder.tokenizer, Labels(), 20).encode(records[0])
+
+
+def test_bullets_of_the_instruction_are_never_dropped(builder):
+    rules = "Rules:\n- answer Yes or No\n- nothing else"
+    record = replace(make_record(1, 10), instruction=rules)
+    short = PromptBuilder(builder.tokenizer, Labels(), 120).encode(record)
+    assert short.dropped_lines
+    assert rules in builder.tokenizer.decode(short.input_ids)
+
+
+def test_system_prompt_and_earlier_turns_come_first(builder):
+    record = Record("Will they?", "Candidate: Heat", "Yes", system="Be brief.", history=(("And Alien?", "No"),))
+    text = builder.render(record)
+    assert text.index("Be brief.") < text.index("And Alien?") < text.index("No<|im_end|>") < text.index("Will they?")
+    assert builder.tokenizer.decode(builder.encode(record).input_ids) == text
+
+
+def test_labels_that_begin_alike_are_refused(builder):
+    with pytest.raises(LikelyError, match="same token"):
+        PromptBuilder(builder.tokenizer, Labels("Yes sir", "Yes no"), 512)
+
+
+def test_a_tokenizer_without_a_chat_template_is_refused(tiny_base):
+    from likely.model.base import load_tokenizer
+
+    tokenizer = load_tokenizer(str(tiny_base))
+    tokenizer.chat_template = None
+    with pytest.raises(LikelyError, match="no chat template"):
+        PromptBuilder(tokenizer, Labels(), 512)
+
+
+def test_a_template_that_treats_a_finished_answer_differently_is_refused(tiny_base):
+    from likely.model.base import load_tokenizer
+
+    tokenizer = load_tokenizer(str(tiny_base))
+    tokenizer.chat_template = tokenizer.chat_template.replace("assistant\n{%", "assistant\nThinking...\n{%")
+    with pytest.raises(LikelyError, match="differently"):
+        PromptBuilder(tokenizer, Labels(), 512)

@@ -1,0 +1,96 @@
+"""What stands in a record's words is read back as numbers, and no training row sees its own answer in them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from likely.data.records import Labels, Record
+from likely.data.wording import show_movie, show_question, show_rated
+from likely.errors import LikelyError
+from likely.evaluation.features import (
+    FEATURES,
+    count_likes,
+    feature_matrix,
+    has_history_counts,
+    like_rates,
+    likes_of,
+    logit,
+    rating_counts,
+    sigmoid,
+)
+
+TITLES = st.sampled_from(
+    ["Heat", "2001: A Space Odyssey", "Candidate: the film", "Cosmos | rated 1", "(500) Days", "1984"]
+)
+MOVIES = st.tuples(TITLES, st.none() | st.integers(1900, 2030), st.lists(st.sampled_from(["Drama", "Sci-Fi"])))
+HALF_STARS = st.integers(1, 10).map(lambda half: half / 2)
+PAIRS = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), min_size=1, max_size=30)
+COUNTS = count_likes(["a", "a", "b"], np.array([True, False, True]))
+
+
+def record(text, item="a", output="Yes", likes=1, length=2):
+    return Record("Liked?", text, output, item_id=item, extra={"history_likes": likes, "history_length": length})
+
+
+def features_of(one):
+    return dict(zip(FEATURES, feature_matrix([one], COUNTS)[0], strict=True))
+
+
+@given(
+    st.lists(st.tuples(MOVIES, HALF_STARS), min_size=1, max_size=8), MOVIES, st.sampled_from(["", "Others liked it."])
+)
+def test_ratings_and_year_are_read_back_from_the_words_of_a_record(history, candidate, hint):
+    lines = [show_rated(show_movie(*movie), rating) for movie, rating in history]
+    read = features_of(record(show_question(lines, show_movie(*candidate), hint)))
+    ratings = [rating for _, rating in history]
+    assert read["mean rating of the history"] == pytest.approx(np.mean(ratings))
+    assert read["standard deviation of the history's ratings"] == pytest.approx(np.std(ratings))
+    assert read["last rating of the history"] == ratings[-1]
+    assert read["length of the history"] == len(ratings)
+    assert read["fraction of the history liked"] == 0.5
+    if candidate[1] is None:
+        assert np.isnan(read["release year of the candidate"])
+    else:
+        assert read["release year of the candidate"] == candidate[1]
+
+
+def test_foreign_words_leave_what_they_do_not_say_unknown():
+    read = features_of(record("She saw Heat (1995) and liked it. What of Ronin (1998)?"))
+    assert read["length of the history"] == 0
+    assert all(np.isnan(read[name]) for name in FEATURES if "rating of" in name or "year" in name)
+
+
+@given(PAIRS)
+def test_leaving_a_row_out_is_counting_without_it(pairs):
+    keys, liked = [key for key, _ in pairs], np.array([like for _, like in pairs])
+    counts = count_likes(keys, liked)
+    rates, ratings = like_rates(counts, keys, own=liked), rating_counts(counts, keys, leave_one_out=True)
+    for place, key in enumerate(keys):
+        others = [like for row, (other, like) in enumerate(pairs) if other == key and row != place]
+        assert ratings[place] == len(others)
+        assert rates[place] == pytest.approx((sum(others) + 5 * liked.mean()) / (len(others) + 5))
+
+
+def test_item_columns_of_training_rows_leave_the_row_out():
+    train = [record("", "a"), record("", "a", "No"), record("", "b")]
+    liked = likes_of(train, Labels())
+    inside, outside = feature_matrix(train, COUNTS, own=liked), feature_matrix(train, COUNTS)
+    assert inside[:, 1] == pytest.approx(np.log1p([1, 1, 0]))
+    assert outside[:, 1] == pytest.approx(np.log1p([2, 2, 1]))
+    assert inside[0, 0] < outside[0, 0] < inside[1, 0]
+
+
+def test_log_odds_and_back():
+    shares = np.array([0.0, 0.2, 1.0])
+    assert np.isfinite(logit(shares)).all()
+    assert sigmoid(logit(shares)) == pytest.approx(shares, abs=1e-6)
+
+
+def test_records_that_lack_something_are_an_error():
+    bare = Record("Liked?", "", "Yes", item_id="a")
+    assert not has_history_counts([record(""), bare])
+    with pytest.raises(LikelyError, match="Row 2 has no history_likes"):
+        feature_matrix([record(""), bare], COUNTS)
+    with pytest.raises(LikelyError, match="item_id"):
+        feature_matrix([record("", item=None)], COUNTS)

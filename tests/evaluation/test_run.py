@@ -1,0 +1,305 @@
+"""Everybody answers the same rows, differences are paired, and what cannot take part is left out with a reason."""
+
+import json
+import os
+import shutil
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+from sklearn.metrics import roc_auc_score
+
+from likely.cli import run
+from likely.data.records import Labels, Record, read_records, write_records
+from likely.evaluation import fusion
+from likely.evaluation.baselines import baseline_contestants
+from likely.evaluation.contest import Contestant, judge
+from likely.evaluation.fusion import WITH_RATES, why_no_fusion
+from likely.evaluation.storage import load_contest
+
+METRICS = {"accuracy", "f1", "auc", "uauc", "log_loss", "ece", "answered"}
+
+
+def records_of(likes, user="a"):
+    return [
+        Record("Liked?", "", "Yes" if like else "No", user_id=user, item_id=f"{user}{row}")
+        for row, like in enumerate(likes)
+    ]
+
+
+def contestant(name, p_yes, kind="baseline"):
+    p_yes = np.asarray(p_yes, dtype=float)
+    return Contestant(name, kind, p_yes, p_yes >= 0.5, p_yes < 0.5)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    random = np.random.default_rng(0)
+    records = [row for user in range(30) for row in records_of(random.random(12) < 0.5, f"u{user}")]
+    liked = np.array([record.output == "Yes" for record in records])
+    noise = random.random((3, len(records)))
+    entered = [
+        contestant("always Yes", np.ones(len(records))),
+        contestant("weak", 0.2 * liked + 0.8 * noise[0]),
+        contestant("strong", 0.4 * liked + 0.6 * noise[1]),
+        contestant("model", 0.6 * liked + 0.4 * noise[2], "adapter"),
+    ]
+    return records, liked, entered, judge(records, Labels(), entered)
+
+
+def test_figures_are_those_of_the_rows(judged):
+    _, liked, entered, contest = judged
+    assert [standing.contestant for standing in contest.standings] == entered
+    for standing in contest.standings:
+        assert set(standing.metrics) == METRICS
+        assert standing.metrics["auc"] == pytest.approx(roc_auc_score(liked, standing.contestant.p_yes))
+        for name in ("accuracy", "f1", "auc", "uauc"):
+            low, high = standing.intervals[name]
+            assert low <= standing.metrics[name] <= high
+
+
+def test_differences_are_to_the_best_baseline_and_never_to_a_model(judged):
+    *_, contest = judged
+    always, weak, strong, model = contest.standings
+    assert contest.best_baseline == "strong"
+    assert strong.difference is None
+    assert weak.difference[2] < 0 < model.difference[1]
+    for standing in (always, weak, model):
+        assert standing.difference[0] == pytest.approx(standing.metrics["auc"] - strong.metrics["auc"])
+        assert standing.difference[1] <= standing.difference[0] <= standing.difference[2]
+        assert standing.differences["strong"] == standing.difference
+    assert model.differences["weak"][0] == pytest.approx(model.metrics["auc"] - weak.metrics["auc"])
+    assert set(model.differences) == {"always Yes", "weak", "strong"}
+    assert set(strong.differences) == {"always Yes", "weak"}
+
+
+def test_a_contestant_equal_to_the_best_baseline_differs_by_nothing_on_every_resample(judged):
+    records, _, entered, _ = judged
+    contest = judge(records, Labels(), [*entered, contestant("copy", entered[2].p_yes, "base")])
+    assert contest.standings[-1].difference == (0, 0, 0)
+
+
+def test_the_same_seed_gives_the_same_intervals(judged):
+    records, _, entered, contest = judged
+    again, other = (judge(records, Labels(), entered, seed) for seed in (0, 1))
+    assert [s.intervals for s in again.standings] == [s.intervals for s in contest.standings]
+    assert [s.intervals for s in other.standings] != [s.intervals for s in contest.standings]
+
+
+def test_one_label_or_one_user_leaves_unknown_what_it_cannot_tell():
+    likes = records_of([True, True])
+    one_label = judge(likes, Labels(), [contestant("always Yes", [1, 1]), contestant("half", [0.5, 0.4])])
+    assert np.isnan(one_label.standings[0].metrics["auc"])
+    assert np.isnan(one_label.standings[1].difference).all()
+    one_user = judge(records_of([True, False]), Labels(), [contestant("right", [0.9, 0.1])])
+    assert one_user.standings[0].metrics["auc"] == 1
+    assert np.isnan(list(one_user.standings[0].intervals.values())).all()
+
+
+def test_rows_without_users_are_users_of_their_own():
+    records = [replace(record, user_id=None) for record in records_of([True, False, True])]
+    contest = judge(records, Labels(), [contestant("always Yes", np.ones(3))])
+    assert contest.users == ["row 1", "row 2", "row 3"]
+    assert np.isnan(contest.standings[0].metrics["uauc"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, None),
+        ({"tuned": []}, "eval records with both labels"),
+        ({"tuned": records_of([True, True], "b")}, "eval records with both labels"),
+        ({"train": records_of([False], "c")}, "training records with both labels"),
+        ({"rows": [replace(record, item_id=None) for record in records_of([True])]}, "item_id and user_id"),
+        ({"tuned": records_of([True, False], "a")}, "among the rows"),
+    ],
+)
+def test_a_fusion_is_never_fitted_on_the_rows_it_answers_nor_on_nothing(change, words):
+    parts = {"train": [True, False], "tuned": [True, False], "rows": [True, False]}
+    parts = {name: records_of(likes, user) for (name, likes), user in zip(parts.items(), "cba", strict=True)}
+    reason = why_no_fusion(**{**parts, **change}, labels=Labels())
+    assert reason is None if words is None else words in reason
+
+
+def test_fusions_add_to_the_adapter_what_is_known_and_never_see_a_row(monkeypatch):
+    """An adapter that sees one half of the truth and a baseline that sees the other are better together."""
+    random = np.random.default_rng(1)
+    train, tuned, rows = ([r for user in range(40) for r in records_of(random.random(20) < 0.5, f"{split}{user}")]
+                          for split in ("train", "eval", "test"))  # fmt: skip
+
+    def halves(records):
+        liked = np.array([record.output == "Yes" for record in records])
+        return [np.clip(0.5 + 0.2 * (2 * liked - 1) + random.normal(0, 0.2, len(liked)), 0.01, 0.99) for _ in range(2)]
+
+    (adapter_eval, known_eval), (adapter_rows, known_rows) = halves(tuned), halves(rows)
+    weak, strong = contestant("weak", random.random(len(tuned))), contestant("strong", known_eval)
+    monkeypatch.setattr(fusion, "baseline_contestants", lambda *_: ([weak, strong], []))
+    entered = [contestant("weak", known_rows), contestant("strong", known_rows)]
+    entered.append(contestant("with the adapter", adapter_rows, "adapter"))
+    with_rates, with_best = fusion.fusions(train, tuned, rows, Labels(), adapter_eval, entered)
+    assert (with_rates.name, with_best.name) == (WITH_RATES, "adapter + strong")
+    liked = [record.output == "Yes" for record in rows]
+    alone = max(roc_auc_score(liked, known_rows), roc_auc_score(liked, adapter_rows))
+    assert roc_auc_score(liked, with_best.p_yes) > alone + 0.03
+    turned = [replace(record, output="No" if record.output == "Yes" else "Yes") for record in rows]
+    again = fusion.fusions(train, tuned, turned, Labels(), adapter_eval, entered)
+    assert [one.p_yes.tolist() for one in again] == [with_rates.p_yes.tolist(), with_best.p_yes.tolist()]
+
+
+def as_row(record, **extra):
+    return {**{key: value for key, value in vars(record).items() if key not in ("extra", "history")}, **extra}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_base, record_of):
+    """Folder of a finished run: an adapter with random weights, its configuration and prepared records."""
+    import torch
+
+    from likely.model.adapter import Lora, add_adapter
+    from likely.model.base import Precision, load_base
+
+    folder = tmp_path_factory.mktemp("evaluated")
+    histories = {"train": range(3, 7), "eval": range(7, 9), "test": range(9, 11)}
+    for split, lengths in histories.items():
+        rows = [
+            as_row(record_of(user, length), history_likes=1, history_length=length)
+            for user in range(8)
+            for length in lengths
+        ]
+        write_records(folder / f"{split}.json", rows)
+    torch.manual_seed(0)
+    adapted = add_adapter(load_base(str(tiny_base), Precision("float32", False), "sdpa"), Lora(4, 8, 0.1, ["q_proj"]))
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    adapted.save_pretrained(folder / "run")
+    values = {
+        "model_name_or_path": str(tiny_base),
+        "dataset": None,
+        **{f"{split}_file": str(folder / f"{split}.json") for split in histories},
+        "output_dir": str(folder / "run"),
+        "cutoff_len": 768,
+    }
+    (folder / "run" / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    return folder / "run"
+
+
+def test_the_command_lets_models_fusion_and_baselines_answer_the_same_rows(finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path / "new")]) == 0
+    printed = capsys.readouterr().out
+    contest = load_contest(tmp_path / "new")
+    assert [standing.contestant.kind for standing in contest.standings] == [
+        *["baseline"] * 8, "base", "adapter", "fusion", "fusion",
+    ]  # fmt: skip
+    assert len(contest.records) == 16
+    assert all(len(standing.contestant.p_yes) == 16 for standing in contest.standings)
+    base, adapter, *fusions = (standing.contestant for standing in contest.standings[-4:])
+    assert base.name.startswith("base tiny-base")
+    assert (adapter.name, fusions[0].name) == ("with the adapter", WITH_RATES)
+    assert fusions[1].name.removeprefix("adapter + ") in {standing.contestant.name for standing in contest.standings}
+    assert np.abs(base.p_yes - adapter.p_yes).max() > 1e-4
+    assert "12 contestants on 16 rows in" in printed
+    assert all(len(line) <= 80 for line in printed.splitlines() if not line.startswith("Written"))
+
+
+def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_path, capsys):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    assert run(["evaluate", "--adapter-dir", str(folder), "--max-samples", "6"]) == 0
+    page = folder / "report.html"
+    first = page.read_text(encoding="utf-8")
+    assert all(standing.contestant.name in first for standing in load_contest(folder).standings)
+    page.unlink()
+    assert run(["report", "--adapter-dir", str(folder)]) == 0
+    assert page.read_text(encoding="utf-8") == first
+
+    later = time.time() + 9999  # as if trained again since
+    os.utime(folder / "adapter_model.safetensors", (later, later))
+    assert run(["report", "--adapter-dir", str(folder)]) == 0
+    assert "boosted trees" not in page.read_text(encoding="utf-8")
+
+
+def test_without_the_base_model_all_others_say_the_same(finished, tmp_path, capsys):
+    for folder, options in (("all", []), ("some", ["--no-base"])):
+        assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path / folder), *options]) == 0
+    everybody, others = (load_contest(tmp_path / folder).standings for folder in ("all", "some"))
+    expected = [standing.contestant for standing in everybody if standing.contestant.kind != "base"]
+    assert [standing.contestant.name for standing in others] == [contestant.name for contestant in expected]
+    for standing, contestant in zip(others, expected, strict=True):
+        assert standing.contestant.p_yes == pytest.approx(contestant.p_yes)
+    assert "with the adapter" in (tmp_path / "some" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_of_nothing_says_so(tmp_path, capsys):
+    assert run(["report", "--adapter-dir", str(tmp_path)]) == 2
+    assert "holds no finished run" in capsys.readouterr().err
+
+
+def test_the_scores_are_those_of_infer(finished, tmp_path):
+    assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path)]) == 0
+    assert run(["infer", "--adapter-dir", str(finished), "--output", str(tmp_path / "scores.jsonl")]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    contest = load_contest(tmp_path)
+    for standing in contest.standings[-4:-2]:
+        kind = standing.contestant.kind
+        assert standing.contestant.p_yes == pytest.approx([line[kind]["p_yes"] for line in lines], rel=1e-5)
+
+
+def test_a_fusion_without_a_test_file_is_left_out_because_it_would_know_the_answers(finished, tmp_path, capsys):
+    arguments = ["--adapter-dir", str(finished), "--output", str(tmp_path), "test_file=none"]
+    assert run(["evaluate", *arguments]) == 0
+    assert "among the rows" in " ".join(capsys.readouterr().out.split())
+    assert "fusion" not in {standing.contestant.kind for standing in load_contest(tmp_path).standings}
+
+
+def test_baselines_alone_need_no_model(finished, tmp_path, capsys, monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError("a model was asked for")
+
+    monkeypatch.setattr("likely.evaluation.run.ask_models", refuse)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text((finished / "config.yaml").read_text())
+    assert run(["evaluate", "--baselines-only", "--config", "run.yaml", "model_name_or_path=nowhere"]) == 0
+    contest = load_contest(tmp_path / "output" / "baselines")
+    assert {standing.contestant.kind for standing in contest.standings} == {"baseline"}
+    expected, _ = baseline_contestants(_read(finished, "train"), contest.records, Labels())
+    for one, other in zip(contest.standings, expected, strict=True):
+        assert one.contestant.p_yes == pytest.approx(other.p_yes)
+
+
+def _read(finished, split):
+    return read_records(finished.parent / f"{split}.json", Labels())
+
+
+def test_baselines_alone_go_into_the_folder_of_a_run_but_never_over_its_models(finished, capsys):
+    alone = ["evaluate", "--baselines-only", "--adapter-dir", str(finished)]
+    assert run(alone) == 0
+    assert {s.contestant.kind for s in load_contest(finished).standings} == {"baseline"}
+    assert run(["evaluate", "--adapter-dir", str(finished), "--max-samples", "6"]) == 0
+    assert len(load_contest(finished).records) == 6
+    assert run(alone) == 2
+    assert "holds an evaluation of models" in capsys.readouterr().err
+    assert len(load_contest(finished).records) == 6
+
+
+def test_foreign_files_are_evaluated_with_what_they_have(finished, tmp_path, capsys):
+    """Rows of instruction, input and output and nothing else, as TALLRec has them."""
+    for split in ("train", "test"):
+        rows = [{"instruction": r.instruction, "input": r.input, "output": r.output} for r in _read(finished, split)]
+        write_records(tmp_path / f"{split}.json", rows)
+    files = [f"{split}_file={tmp_path / split}.json" for split in ("train", "test")]
+    assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path), *files]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "item like-rate is left out: it needs item_id in every record." in said
+    assert "Fusions of the adapter are left out" in said
+    assert "there is no UAUC" in said
+    kinds = [standing.contestant.kind for standing in load_contest(tmp_path).standings]
+    assert kinds == ["baseline", "base", "adapter"]
+
+
+def test_rows_that_were_trained_on_are_named(finished, tmp_path, capsys):
+    arguments = ["--adapter-dir", str(finished), "--output", str(tmp_path), "--baselines-only"]
+    assert run(["evaluate", *arguments, "--data", str(finished.parent / "train.json")]) == 0
+    assert "32 rows are training records too" in " ".join(capsys.readouterr().out.split())

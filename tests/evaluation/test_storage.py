@@ -1,0 +1,128 @@
+"""An evaluation is read back as it was, and one that is damaged or mixed with another says so."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from likely.data.records import Record
+from likely.errors import LikelyError
+from likely.evaluation.contest import Contest, Contestant, Standing
+from likely.evaluation.storage import kinds_in, load_contest, save_contest
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+FIGURE = st.floats(0, 1) | st.just(math.nan)
+SHARE = st.floats(0, 1)
+
+
+@st.composite
+def contests(draw):
+    rows = draw(st.integers(1, 4))
+    records = [
+        Record(
+            draw(TEXT),
+            draw(TEXT),
+            draw(st.sampled_from(["Yes", "No"])),
+            history=tuple(draw(st.lists(st.tuples(TEXT, TEXT), max_size=2))),
+            user_id=draw(st.none() | TEXT),
+            item_id=draw(st.none() | TEXT),
+            extra=draw(st.dictionaries(TEXT, st.integers() | TEXT, max_size=2)),
+        )
+        for _ in range(rows)
+    ]
+    standings = []
+    for place, name in enumerate(draw(st.lists(TEXT, min_size=1, max_size=3, unique=True))):
+        says_yes = np.array(draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
+        answers = np.array(draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
+        p_yes = np.array(draw(st.lists(SHARE, min_size=rows, max_size=rows)))
+        kind = "baseline" if place == 0 else draw(st.sampled_from(["base", "adapter", "fusion"]))
+        contestant = Contestant(name, kind, p_yes, says_yes & answers, ~says_yes & answers)
+        metrics = {metric: draw(FIGURE) for metric in ("auc", "uauc")}
+        difference = None if place == 0 else draw(st.tuples(FIGURE, FIGURE, FIGURE))
+        differences = {} if difference is None else {"another": difference}
+        area = {"auc": draw(st.tuples(FIGURE, FIGURE))}
+        standings.append(Standing(contestant, metrics, area, difference, differences))
+    users = [record.user_id or f"row {row}" for row, record in enumerate(records)]
+    liked = np.array([record.output == "Yes" for record in records])
+    return Contest(records, liked, users, standings, standings[0].contestant.name)
+
+
+def same(one, other):
+    """Equality that takes nan for equal to itself."""
+    return repr(one) == repr(other)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(contests())
+def test_a_contest_is_read_back_as_it_was(tmp_path, contest):
+    save_contest(tmp_path, contest)
+    read = load_contest(tmp_path)
+    assert read.records == contest.records
+    assert (read.liked == contest.liked).all()
+    assert (read.users, read.best_baseline) == (contest.users, contest.best_baseline)
+    for one, other in zip(read.standings, contest.standings, strict=True):
+        for name in ("p_yes", "says_yes", "says_no"):
+            assert (getattr(one.contestant, name) == getattr(other.contestant, name)).all()
+            assert getattr(one.contestant, name).dtype == getattr(other.contestant, name).dtype
+        assert (one.contestant.name, one.contestant.kind) == (other.contestant.name, other.contestant.kind)
+        for name in ("metrics", "intervals", "difference", "differences"):
+            assert same(getattr(one, name), getattr(other, name))
+
+
+def a_contest(p_yes=0.7):
+    contestant = Contestant("always Yes", "baseline", np.array([p_yes]), np.array([True]), np.array([False]))
+    standing = Standing(contestant, {"auc": math.nan}, {"auc": (math.nan, math.nan)}, None)
+    return Contest([Record("Liked?", "x", "Yes")], np.array([True]), ["row 1"], [standing], "always Yes")
+
+
+def test_figures_are_plain_json_without_nan(tmp_path):
+    save_contest(tmp_path, a_contest())
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    figures = json.loads((tmp_path / "evaluation.json").read_text(), parse_constant=refuse)
+    assert figures["rows"] == figures["users"] == 1
+    assert figures["standings"][0]["metrics"] == {"auc": None}
+
+
+def test_what_cannot_be_read_says_what_to_do(tmp_path):
+    with pytest.raises(LikelyError, match=r"evaluation\.json does not exist; make it with likely evaluate"):
+        load_contest(tmp_path)
+    (tmp_path / "evaluation.json").write_text('{"records": 5, "figures": {}}')
+    (tmp_path / "evaluation_rows.jsonl").write_text("")
+    with pytest.raises(LikelyError, match="another version of likely"):
+        load_contest(tmp_path)
+    (tmp_path / "evaluation.json").write_text("{")
+    with pytest.raises(LikelyError, match="damaged"):
+        load_contest(tmp_path)
+
+
+def test_rows_of_another_evaluation_are_refused(tmp_path):
+    save_contest(tmp_path, a_contest())
+    figures = (tmp_path / "evaluation.json").read_text()
+    save_contest(tmp_path, a_contest(0.8))
+    (tmp_path / "evaluation.json").write_text(figures)
+    with pytest.raises(LikelyError, match="run likely evaluate again"):
+        load_contest(tmp_path)
+
+
+def test_a_write_that_fails_leaves_the_last_evaluation(tmp_path):
+    save_contest(tmp_path, a_contest())
+    broken = a_contest(0.8)
+    broken.records[0] = Record("Liked?", "x", "Yes", extra={"not": object()})
+    with pytest.raises(TypeError):
+        save_contest(tmp_path, broken)
+    assert load_contest(tmp_path).standings[0].contestant.p_yes == [0.7]
+    assert {path.name for path in tmp_path.iterdir()} == {"evaluation.json", "evaluation_rows.jsonl"}
+
+
+def test_kinds_are_told_without_reading_the_rows(tmp_path):
+    assert kinds_in(tmp_path) == set()
+    save_contest(tmp_path, a_contest())
+    assert kinds_in(tmp_path) == {"baseline"}
+    (tmp_path / "evaluation.json").write_text("{")
+    assert kinds_in(tmp_path) == set()

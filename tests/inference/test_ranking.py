@@ -1,0 +1,319 @@
+"""A ranking is what one record after another would give, asked in the words of training, at the cost of a tree."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from likely.cli import run
+from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
+from likely.data.movielens import MovieLens
+from likely.data.protocol import Protocol
+from likely.data.records import write_records
+from likely.data.timelines import build_timelines, make_rows, window_start
+from likely.encoding.batches import Budget
+from likely.errors import LikelyError
+from likely.inference import ranking
+from likely.inference.loaded_run import config_of
+from likely.inference.movies import Movie, RatedMovie, read_candidates, read_history
+from likely.inference.ranking import Scorer, cheapest_row
+
+HISTORY = [
+    {"title": "Heat", "year": 1995, "genres": ["Action", "Crime"], "rating": 4.5},
+    {"title": "Cosmos", "rating": 2},
+    {"title": "Alien", "year": 1979, "genres": "Horror|Sci-Fi", "rating": 5},
+]
+CANDIDATES = [
+    {"title": "Ronin", "year": 1998, "genres": ["Action", "Crime"], "tmdb": 8195, "shelf": {"row": "B"}},
+    {"title": "Babe", "genres": "Children, Comedy"},
+    {"title": "Gattaca", "year": 1997},
+]
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory, tiny_base, records):
+    """Folder of a finished run, made through the command line; its weights then drawn so that scores lie apart."""
+    folder = tmp_path_factory.mktemp("ranking")
+    rows = [{"instruction": r.instruction, "input": r.input, "output": r.output} for r in records]
+    write_records(folder / "train.json", rows)
+    values = {
+        "model_name_or_path": str(tiny_base),
+        "dataset": None,
+        "train_file": str(folder / "train.json"),
+        "output_dir": str(folder / "run"),
+        "cutoff_len": 768,
+        "max_steps": 2,
+        "eval_strategy": "no",
+        "lora_rank": 4,
+        "lora_alpha": 8,
+    }
+    (folder / "run.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    assert run(["train", "--config", str(folder / "run.yaml")]) == 0
+    path = folder / "run" / "adapter_model.safetensors"
+    draw = torch.Generator().manual_seed(0)
+    weights = {name: torch.randn(weight.shape, generator=draw) * 0.2 for name, weight in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt"})
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def scorer(adapter):
+    return Scorer.load(adapter)
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    """Fail the test if a model is loaded."""
+
+    def refuse(*arguments):
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(ranking, "load_adapted", refuse)
+
+
+def some_movies(count, seed=0):
+    draw = np.random.default_rng(seed)
+    words = ["River", "The Empire", "Garden", "The Machine", "Letter", "Harbour of Glass"]
+    return [
+        Movie(f"{draw.choice(words)} {number}", int(draw.integers(1930, 2020)), ["Drama", "War"][: draw.integers(3)])
+        for number in range(count)
+    ]
+
+
+def some_history(count):
+    return [RatedMovie(movie, 0.5 + place % 10 / 2) for place, movie in enumerate(some_movies(count, seed=1))]
+
+
+def alone(scorer, record):
+    """P(Yes) of one record, with transformers' own causal mask."""
+    ids = torch.from_numpy(scorer.builder.encode(record).input_ids).long()[None]
+    with torch.no_grad():
+        logits = scorer.model(input_ids=ids).logits[0, -1]
+    return logits[[scorer.builder.positive_ids[0], scorer.builder.negative_ids[0]]].softmax(-1)[0].item()
+
+
+@pytest.mark.parametrize("length", [1, 12, 60], ids=["one movie", "a history", "more than fits"])
+def test_a_ranking_is_what_one_record_after_another_gives(scorer, length):
+    history, candidates = some_history(length), some_movies(12)
+    records = scorer.records_of(history, candidates)
+    assert (length == 60) == any(record.dropped_lines for record in scorer.builder.encode_all(records))
+    titles = [movie.title for movie in candidates]
+    expected = dict(zip(titles, (alone(scorer, record) for record in records), strict=True))
+    assert max(expected.values()) - min(expected.values()) > 1e-3
+    longest = max(len(record.input_ids) for record in scorer.builder.encode_all(records))
+    for tokens in (longest + 60, 100_000):  # a few candidates a row, all in one row
+        limited = replace(scorer, budget=Budget(tokens, scorer.budget.attention_share))
+        ranked = limited.rank(history, candidates)
+        assert {one.candidate.title: one.p_yes for one in ranked} == pytest.approx(expected, rel=1e-5)
+        assert [one.candidate.title for one in ranked] == sorted(titles, key=expected.__getitem__, reverse=True)
+
+
+@pytest.mark.parametrize("hints", [False, True])
+def test_the_question_is_the_one_of_the_training_records(scorer, hints):
+    """Every row that `timelines` writes of a user comes out of the same history and candidate here."""
+    scorer = replace(scorer, hints=hints)
+    # With hints the whole of the timeline is shown: a ranking knows no more of the user than its history.
+    protocol = Protocol(warmup=3, history_length=30 if hints else 4, hints=hints)
+    movies = some_movies(30)
+    ratings = [(1, place, 0.5 + place % 10 / 2, 100 + place) for place in range(len(movies))]
+    ratings += [(2, place, 0.5 + place % 7 / 2, 50 + place) for place in range(len(movies))]
+    types = {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
+    table = {name: [getattr(movie, name) for movie in movies] for name in ("title", "year", "genres")}
+    data = MovieLens(
+        "invented",
+        pl.DataFrame(ratings, schema=types, orient="row"),
+        pl.DataFrame({"movie_id": range(len(movies)), **table}, schema_overrides={"movie_id": pl.Int32}),
+    )
+    timeline = count_earlier_ratings(build_timelines(data.ratings, protocol), protocol.like_threshold)
+    timeline = add_tastes(timeline, data.movies, protocol.like_threshold, rating_deviations(timeline))
+    names = ["earlier_likes", "earlier_ratings", "liked_of_similar"]
+    told = {row[:2]: row[2:] for row in timeline.fill_nan(None).select("user_id", "movie_id", *names).iter_rows()}
+    rows = [row for split in ("train", "eval", "test") for row in make_rows(timeline, data.movies, split, protocol)]
+    rows = [row for row in rows if row["user_id"] == 1]
+    assert len(rows) == len(movies) - protocol.warmup
+    for row in rows:
+        here = row["item_id"]
+        window = range(window_start(here, protocol), here)
+        candidate = replace(movies[here], **dict(zip(names, told[1, here], strict=True)))
+        (record,) = scorer.records_of([RatedMovie(movies[place], ratings[place][2]) for place in window], [candidate])
+        assert (record.instruction, record.input) == (row["instruction"], row["input"])
+
+
+def test_the_threshold_is_the_one_that_is_asked_for(adapter):
+    assert "rate it 3.5 or higher" in Scorer.load(str(adapter), like_threshold=3.5).instruction
+    with pytest.raises(LikelyError, match="like_threshold is 9"):
+        Scorer.load(adapter, like_threshold=9)
+
+
+def test_equal_candidates_keep_their_order(scorer):
+    movies = some_movies(4)
+    twice = [replace(movie, extra={"copy": copy}) for copy in range(2) for movie in movies]
+    ranked = scorer.rank(some_history(5), twice)
+    assert [one.candidate.extra["copy"] for one in ranked] == [0, 1] * 4
+    assert len({one.candidate.title for one in ranked[::2]}) == 4
+
+
+def test_top_is_the_beginning_of_the_whole_ranking(scorer):
+    history, movies = some_history(5), some_movies(9)
+    everything = scorer.rank(history, movies)
+    assert [one.candidate for one in scorer.rank(history, movies, top=4)] == [one.candidate for one in everything[:4]]
+    assert len(scorer.rank(history, movies, top=100)) == 9
+
+
+@pytest.mark.parametrize(
+    ("history", "candidates", "top", "words"),
+    [
+        ([], some_movies(1), None, "history is empty"),
+        (some_history(1), [], None, "no candidates"),
+        (some_history(1), some_movies(1), 0, "top is 0"),
+    ],
+)
+def test_nothing_to_rank_is_said(scorer, history, candidates, top, words):
+    with pytest.raises(LikelyError, match=words):
+        scorer.rank(history, candidates, top)
+
+
+def test_the_history_is_computed_once_for_many_candidates(scorer):
+    computed = []
+    embedding = scorer.model.get_input_embeddings()
+    hook = embedding.register_forward_hook(lambda module, inputs, output: computed.append(inputs[0].numel()))
+    history, movies = some_history(20), some_movies(40)
+    scorer.rank(history, movies)
+    hook.remove()
+    lengths = [len(record.input_ids) for record in scorer.builder.encode_all(scorer.records_of(history, movies))]
+    assert sum(computed) < sum(lengths) / 4
+
+
+def test_progress_counts_to_the_end(scorer):
+    seen = []
+    one_a_row = replace(scorer, budget=Budget(1))
+    one_a_row.rank(some_history(2), some_movies(5), on_progress=lambda *count: seen.append(count))
+    assert seen == [(done, 5) for done in range(1, 6)]
+
+
+@given(st.integers(20, 4000), st.floats(1e-5, 1e-2))
+def test_no_other_row_is_cheaper(history, share):
+    def cost(width):
+        return width * (1 + share * width) / (width - history)
+
+    best = cheapest_row(history, share)
+    others = np.arange(history + 1, 4 * best)
+    assert cost(best) <= (1 + 1e-9) * cost(others).min() + 1e-4 * cost(best)
+
+
+def test_an_adapter_trained_with_flash_attention_ranks_too(adapter, scorer, tmp_path):
+    """FlashAttention has no tree masks; another attention gives the same scores."""
+    copy = shutil.copytree(adapter, tmp_path / "run")
+    values = config_of(adapter, None).model_dump(mode="json")
+    values |= {"flash_attn": "flash_attention_2", "batching": "packed"}
+    (copy / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    history, movies = some_history(3), some_movies(3)
+    assert Scorer.load(copy).rank(history, movies) == scorer.rank(history, movies)
+
+
+def written(folder, history=HISTORY, candidates=CANDIDATES):
+    """Write the two files and return the command that ranks them."""
+    arguments = ["score"]
+    for name, rows in (("history", history), ("candidates", candidates)):
+        path = folder / f"{name}.json"
+        if rows is not None:
+            path.write_bytes(rows if isinstance(rows, bytes) else json.dumps(rows).encode())
+        arguments += [f"--{name}", str(path)]
+    return arguments
+
+
+def test_files_give_the_movies_that_training_would_name(tmp_path):
+    written(
+        tmp_path,
+        [{"title": "Matrix, The (1999)", "genres": "Action| Sci-Fi ", "rating": 4}],
+        [{"title": " Babe ", "genres": "(no genres listed)", "year": None, "rating": "PG"}],
+    )
+    assert read_history(tmp_path / "history.json") == [RatedMovie(Movie("The Matrix", 1999, ("Action", "Sci-Fi")), 4)]
+    (babe,) = read_candidates(tmp_path / "candidates.json")
+    assert babe == Movie("Babe")
+    assert babe.extra == {"rating": "PG"}
+
+
+def test_the_command_shows_the_best_and_writes_all(adapter, scorer, tmp_path, capsys):
+    output = tmp_path / "ranked.jsonl"
+    arguments = [*written(tmp_path), "--adapter-dir", str(adapter), "--top", "2", "--output", str(output)]
+    assert run(arguments) == 0
+    ranked = scorer.rank(read_history(tmp_path / "history.json"), read_candidates(tmp_path / "candidates.json"))
+    shown = capsys.readouterr().out
+    assert [one.candidate.title in shown for one in ranked] == [True, True, False]
+    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert [line["rank"] for line in lines] == [1, 2, 3]
+    assert [line["title"] for line in lines] == [one.candidate.title for one in ranked]
+    assert [line["p_yes"] for line in lines] == pytest.approx([one.p_yes for one in ranked], rel=1e-6)
+    (ronin,) = (line for line in lines if line["title"] == "Ronin")
+    assert {key: ronin[key] for key in CANDIDATES[0]} == CANDIDATES[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["candidates.json", "history.json", "ranked.jsonl"]
+
+
+RATED = HISTORY[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"history": None}, ["history.json does not exist"]),
+        ({"candidates": None}, ["candidates.json does not exist"]),
+        ({"history": b"[{"}, ["history.json is not JSON", "line 1"]),
+        ({"history": b"\xff\xfe"}, ["history.json is not UTF-8"]),
+        ({"history": {"title": "Heat"}}, ["history.json holds a dict"]),
+        ({"history": []}, ["history.json holds an empty list"]),
+        ({"candidates": []}, ["candidates.json holds an empty list"]),
+        ({"history": [RATED, "Heat"]}, ["history.json, row 2", "a str where an object"]),
+        ({"history": [RATED, {"rating": 4}]}, ["history.json, row 2", "'title' is missing"]),
+        ({"candidates": [{"titel": "Heat"}]}, ["candidates.json, row 1", "'title' is missing", "is it 'titel'?"]),
+        ({"candidates": [{"title": 5}]}, ["candidates.json, row 1", "title is 5"]),
+        ({"candidates": [{"title": " "}]}, ["candidates.json, row 1", "title is ''"]),
+        ({"history": [{"title": "Heat"}]}, ["history.json, row 1", "'rating' is missing"]),
+        ({"history": [{**RATED, "rating": "4"}]}, ["history.json, row 1", "rating is '4'"]),
+        ({"history": [{**RATED, "rating": True}]}, ["history.json, row 1", "rating is True"]),
+        ({"history": [{**RATED, "rating": None}]}, ["history.json, row 1", "rating is None"]),
+        ({"history": [RATED, {**RATED, "rating": 0}]}, ["history.json, row 2", "rating is 0, outside 0.5 to 5"]),
+        ({"history": [{**RATED, "rating": 5.5}]}, ["history.json, row 1", "rating is 5.5, outside 0.5 to 5"]),
+        ({"history": [{**RATED, "rating": float("nan")}]}, ["history.json, row 1", "rating is nan, outside"]),
+        ({"history": [{**RATED, "year": "1995"}]}, ["history.json, row 1", "year is '1995'"]),
+        ({"candidates": [{"title": "Heat", "genres": 5}]}, ["candidates.json, row 1", "genres is 5"]),
+        ({"candidates": [{"title": "Heat", "genres": [5]}]}, ["candidates.json, row 1", "genres is [5]"]),
+    ],
+)
+def test_files_that_are_wrong(adapter, tmp_path, capsys, no_model, files, words):
+    error = complaint(capsys, [*written(tmp_path, **files), "--adapter-dir", str(adapter)])
+    assert all(word in error for word in words), error
+
+
+def test_other_mistakes_come_before_the_model_too(adapter, tmp_path, capsys, no_model):
+    files = written(tmp_path)
+    assert "holds no adapter" in complaint(capsys, [*files, "--adapter-dir", str(tmp_path)])
+    assert "like_threshold is 0" in complaint(capsys, [*files, "--adapter-dir", str(adapter), "--like-threshold", "0"])
+    for output in (tmp_path, tmp_path / "missing" / "ranked.jsonl"):
+        sentence = complaint(capsys, [*files, "--adapter-dir", str(adapter), "--output", str(output)])
+        assert "is no file in a folder that exists" in sentence
+    assert run([*files, "--adapter-dir", str(adapter), "--top", "0"]) == 2
+
+
+def complaint(capsys, arguments):
+    """Run a command that has to fail as promised and return its sentence."""
+    assert run(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("likely: ")
+    assert error.count("\n") == 1
+    assert error.rstrip().endswith((".", "?"))
+    return error
+
+
+@pytest.mark.parametrize("genres", ["Drama", {"Drama"}, [1]])
+def test_genres_that_would_garble_a_prompt_are_refused(genres):
+    with pytest.raises(LikelyError, match="genres is"):
+        Movie("Heat", 1995, genres)

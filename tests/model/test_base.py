@@ -1,0 +1,132 @@
+"""Models load as asked or say why not; four-bit weights train and score like any others."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from likely.errors import LikelyError
+from likely.model.adapter import Lora, adapter_base, add_adapter, load_adapter
+from likely.model.base import Precision, attention_share, choose_precision, load_base, load_tokenizer
+from likely.model.runtime import keep_freed_memory
+
+FLOAT32 = Precision("float32", False)
+LORA = Lora(4, 8, 0.0, ["q_proj", "down_proj"])
+
+
+@pytest.mark.parametrize(
+    ("on_gpu", "bf16", "dtype", "bits", "expected"),
+    [
+        (False, False, "auto", None, ("float32", False, False)),
+        (False, False, "auto", 4, ("float32", False, True)),
+        (False, False, "bfloat16", None, ("bfloat16", False, False)),
+        (True, True, "auto", None, ("bfloat16", False, False)),
+        (True, True, "auto", 4, ("bfloat16", True, False)),
+        (True, False, "auto", 4, ("float16", True, False)),
+        (True, True, "float32", 4, ("float32", True, False)),
+    ],
+)
+def test_precision_is_what_the_machine_can_do(monkeypatch, on_gpu, bf16, dtype, bits, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: on_gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+    precision = choose_precision(dtype, bits)
+    assert (precision.dtype, precision.four_bit, precision.notice is not None) == expected
+
+
+def test_an_adapter_trains_nothing_but_itself(tiny_base):
+    model = add_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), LORA)
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert trained
+    assert all("lora_" in name and ("q_proj" in name or "down_proj" in name) for name in trained)
+
+
+def test_a_fresh_adapter_changes_no_answer(tiny_base):
+    base = load_base(str(tiny_base), FLOAT32, "sdpa")
+    ids = torch.arange(12)[None]
+    before = base(ids).logits.detach()
+    assert torch.equal(add_adapter(base, LORA)(ids).logits, before)
+
+
+@pytest.fixture
+def saved_adapter(tiny_base, tmp_path):
+    add_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), LORA).save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def test_an_adapter_knows_its_base(saved_adapter, tiny_base):
+    assert adapter_base(saved_adapter) == str(tiny_base)
+
+
+def test_a_damaged_adapter_is_said(saved_adapter, tiny_base):
+    weights = saved_adapter / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(LikelyError, match="damaged"):
+        load_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), saved_adapter)
+    (saved_adapter / "adapter_config.json").write_text("{")
+    with pytest.raises(LikelyError, match=r"adapter_config.json is damaged"):
+        adapter_base(saved_adapter)
+
+
+def test_an_adapter_of_other_shapes_is_refused(saved_adapter, tiny_base, tmp_path):
+    other = shutil.copytree(tiny_base, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "intermediate_size": config["intermediate_size"] * 2}))
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(other)).save_pretrained(other)
+    with pytest.raises(LikelyError, match="does not fit"):
+        load_adapter(load_base(str(other), FLOAT32, "sdpa"), saved_adapter)
+
+
+def test_a_model_that_no_one_has_is_said_in_one_sentence(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for load in (lambda: load_tokenizer("no/such"), lambda: load_base("no/such", FLOAT32, "sdpa")):
+        with pytest.raises(LikelyError, match=r"no/such cannot be loaded \(.*\); check model_name_or_path"):
+            load()
+
+
+def test_attention_costs_little_beside_a_wide_model(tiny_base):
+    """For Llama of width w with key-value heads and intermediate size as given, by hand."""
+    model = load_base(str(tiny_base), FLOAT32, "sdpa")
+    config = model.config
+    width, layers = config.hidden_size, config.num_hidden_layers
+    kv = config.num_key_value_heads * width // config.num_attention_heads
+    weights = layers * (2 * width * width + 2 * width * kv + 3 * width * config.intermediate_size + 2 * width) + width
+    assert attention_share(model) == pytest.approx(2 * layers * width / weights, rel=1e-6)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base, builder, records, checkpointing):
+    """QLoRA as on a GPU: nf4, double quantisation; the tree against one record at a time."""
+    pytest.importorskip("bitsandbytes")
+    from likely.encoding.batches import Budget, make_batches
+    from likely.model.forward import answer_logits
+
+    torch.manual_seed(0)
+    base = load_base(str(tiny_base), Precision("float32", True), "sdpa")
+    settings = base.config.quantization_config
+    assert (settings.bnb_4bit_quant_type, settings.bnb_4bit_use_double_quant) == ("nf4", True)
+    model = add_adapter(base, LORA, four_bit=True, gradient_checkpointing=checkpointing)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    model.train()
+    encoded = builder.encode_all(records[:10])
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+
+    def gradient(batches):
+        model.zero_grad()
+        for batch in batches:
+            logits = answer_logits(model, batch, base)
+            torch.nn.functional.cross_entropy(logits.float(), batch.targets, reduction="sum").backward()
+        return torch.cat([weight.grad.flatten() for weight in trained])
+
+    together = gradient(make_batches(encoded, "tree", Budget(4000)))
+    alone = gradient(make_batches(encoded, "padded", Budget(1)))
+    assert (together - alone).norm() / alone.norm() < 1e-4
+
+
+def test_keeping_freed_memory_is_a_setting_of_glibc_only(monkeypatch):
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert keep_freed_memory() is False

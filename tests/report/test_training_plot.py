@@ -1,0 +1,167 @@
+"""No figure gets lost on the way to a person: in any terminal, in files that are whole, in plots that can be read."""
+
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from likely.cli.train import print_run
+from likely.data.records import Record
+from likely.files import write_json
+from likely.model.answers import Answers
+from likely.report.summary import SummaryRow, summary_table
+from likely.report.terminal import example_table, print_next_commands
+from likely.report.training_plot import save_training_plot
+
+FIGURES = {"accuracy": 0.7246, "f1": 0.6937, "auc": 0.8049, "uauc": 0.5461, "answered": 1.0}
+ROWS = [
+    SummaryRow("history fraction liked", {**FIGURES, "auc": 0.7680}, is_baseline=True),
+    SummaryRow("base [some/model]", {**FIGURES, "accuracy": 0.1234, "uauc": math.nan, "answered": 0.25}),
+    SummaryRow("with the adapter", {**FIGURES, "f1": 0.7001}),
+]
+LOG = [
+    {"loss": 0.9, "step": 4},
+    {"loss": 0.7, "step": 8},
+    {"eval_loss": 0.6, "eval_auc": 0.75, "eval_accuracy": 0.7, "step": 8},
+    {"train_loss": 0.8, "step": 8},
+]
+METRICS = {"best_step": 8, "eval": LOG[2], "train": {"records": 64, "seconds": 90.0}}
+
+
+def printed(renderable, width=100, **options):
+    console = Console(file=io.StringIO(), width=width, **options)
+    console.print(renderable)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
+def test_the_summary_shows_every_figure_in_any_terminal(width):
+    text = printed(summary_table(ROWS, "3 records"), width)
+    for figure in ("0.7246", "0.6937", "0.8049", "0.5461", "0.7680", "0.1234", "0.7001", "25.0%", "–"):
+        assert figure in text
+    assert all(len(line) <= width for line in text.splitlines())
+
+
+def test_only_the_best_figures_are_highlighted_and_no_answered_rate():
+    text = printed(summary_table(ROWS, ""), force_terminal=True, color_system="standard")
+    best = {figure for figure in ("0.7001", "0.6937", "0.7680", "0.8049", "100.0%") if f"32m{figure}" in text}
+    assert best == {"0.7001", "0.8049"}
+
+
+def test_no_colour_codes_where_there_is_no_terminal_or_no_colour_is_asked_for(monkeypatch):
+    assert "\x1b" not in printed(summary_table(ROWS, ""))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "32m" not in printed(summary_table(ROWS, ""), force_terminal=True)
+
+
+def test_a_metric_that_no_row_has_gets_no_column():
+    text = printed(summary_table([SummaryRow("adapter", {"accuracy": 0.5, "auc": 0.5})], ""))
+    assert "AUC" in text
+    assert "UAUC" not in text
+
+
+def test_examples_show_the_end_of_the_history_the_truth_and_both_probabilities():
+    records = [
+        Record("Liked?", "- Old (1950) | rated 1\n- [REC] (2007) | rated 5\nCandidate: [b]Heat[/b] (1995)", "Yes"),
+        Record("Liked?", "Candidate: Hidden (2000)", "No"),
+    ]
+
+    def answers(first):
+        both = np.array([True, False])
+        return Answers(both, np.array([first, 0.5]), both, ~both, np.ones(2), np.ones(2))
+
+    text = printed(example_table(records, answers(0.25), answers(0.875), examples=1, lines=2))
+    for shown in ("[REC] (2007) | rated 5", "Candidate: [b]Heat[/b] (1995)", "Yes", "0.250", "0.875"):
+        assert shown in text
+    assert "Old" not in text
+    assert "Hidden" not in text
+
+
+def test_examples_are_of_different_users():
+    records = [Record("Liked?", f"Candidate: Movie {n}", "Yes", user_id=user) for n, user in enumerate("aaabbc")]
+    ones = np.ones(6)
+    answers = Answers(ones > 0, ones, ones > 0, ones > 1, ones, ones)
+    text = printed(example_table(records, answers, answers, examples=2))
+    assert [f"Movie {n}" in text for n in range(6)] == [True, False, False, True, False, False]
+
+
+def test_commands_are_printed_whole_so_that_they_can_be_copied(tmp_path):
+    console = Console(file=io.StringIO(), width=30)
+    command = "python finetune/scripts/infer_lora.py --adapter-dir 'output/[my] run'"
+    print_next_commands(console, tmp_path / "[my] run", [(command, "base against adapter")])
+    text = console.file.getvalue()
+    assert command in text
+    assert "[my] run" in text
+
+
+def test_a_finished_run_leaves_its_figures_and_its_plot(tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    print_run(console, tmp_path, METRICS, LOG)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {**METRICS, "log": LOG}
+    assert "64 records in 1.5 min; best at step 8: loss 0.6000  accuracy 0.7000  AUC 0.7500" in console.file.getvalue()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json", "training.png"]
+
+
+def test_a_run_without_evaluation_names_no_best_step(tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    print_run(console, tmp_path, {**METRICS, "best_step": None, "eval": {}}, LOG[:2])
+    assert "not evaluated" in console.file.getvalue()
+    assert "None" not in console.file.getvalue()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def without_infinities(value):
+    if isinstance(value, dict):
+        return {key: without_infinities(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_infinities(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@given(value=JSON)
+def test_json_reads_back_with_null_for_what_is_not_a_number(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    write_json(path, value)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    assert json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse) == without_infinities(value)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "metrics.json"
+    write_json(path, {"auc": 0.5})
+    with pytest.raises(TypeError):
+        write_json(path, {"auc": object()})
+    assert json.loads(path.read_text()) == {"auc": 0.5}
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "log",
+    [LOG, LOG[:2], LOG[2:3], [], [{"eval_loss": 0.7, "eval_auc": math.nan, "step": 2}]],
+    ids=["whole", "never evaluated", "one evaluation", "empty", "auc unknown"],
+)
+def test_any_log_gives_a_plot(tmp_path, log):
+    save_training_plot(log, tmp_path / "training.png")
+    assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG\r\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["training.png"]
+
+
+def test_the_plot_changes_with_what_was_measured(tmp_path):
+    for name, log in (("a", LOG), ("b", [*LOG, {"eval_auc": 0.9, "step": 16}])):
+        save_training_plot(log, tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()

@@ -1,0 +1,25 @@
+"""What tests make their inputs with."""
+
+import random
+
+from likely.data.records import Record
+
+INSTRUCTION = "A user rated movies up to 5 stars. Will they like the candidate movie? Answer Yes or No."
+ADJECTIVES = ("Silent", "Golden", "Broken", "Electric", "Hidden", "Crimson")
+NOUNS = ("River", "Empire", "Garden", "Machine", "Letter", "Harbour")
+
+
+def make_record(user: int, history: int, seed: int = 0) -> Record:
+    """Return an invented record; those of one user with the same seed grow from the same history."""
+    draw = random.Random(f"{user} {seed}")
+    titles = [f"{draw.choice(ADJECTIVES)} {draw.choice(NOUNS)} ({1950 + draw.randrange(70)})" for _ in range(60)]
+    ratings = [draw.randrange(1, 11) / 2 for _ in titles]
+    shown = [f"- {title} | Drama | rated {rating:g}" for title, rating in zip(titles, ratings, strict=True)]
+    lines = ["History, oldest first:", *shown[:history], f"Candidate: {titles[history]} | Drama"]
+    return Record(
+        instruction=INSTRUCTION,
+        input="\n".join(lines),
+        output="Yes" if ratings[history] >= 4 else "No",
+        user_id=str(user),
+        item_id=titles[history],
+    )

@@ -1,0 +1,188 @@
+"""A step is the same training whatever its layout, and its loss is TRL's."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import TrainingArguments
+
+from likely.data.records import Labels
+from likely.encoding.batches import Budget
+from likely.encoding.order import shuffled
+from likely.encoding.prompt import PromptBuilder
+from likely.errors import LikelyError
+from likely.model.adapter import Lora, add_adapter
+from likely.model.base import Precision, load_base
+from likely.model.scoring import ScoringPlan
+from likely.training.trainer import AnswerTrainer, StepSampler
+
+
+def fresh_model(tiny_base, dropout=0.0, checkpointing=False):
+    torch.manual_seed(0)
+    base = load_base(str(tiny_base), Precision("float32", False), "sdpa")
+    lora = Lora(4, 8, dropout, ["q_proj", "v_proj", "down_proj"])
+    model = add_adapter(base, lora, gradient_checkpointing=checkpointing)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    return model
+
+
+def trainer_for(model, builder, encoded, layout, tmp_path, tokens=1500, **arguments):
+    plan = ScoringPlan(layout, Budget(tokens), (builder.positive_ids[0], builder.negative_ids[0]))
+    defaults = {
+        "output_dir": str(tmp_path),
+        "per_device_train_batch_size": 16,
+        "report_to": "none",
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "logging_nan_inf_filter": False,
+    }
+    return AnswerTrainer(
+        train_records=encoded,
+        eval_records=encoded,
+        order=shuffled(len(encoded), 0),
+        step_plan=plan,
+        eval_plan=plan,
+        summarize=lambda answers: {"loss": float(answers.loss.mean())},
+        model=model,
+        args=TrainingArguments(**{**defaults, **arguments}),
+    )
+
+
+def gradients_of_a_step(model, builder, encoded, layout, tmp_path, tokens=1500):
+    trainer = trainer_for(model, builder, encoded, layout, tmp_path, tokens)
+    loss = trainer.training_step(model, trainer.lay_out_step(list(range(len(encoded)))))
+    return loss.item(), torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
+
+
+def gradients_one_by_one(model, encoded):
+    """The plain way: each record alone, transformers' causal mask, mean over all supervised tokens."""
+    tokens = sum(len(record.answer) for record in encoded)
+    total = 0.0
+    for record in encoded:
+        logits = model(input_ids=torch.from_numpy(record.input_ids).long()[None]).logits[0, record.answer_positions]
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(record.answer), reduction="sum") / tokens
+        loss.backward()
+        total += loss.item()
+    return total, torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
+
+
+@pytest.mark.parametrize("layout", ["tree", "packed", "padded"])
+@pytest.mark.parametrize("labels", [Labels(), Labels("Liked it", "Hated it")])
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("base", ["tiny_base", "tiny_qwen"])
+def test_a_step_is_the_sum_of_its_records_alone(
+    request, base, builder, records, tmp_path, layout, labels, checkpointing
+):
+    folder = request.getfixturevalue(base)
+    own = PromptBuilder(builder.tokenizer, labels, 512)
+    renamed = [replace(r, output=labels.positive if r.output == "Yes" else labels.negative) for r in records[:14]]
+    encoded = own.encode_all(renamed)
+    expected_loss, expected = gradients_one_by_one(fresh_model(folder), encoded)
+    model = fresh_model(folder, checkpointing=checkpointing)
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    loss, gradients = gradients_of_a_step(model, own, encoded, layout, tmp_path)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert (gradients - expected).norm() / expected.norm() < 1e-4
+
+
+def test_the_token_budget_changes_the_passes_and_not_the_step(tiny_base, builder, records, tmp_path):
+    encoded = builder.encode_all(records[:14])
+    small = gradients_of_a_step(fresh_model(tiny_base), builder, encoded, "padded", tmp_path, tokens=1)
+    large = gradients_of_a_step(fresh_model(tiny_base), builder, encoded, "padded", tmp_path, tokens=100_000)
+    assert small[0] == pytest.approx(large[0], rel=1e-6)
+    assert (small[1] - large[1]).norm() / large[1].norm() < 1e-5
+
+
+def test_loss_and_gradients_are_those_of_trl(tiny_base, builder, records, tmp_path):
+    """SFTTrainer on the same tokens, completion only, padded by its own collator."""
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    encoded = builder.encode_all(records[:8])
+    rows = [
+        {
+            "input_ids": [*record.input_ids.tolist(), record.answer[-1]],
+            "completion_mask": [0] * len(record.input_ids) + [1],
+        }
+        for record in encoded
+    ]
+    theirs = fresh_model(tiny_base)
+    arguments = SFTConfig(
+        output_dir=str(tmp_path / "trl"),
+        completion_only_loss=True,
+        per_device_train_batch_size=8,
+        max_length=None,
+        report_to="none",
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        disable_tqdm=True,
+    )
+    trl = SFTTrainer(
+        model=theirs, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=builder.tokenizer
+    )
+    theirs.train()
+    batch = next(iter(trl.get_train_dataloader()))
+    expected_loss = trl.compute_loss(theirs, batch)
+    expected_loss.backward()
+    expected = torch.cat([p.grad.flatten() for p in theirs.parameters() if p.requires_grad])
+
+    loss, gradients = gradients_of_a_step(fresh_model(tiny_base), builder, encoded, "padded", tmp_path)
+    assert loss == pytest.approx(expected_loss.item(), rel=1e-5)
+    assert (gradients - expected).norm() / expected.norm() < 1e-5
+
+
+def test_an_epoch_sees_every_record_once_in_an_order_of_its_own():
+    sampler = StepSampler(shuffled(23, seed=5), 23, 4)
+    epochs = []
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        steps = list(sampler)
+        assert [len(step) for step in steps] == [4, 4, 4, 4, 4, 3]
+        assert len(sampler) == len(steps)
+        epochs.append([index for step in steps for index in step])
+        assert sorted(epochs[-1]) == list(range(23))
+    assert epochs[0] != epochs[1]
+    assert epochs[1] == shuffled(23, seed=5)(1)
+
+
+def test_training_lowers_the_loss_and_logs_the_metrics(tiny_base, builder, records, tmp_path):
+    encoded = builder.encode_all(records)
+    trainer = trainer_for(
+        fresh_model(tiny_base),
+        builder,
+        encoded,
+        "tree",
+        tmp_path,
+        num_train_epochs=12,
+        learning_rate=1e-2,
+        logging_steps=1,
+    )
+    before = trainer.evaluate()["eval_loss"]
+    trainer.train()
+    assert trainer.state.global_step == 12 * 3
+    assert trainer.evaluate()["eval_loss"] < before - 0.1
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_rows(tiny_base, builder, records, tmp_path):
+    model = fresh_model(tiny_base)
+    encoded = builder.encode_all(records[:4])
+    with torch.no_grad():
+        model.get_base_model().get_input_embeddings().weight[int(encoded[0].input_ids[0])] = float("nan")
+    trainer = trainer_for(model, builder, encoded, "padded", tmp_path)
+    with pytest.raises(LikelyError, match=r"not finite at step 1 \(training rows 1, 2, 3, 4\)"):
+        trainer.train()
+
+
+def test_answers_from_several_devices_come_back_in_order(records):
+    from likely.model.answers import Answers
+    from likely.training.trainer import _interleave
+
+    values = np.arange(7.0)
+    whole = Answers(values > 3, values, values > 1, values > 2, values, values)
+    parts = [Answers(*(getattr(whole, n)[rank::3] for n in Answers.__dataclass_fields__)) for rank in range(3)]
+    assert _interleave(parts).p_yes.tolist() == values.tolist()

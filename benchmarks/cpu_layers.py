@@ -53,8 +53,8 @@ def main() -> None:
     scorers = {name: scorer_of(bench) for name, bench in benches.items()}
     ranking = alternate(
         {
-            name: lambda turn, scorer=scorer: sum(one.p_yes for one in scorer.rank(history, candidates))
-            for name, scorer in scorers.items()
+            name: lambda turn, ranker=ranker: sum(one.p_yes for one in ranker.rank(history, candidates))
+            for name, ranker in scorers.items()
         },
         arguments.rounds,
     )

@@ -38,7 +38,7 @@ from likely.encoding.prompt import EncodedRecord
 from likely.evaluation.metrics import answer_metrics
 from likely.model.adapter import base_model
 from likely.model.answers import Answers
-from likely.model.scoring import ScoringPlan, score
+from likely.model.scoring import PassPlan, score
 
 TREE, TRL = "tree", "TRL evaluate"
 BAR = 5
@@ -78,7 +78,7 @@ def main() -> None:
 
 def own_evaluation(bench: Bench, encoded: list[EncodedRecord]) -> Callable[[int], float]:
     """Return a function that evaluates as a training run does."""
-    plan = ScoringPlan("tree", bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+    plan = PassPlan("tree", bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
 
     def run(turn: int) -> float:
         metrics = answer_metrics(score(bench.model, base_model(bench.model), encoded, plan))

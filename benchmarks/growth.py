@@ -27,13 +27,13 @@ from scoring_throughput import question, scorer_of
 from training_throughput import own_step
 
 from likely.data.movielens import read_movielens
-from likely.data.protocol import Protocol
+from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels
 from likely.encoding.batches import Layout, plan_rows
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.inference.ranking import cheapest_row
 from likely.model.adapter import base_model
-from likely.model.scoring import ScoringPlan, score
+from likely.model.scoring import PassPlan, score
 
 HISTORIES, GROUPS, CANDIDATES = (15, 30, 60), (1, 2, 4, 8, 15), (10, 100, 1000)
 LONGEST = 4096
@@ -86,7 +86,7 @@ def by_history(bench: Bench, arguments: argparse.Namespace, scratch: Path, rate:
     """Train on groups of 4 records with histories of H to 2H - 1 movies."""
     points = []
     for length in HISTORIES:
-        protocol = Protocol(warmup=length, history_length=length)
+        protocol = SplitProtocol(warmup=length, history_length=length)
         data = prepared(arguments.source, scratch / str(length), protocol)
         step = training_step(bench.builder, data, 4, 4)
         points += [trained(bench, layout, length, step, scratch, arguments.rounds, rate) for layout in LAYOUTS]
@@ -114,17 +114,17 @@ def trained(
 def by_candidates(bench: Bench, arguments: argparse.Namespace, rate: float) -> list[Point]:
     """Score 10, 100 and 1,000 candidates of one history; padded only as many as a minute allows."""
     history, candidates = question(read_movielens(arguments.source), 22, CANDIDATES[-1])
-    scorer = scorer_of(bench)
+    ranker = scorer_of(bench)
     points = []
     for count in CANDIDATES:
-        encoded = scorer.builder.encode_all(scorer.records_of(history, candidates[:count]))
+        encoded = ranker.builder.encode_all(ranker.records_of(history, candidates[:count]))
         row = cheapest_row(max(len(record.input_ids) for record in encoded), bench.budget.attention_share)
         for layout, budget in {"tree": replace(bench.budget, tokens=row), "padded": bench.budget}.items():
             if layout == "padded" and count == CANDIDATES[-1]:
                 continue
-            plan = ScoringPlan(layout, budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+            plan = PassPlan(layout, budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
 
-            def run(turn: int, plan: ScoringPlan = plan, encoded: Sequence[EncodedRecord] = encoded) -> float:
+            def run(turn: int, plan: PassPlan = plan, encoded: Sequence[EncodedRecord] = encoded) -> float:
                 return float(score(bench.model, base_model(bench.model), encoded, plan).p_yes.sum())
 
             tokens = sum(row.width for row in plan_rows(encoded, layout, budget))

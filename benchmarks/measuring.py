@@ -21,7 +21,7 @@ from rich.table import Table
 
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
-from likely.data.protocol import Protocol
+from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
 from likely.encoding.batches import Budget
 from likely.encoding.order import shared_runs, shuffled_groups, steps_of
@@ -128,10 +128,10 @@ def load_bench(
     return Bench(shown, model, builder, Budget(2 * CUTOFF, attention_share(base_model(model))))
 
 
-def prepared(source: Path, folder: Path, protocol: Protocol | None = None) -> Path:
+def prepared(source: Path, folder: Path, protocol: SplitProtocol | None = None) -> Path:
     """Prepare the records of a MovieLens release in a folder, unless they are there, and return it."""
     if not (folder / "train.json").is_file():
-        prepare(read_movielens(source), folder, protocol or Protocol())
+        prepare(read_movielens(source), folder, protocol or SplitProtocol())
     return folder
 
 

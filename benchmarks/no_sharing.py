@@ -20,7 +20,7 @@ import torch
 from likely.cli.demo import tiny_base
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
-from likely.data.protocol import Protocol
+from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
 from likely.encoding.batches import Budget, Layout, make_batches
 from likely.encoding.order import shared_runs, shuffled_groups
@@ -48,7 +48,7 @@ def main() -> None:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        prepare(read_movielens(arguments.source), folder, Protocol(window="sliding"))
+        prepare(read_movielens(arguments.source), folder, SplitProtocol(window="sliding"))
         location = resolve_model(arguments.model or str(tiny_base(folder / "tiny-base", folder))).location
         builder = PromptBuilder(load_tokenizer(location), Labels(), 1024)
         records = builder.encode_all(read_records(folder / "train.json", Labels()))

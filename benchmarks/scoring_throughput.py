@@ -1,4 +1,4 @@
-"""Candidates scored a second for one history: `Scorer.rank`, which computes the history once, against padded batches.
+"""Candidates scored a second for one history: `Ranker.rank`, which computes the history once, against padded batches.
 
     python benchmarks/scoring_throughput.py --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--candidates 100]
         [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
@@ -28,9 +28,9 @@ from measuring import (
 from likely.data.movielens import MovieLens, read_movielens
 from likely.data.wording import make_instruction
 from likely.inference.movies import Movie, RatedMovie
-from likely.inference.ranking import Scorer
+from likely.inference.ranking import Ranker
 from likely.model.adapter import base_model
-from likely.model.scoring import ScoringPlan, score
+from likely.model.scoring import PassPlan, score
 
 TREE, PADDED = "tree", "padded, answers only"
 BAR = 10
@@ -43,15 +43,15 @@ def main() -> None:
     arguments = parser.parse_args()
     bench = load_bench(arguments.model, arguments.shapes)
     history, candidates = question(read_movielens(arguments.source), arguments.history, arguments.candidates)
-    scorer = scorer_of(bench)
-    encoded = scorer.builder.encode_all(scorer.records_of(history, candidates))
-    plan = ScoringPlan("padded", bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+    ranker = scorer_of(bench)
+    encoded = ranker.builder.encode_all(ranker.records_of(history, candidates))
+    plan = PassPlan("padded", bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
 
     def in_padded_batches(turn: int) -> float:
         return float(score(bench.model, base_model(bench.model), encoded, plan).p_yes.sum())
 
     def in_a_tree(turn: int) -> float:
-        return sum(one.p_yes for one in scorer.rank(history, candidates))
+        return sum(one.p_yes for one in ranker.rank(history, candidates))
 
     seconds = alternate({TREE: in_a_tree, PADDED: in_padded_batches}, arguments.rounds)
     value = ratio(seconds, PADDED, TREE)
@@ -80,10 +80,10 @@ def question(data: MovieLens, length: int, count: int) -> tuple[list[RatedMovie]
     return history, [movies[number] for number in popular if number not in seen][:count]
 
 
-def scorer_of(bench: Bench) -> Scorer:
-    """Return a scorer of the benchmark's model."""
+def scorer_of(bench: Bench) -> Ranker:
+    """Return a ranker of the benchmark's model."""
     bench.model.eval()
-    return Scorer(bench.model, bench.builder, make_instruction(4.0), 4.0, False, bench.budget)
+    return Ranker(bench.model, bench.builder, make_instruction(4.0), 4.0, False, bench.budget)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from measuring import (
 from likely.encoding.batches import Layout
 from likely.encoding.order import shuffled
 from likely.encoding.prompt import EncodedRecord
-from likely.model.scoring import ScoringPlan
+from likely.model.scoring import PassPlan
 from likely.training.trainer import AnswerTrainer
 
 TREE, PADDED, TRL = "tree", "padded, answers only", "TRL SFTTrainer"
@@ -83,7 +83,7 @@ def own_step(
     """Return a function that lays the step out and runs it forward and backward, by the trainer of `likely train`."""
     from transformers import TrainingArguments
 
-    plan = ScoringPlan(layout, bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+    plan = PassPlan(layout, bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
     trainer = AnswerTrainer(
         train_records=step,
         eval_records=(),

@@ -7,4 +7,4 @@ their traceback.
 
 
 class LikelyError(Exception):
-    """A mistake the user can mend: one sentence that says what is wrong, where, and what to do."""
+    """A mistake the user can fix: one sentence that says what is wrong, where, and what to do."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from likely.data.liked_shares import Shares, count_earlier_ratings, opinion_of_others
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
-from likely.data.protocol import Protocol
+from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
 from likely.data.timelines import build_timelines
 from likely.data.wording import OPINIONS, hint, opinion
@@ -40,7 +40,7 @@ def test_only_earlier_ratings_of_the_warm_up_and_of_training_count(rows):
 def test_a_candidates_own_rating_changes_no_hint(tmp_path: Path):
     """Turning every eval and test rating upside down changes their answers and nothing that is shown for them."""
     data = read_movielens(make_sample(tmp_path / "sample"))
-    protocol = Protocol(hints=True)
+    protocol = SplitProtocol(hints=True)
     held_out = build_timelines(data.ratings, protocol).filter(pl.col("split").is_in(["eval", "test"]))
     flipped = data.ratings.join(
         held_out.select("user_id", "movie_id", held_out=pl.lit(True)), on=["user_id", "movie_id"], how="left"
@@ -59,7 +59,7 @@ def test_records_have_hints_only_where_asked_and_begin_alike_all_the_same(tmp_pa
     data = read_movielens(make_sample(tmp_path / "sample"))
     inputs = {}
     for hints in (False, True):
-        prepare(data, tmp_path / str(hints), Protocol(hints=hints))
+        prepare(data, tmp_path / str(hints), SplitProtocol(hints=hints))
         inputs[hints] = [record.input for record in read_records(tmp_path / str(hints) / "train.json", Labels())]
     for plain, hinted in zip(inputs[False], inputs[True], strict=True):
         assert hinted.startswith(f"{plain}\nThis user ")

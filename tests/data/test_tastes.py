@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from likely.data import liked_shares as tastes
 from likely.data.liked_shares import NORM_PRIOR, PRIOR_WEIGHT, TASTES, add_tastes, rating_deviations, share_of_genres
 from likely.data.movielens import read_movielens
-from likely.data.protocol import Protocol
+from likely.data.protocol import SplitProtocol
 from likely.data.timelines import build_timelines
 from likely.sources.invented_ratings import make_sample
 
@@ -28,7 +28,7 @@ RATINGS = st.dictionaries(
 
 def timelines_of(rows) -> pl.DataFrame:
     types = {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
-    return build_timelines(pl.DataFrame(rows, schema=types, orient="row"), Protocol(warmup=1))
+    return build_timelines(pl.DataFrame(rows, schema=types, orient="row"), SplitProtocol(warmup=1))
 
 
 def tastes_of(table: pl.DataFrame, movies: pl.DataFrame = MOVIES) -> pl.DataFrame:
@@ -80,7 +80,7 @@ def test_shares_are_what_the_definition_gives(rows):
 
 def test_long_timelines_in_blocks_give_the_same(tmp_path, monkeypatch):
     data = read_movielens(make_sample(tmp_path / "sample"))
-    table = build_timelines(data.ratings, Protocol())
+    table = build_timelines(data.ratings, SplitProtocol())
     whole = tastes_of(table, data.movies).select(TASTES).to_numpy()
     monkeypatch.setattr(tastes, "BLOCK", 7)
     np.testing.assert_allclose(tastes_of(table, data.movies).select(TASTES).to_numpy(), whole, rtol=1e-5)
@@ -89,7 +89,7 @@ def test_long_timelines_in_blocks_give_the_same(tmp_path, monkeypatch):
 
 def test_some_users_have_the_shares_that_they_have_among_all(tmp_path):
     data = read_movielens(make_sample(tmp_path / "sample"))
-    table = build_timelines(data.ratings, Protocol())
+    table = build_timelines(data.ratings, SplitProtocol())
     some = table.filter(pl.col("user_id").is_in(table["user_id"].unique().sort()[::3].implode()))
     chosen = add_tastes(some, data.movies, 4.0, rating_deviations(table))
     joined = some.join(tastes_of(table, data.movies), on=["user_id", "movie_id"], maintain_order="left")
@@ -99,7 +99,7 @@ def test_some_users_have_the_shares_that_they_have_among_all(tmp_path):
 def test_where_there_are_too_many_users_some_tell_what_is_alike(tmp_path):
     """As if the others had rated nothing; also for a user whose own ratings are not among those that tell."""
     data = read_movielens(make_sample(tmp_path / "sample"))
-    table = build_timelines(data.ratings, Protocol())
+    table = build_timelines(data.ratings, SplitProtocol())
     few = rating_deviations(table, most_users=20, seed=3)
     assert len(few.users) == 20
     told = table.filter(pl.col("user_id").is_in(pl.Series(few.users).implode()))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from likely.data import preparation as preparing
 from likely.data.movielens import MovieLens, read_movielens
 from likely.data.preparation import SplitSummary, prepare
-from likely.data.protocol import SPLITS, Protocol
+from likely.data.protocol import SPLITS, SplitProtocol
 from likely.data.records import Labels, read_records, write_records
 from likely.data.timelines import build_timelines, make_rows, window_start
 from likely.errors import LikelyError
@@ -46,7 +46,7 @@ def read(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {split: json.loads((folder / f"{split}.json").read_text(encoding="utf-8")) for split in SPLITS}
 
 
-def slow_rows(data: MovieLens, protocol: Protocol) -> dict[str, list[dict[str, Any]]]:
+def slow_rows(data: MovieLens, protocol: SplitProtocol) -> dict[str, list[dict[str, Any]]]:
     """Return what the protocol says, one rating after another."""
     rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
     for user in sorted(set(data.ratings["user_id"].to_list())):
@@ -84,7 +84,7 @@ def slow_rows(data: MovieLens, protocol: Protocol) -> dict[str, list[dict[str, A
 
 
 protocols = st.builds(
-    Protocol,
+    SplitProtocol,
     warmup=st.integers(1, 6),
     history_length=st.integers(1, 6),
     window=st.sampled_from(["anchored", "sliding"]),
@@ -103,7 +103,7 @@ data_sets = st.dictionaries(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ratings=data_sets, protocol=protocols)
 def test_records_and_summary_equal_a_slow_reading_of_the_protocol(
-    tmp_path: Path, ratings: list[Rating], protocol: Protocol
+    tmp_path: Path, ratings: list[Rating], protocol: SplitProtocol
 ) -> None:
     # A user with seven ratings of both kinds makes sure that there is something to prepare.
     data = make_data([*ratings, *one_user(7, user=9)])
@@ -123,7 +123,7 @@ def test_records_and_summary_equal_a_slow_reading_of_the_protocol(
 
 
 def test_latest_small_has_the_published_number_of_rows(shared_dir: Path) -> None:
-    table = build_timelines(read_movielens(shared_dir / "ml-latest-small").ratings, Protocol())
+    table = build_timelines(read_movielens(shared_dir / "ml-latest-small").ratings, SplitProtocol())
     counts = dict(table["split"].value_counts().iter_rows())
     assert counts == {"warmup": 610 * 15, "train": 78_271, "eval": 4_450, "test": 8_965}
 
@@ -132,7 +132,7 @@ def test_latest_small_has_the_published_number_of_rows(shared_dir: Path) -> None
 def test_no_row_of_latest_small_shows_anything_later_than_its_candidate(shared_dir: Path, window: Any) -> None:
     ratings = read_movielens(shared_dir / "ml-latest-small").ratings
     movies = numbered_movies(ratings["movie_id"].unique())
-    protocol = Protocol(window=window)
+    protocol = SplitProtocol(window=window)
     table = build_timelines(ratings, protocol)
     rows = [row for split in SPLITS for row in make_rows(table, movies, split, protocol)]
     shown = pl.DataFrame({key: [row[key] for row in rows] for key in ("user_id", "item_id", "timestamp", "input")})
@@ -148,7 +148,7 @@ def test_no_row_of_latest_small_shows_anything_later_than_its_candidate(shared_d
 
 
 def test_no_evaluated_rating_is_earlier_than_a_trained_one_of_the_same_user(shared_dir: Path) -> None:
-    table = build_timelines(read_movielens(shared_dir / "ml-latest-small").ratings, Protocol())
+    table = build_timelines(read_movielens(shared_dir / "ml-latest-small").ratings, SplitProtocol())
     in_time = table.sort("user_id", "timestamp", "movie_id")["split"].to_physical()
     users = table.sort("user_id", "timestamp", "movie_id")["user_id"]
     steps = pl.DataFrame({"step": in_time.cast(pl.Int8).diff(), "same": users == users.shift()})
@@ -157,7 +157,7 @@ def test_no_evaluated_rating_is_earlier_than_a_trained_one_of_the_same_user(shar
 
 @given(position=st.integers(0, 500), length=st.integers(1, 40))
 def test_windows_are_as_long_as_promised(position: int, length: int) -> None:
-    anchored, sliding = Protocol(history_length=length), Protocol(history_length=length, window="sliding")
+    anchored, sliding = SplitProtocol(history_length=length), SplitProtocol(history_length=length, window="sliding")
     assert position - window_start(position, sliding) == min(position, length)
     start = window_start(position, anchored)
     assert start % length == 0
@@ -189,7 +189,7 @@ def test_a_record_reads_as_documented_and_is_a_valid_record(tmp_path: Path) -> N
         },
         schema_overrides=data.movies.schema,
     )
-    prepare(dataclasses.replace(data, movies=movies), tmp_path, Protocol(warmup=3, like_threshold=3.5))
+    prepare(dataclasses.replace(data, movies=movies), tmp_path, SplitProtocol(warmup=3, like_threshold=3.5))
     (row,) = read(tmp_path)["test"]
     assert row["input"] == (
         "History, oldest first:\n"
@@ -208,11 +208,11 @@ def test_a_record_reads_as_documented_and_is_a_valid_record(tmp_path: Path) -> N
 
 
 def test_the_preparation_is_described_beside_the_files(tmp_path: Path) -> None:
-    protocol = Protocol(warmup=4, window="sliding")
+    protocol = SplitProtocol(warmup=4, window="sliding")
     summary = prepare(make_data(one_user(30)), tmp_path, protocol, max_users=1, seed=3)
     description = json.loads((tmp_path / "preparation.json").read_text())
     assert description["dataset"] == "invented"
-    assert Protocol(**description["protocol"]) == protocol
+    assert SplitProtocol(**description["protocol"]) == protocol
     assert (description["max_users"], description["seed"]) == (1, 3)
     assert description["splits"] == dataclasses.asdict(summary)
     assert {path.name for path in tmp_path.iterdir()} == {*(f"{split}.json" for split in SPLITS), "preparation.json"}
@@ -270,16 +270,16 @@ def test_a_failure_leaves_the_files_of_the_last_preparation(tmp_path: Path, monk
 )
 def test_a_protocol_out_of_range_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(LikelyError, match=message):
-        Protocol(**values)
+        SplitProtocol(**values)
 
 
 def test_data_without_rows_or_without_both_answers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LikelyError, match="No user of invented has more than 15 ratings"):
         prepare(make_data(one_user(15)), tmp_path / "out")
     with pytest.raises(LikelyError, match="like_threshold 5 none of the ratings"):
-        prepare(make_data(one_user(30)), tmp_path / "out", Protocol(like_threshold=5))
+        prepare(make_data(one_user(30)), tmp_path / "out", SplitProtocol(like_threshold=5))
     with pytest.raises(LikelyError, match="like_threshold 2 all of the ratings"):
-        prepare(make_data(one_user(30)), tmp_path / "out", Protocol(like_threshold=2))
+        prepare(make_data(one_user(30)), tmp_path / "out", SplitProtocol(like_threshold=2))
     with pytest.raises(LikelyError, match="max_users is 0"):
         prepare(make_data(one_user(30)), tmp_path / "out", max_users=0)
     assert not (tmp_path / "out").exists()

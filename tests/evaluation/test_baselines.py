@@ -14,7 +14,7 @@ from likely.data.wording import show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.baselines import (
     always_yes,
-    baseline_contestants,
+    baseline_systems,
     item_and_user,
     item_like_rate,
     logistic_regression,
@@ -119,16 +119,16 @@ def area(rows, p_yes):
 
 def test_every_baseline_beats_chance_where_there_is_something_to_learn():
     train, rows = world(0)
-    contestants, left_out = baseline_contestants(train, rows, Labels())
-    assert [contestant.name for contestant in contestants] == ALL
+    systems, left_out = baseline_systems(train, rows, Labels())
+    assert [system.name for system in systems] == ALL
     assert left_out == []
-    areas = {contestant.name: area(rows, contestant.p_yes) for contestant in contestants}
+    areas = {system.name: area(rows, system.p_yes) for system in systems}
     assert areas.pop("always Yes") == 0.5
     assert min(areas.values()) > 0.6
     assert areas["item + user like-rate"] > max(areas["item like-rate"], areas["user like-rate"])
-    for contestant in contestants:
-        assert (contestant.says_yes == (contestant.p_yes >= 0.5)).all()
-        assert (contestant.says_no == ~contestant.says_yes).all()
+    for system in systems:
+        assert (system.says_yes == (system.p_yes >= 0.5)).all()
+        assert (system.says_no == ~system.says_yes).all()
 
 
 def test_matrix_factorisation_finds_a_taste_that_like_rates_cannot_see():
@@ -153,7 +153,7 @@ def test_the_truth_of_the_answered_rows_changes_no_answer(answer):
 
 def test_answers_are_the_same_each_time():
     train, rows = world(0, users=10)
-    first, second = (baseline_contestants(train, rows, Labels())[0] for _ in range(2))
+    first, second = (baseline_systems(train, rows, Labels())[0] for _ in range(2))
     for one, other in zip(first, second, strict=True):
         assert (one.p_yes == other.p_yes).all()
 
@@ -180,8 +180,8 @@ def without(records, *keys):
 )
 def test_what_records_lack_leaves_out_the_baselines_that_need_it_and_says_so(change, left):
     train, rows = change(*world(0, users=6, items=15))
-    contestants, left_out = baseline_contestants(train, rows, Labels())
-    assert {contestant.name for contestant in contestants} == left
+    systems, left_out = baseline_systems(train, rows, Labels())
+    assert {system.name for system in systems} == left
     assert [line.partition(" is left out: it needs ")[0] for line in left_out] == [n for n in ALL if n not in left]
     assert all(line.endswith(".") for line in left_out)
 
@@ -189,9 +189,9 @@ def test_what_records_lack_leaves_out_the_baselines_that_need_it_and_says_so(cha
 def test_features_that_are_unknown_everywhere_do_not_stop_the_fitted_baselines():
     """Records in other words, with the ids and counts that the features need but no ratings and years to read."""
     train, rows = ([replace(row, input="Heat, Ronin") for row in part] for part in world(0, users=10))
-    contestants, _ = baseline_contestants(train, rows, Labels())
-    assert [contestant.name for contestant in contestants] == ALL
-    assert all(np.isfinite(contestant.p_yes).all() for contestant in contestants)
+    systems, _ = baseline_systems(train, rows, Labels())
+    assert [system.name for system in systems] == ALL
+    assert all(np.isfinite(system.p_yes).all() for system in systems)
 
 
 def test_two_more_baselines_know_what_hints_tell_the_model():
@@ -204,13 +204,13 @@ def test_two_more_baselines_know_what_hints_tell_the_model():
     def truth(records):
         return [{"of_all": 0.5, "others": float(record.output == "Yes")} for record in records]
 
-    contestants, _ = baseline_contestants(hinted(train, truth(train)), hinted(rows, truth(rows)), Labels())
-    plain, _ = baseline_contestants(train, rows, Labels())
-    assert [c.name for c in contestants] == [*ALL, "logistic regression, hints", "boosted trees, hints"]
-    for one, other in zip(contestants, plain, strict=False):
+    systems, _ = baseline_systems(hinted(train, truth(train)), hinted(rows, truth(rows)), Labels())
+    plain, _ = baseline_systems(train, rows, Labels())
+    assert [c.name for c in systems] == [*ALL, "logistic regression, hints", "boosted trees, hints"]
+    for one, other in zip(systems, plain, strict=False):
         assert one.p_yes == pytest.approx(other.p_yes)
-    assert all(area(rows, contestant.p_yes) == 1 for contestant in contestants[-2:])
-    assert [c.name for c in baseline_contestants(hinted(train, truth(train)), rows, Labels())[0]] == ALL
+    assert all(area(rows, system.p_yes) == 1 for system in systems[-2:])
+    assert [c.name for c in baseline_systems(hinted(train, truth(train)), rows, Labels())[0]] == ALL
 
 
 def test_logistic_regression_does_not_care_for_the_scale_of_a_column():
@@ -239,10 +239,10 @@ def movielens(shared_dir, tmp_path_factory):
     """Training and test records of MovieLens latest-small with sliding histories."""
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
-    from likely.data.protocol import Protocol
+    from likely.data.protocol import SplitProtocol
 
     folder = tmp_path_factory.mktemp("sliding")
-    prepare(read_movielens(shared_dir / "ml-latest-small"), folder, Protocol(window="sliding"))
+    prepare(read_movielens(shared_dir / "ml-latest-small"), folder, SplitProtocol(window="sliding"))
     return [read_records(folder / f"{split}.json", Labels()) for split in ("train", "test")]
 
 
@@ -261,8 +261,8 @@ def test_the_history_fraction_on_movielens_is_that_of_the_ratings_themselves(sha
 def test_the_baselines_reach_their_known_figures_on_movielens(movielens):
     """LightGBM on the same eight features was measured at .8049 AUC, .7246 accuracy and .6937 F1."""
     train, test = movielens
-    contestants, _ = baseline_contestants(train, test, Labels())
-    figures = {each.name: probability_metrics(likes_of(test, Labels()), each.p_yes) for each in contestants}
+    systems, _ = baseline_systems(train, test, Labels())
+    figures = {each.name: probability_metrics(likes_of(test, Labels()), each.p_yes) for each in systems}
     assert figures["always Yes"]["f1"] == pytest.approx(0.635, abs=1e-3)
     assert figures["history fraction liked"]["auc"] == pytest.approx(0.7680, abs=3e-3)
     assert figures["boosted trees"]["auc"] == pytest.approx(0.8049, abs=3e-3)

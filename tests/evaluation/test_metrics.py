@@ -165,7 +165,7 @@ def test_the_fast_interval_is_the_plain_one(monkeypatch):
 
 
 def test_a_paired_interval_sees_a_difference_that_two_intervals_hide():
-    """Users differ a lot, and one scorer is a little better with all of them."""
+    """Users differ a lot, and one ranker is a little better with all of them."""
     random = np.random.default_rng(0)
     user = np.repeat(np.arange(60), 30)
     taste = np.repeat(random.normal(size=60), 30) * 2

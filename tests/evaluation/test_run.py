@@ -14,10 +14,10 @@ from sklearn.metrics import roc_auc_score
 from likely.cli import run
 from likely.data.records import Labels, Record, read_records, write_records
 from likely.evaluation import fusion
-from likely.evaluation.baselines import baseline_contestants
-from likely.evaluation.contest import Contestant, judge
+from likely.evaluation.baselines import baseline_systems
+from likely.evaluation.contest import System, judge
 from likely.evaluation.fusion import WITH_RATES, why_no_fusion
-from likely.evaluation.storage import load_contest
+from likely.evaluation.storage import load_evaluation
 
 METRICS = {"accuracy", "f1", "auc", "uauc", "log_loss", "ece", "answered"}
 
@@ -29,9 +29,9 @@ def records_of(likes, user="a"):
     ]
 
 
-def contestant(name, p_yes, kind="baseline"):
+def system(name, p_yes, kind="baseline"):
     p_yes = np.asarray(p_yes, dtype=float)
-    return Contestant(name, kind, p_yes, p_yes >= 0.5, p_yes < 0.5)
+    return System(name, kind, p_yes, p_yes >= 0.5, p_yes < 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -41,35 +41,35 @@ def judged():
     liked = np.array([record.output == "Yes" for record in records])
     noise = random.random((3, len(records)))
     entered = [
-        contestant("always Yes", np.ones(len(records))),
-        contestant("weak", 0.2 * liked + 0.8 * noise[0]),
-        contestant("strong", 0.4 * liked + 0.6 * noise[1]),
-        contestant("model", 0.6 * liked + 0.4 * noise[2], "adapter"),
+        system("always Yes", np.ones(len(records))),
+        system("weak", 0.2 * liked + 0.8 * noise[0]),
+        system("strong", 0.4 * liked + 0.6 * noise[1]),
+        system("model", 0.6 * liked + 0.4 * noise[2], "adapter"),
     ]
     return records, liked, entered, judge(records, Labels(), entered)
 
 
 def test_figures_are_those_of_the_rows(judged):
-    _, liked, entered, contest = judged
-    assert [standing.contestant for standing in contest.standings] == entered
-    for standing in contest.standings:
-        assert set(standing.metrics) == METRICS
-        assert standing.metrics["auc"] == pytest.approx(roc_auc_score(liked, standing.contestant.p_yes))
+    _, liked, entered, evaluation = judged
+    assert [result.system for result in evaluation.results] == entered
+    for result in evaluation.results:
+        assert set(result.metrics) == METRICS
+        assert result.metrics["auc"] == pytest.approx(roc_auc_score(liked, result.system.p_yes))
         for name in ("accuracy", "f1", "auc", "uauc"):
-            low, high = standing.intervals[name]
-            assert low <= standing.metrics[name] <= high
+            low, high = result.intervals[name]
+            assert low <= result.metrics[name] <= high
 
 
 def test_differences_are_to_the_best_baseline_and_never_to_a_model(judged):
-    *_, contest = judged
-    always, weak, strong, model = contest.standings
-    assert contest.best_baseline == "strong"
+    *_, evaluation = judged
+    always, weak, strong, model = evaluation.results
+    assert evaluation.best_baseline == "strong"
     assert strong.difference is None
     assert weak.difference[2] < 0 < model.difference[1]
-    for standing in (always, weak, model):
-        assert standing.difference[0] == pytest.approx(standing.metrics["auc"] - strong.metrics["auc"])
-        assert standing.difference[1] <= standing.difference[0] <= standing.difference[2]
-        assert standing.differences["strong"] == standing.difference
+    for result in (always, weak, model):
+        assert result.difference[0] == pytest.approx(result.metrics["auc"] - strong.metrics["auc"])
+        assert result.difference[1] <= result.difference[0] <= result.difference[2]
+        assert result.differences["strong"] == result.difference
     assert model.differences["weak"][0] == pytest.approx(model.metrics["auc"] - weak.metrics["auc"])
     assert set(model.differences) == {"always Yes", "weak", "strong"}
     assert set(strong.differences) == {"always Yes", "weak"}
@@ -77,32 +77,32 @@ def test_differences_are_to_the_best_baseline_and_never_to_a_model(judged):
 
 def test_a_contestant_equal_to_the_best_baseline_differs_by_nothing_on_every_resample(judged):
     records, _, entered, _ = judged
-    contest = judge(records, Labels(), [*entered, contestant("copy", entered[2].p_yes, "base")])
-    assert contest.standings[-1].difference == (0, 0, 0)
+    evaluation = judge(records, Labels(), [*entered, system("copy", entered[2].p_yes, "base")])
+    assert evaluation.results[-1].difference == (0, 0, 0)
 
 
 def test_the_same_seed_gives_the_same_intervals(judged):
-    records, _, entered, contest = judged
+    records, _, entered, evaluation = judged
     again, other = (judge(records, Labels(), entered, seed) for seed in (0, 1))
-    assert [s.intervals for s in again.standings] == [s.intervals for s in contest.standings]
-    assert [s.intervals for s in other.standings] != [s.intervals for s in contest.standings]
+    assert [s.intervals for s in again.results] == [s.intervals for s in evaluation.results]
+    assert [s.intervals for s in other.results] != [s.intervals for s in evaluation.results]
 
 
 def test_one_label_or_one_user_leaves_unknown_what_it_cannot_tell():
     likes = records_of([True, True])
-    one_label = judge(likes, Labels(), [contestant("always Yes", [1, 1]), contestant("half", [0.5, 0.4])])
-    assert np.isnan(one_label.standings[0].metrics["auc"])
-    assert np.isnan(one_label.standings[1].difference).all()
-    one_user = judge(records_of([True, False]), Labels(), [contestant("right", [0.9, 0.1])])
-    assert one_user.standings[0].metrics["auc"] == 1
-    assert np.isnan(list(one_user.standings[0].intervals.values())).all()
+    one_label = judge(likes, Labels(), [system("always Yes", [1, 1]), system("half", [0.5, 0.4])])
+    assert np.isnan(one_label.results[0].metrics["auc"])
+    assert np.isnan(one_label.results[1].difference).all()
+    one_user = judge(records_of([True, False]), Labels(), [system("right", [0.9, 0.1])])
+    assert one_user.results[0].metrics["auc"] == 1
+    assert np.isnan(list(one_user.results[0].intervals.values())).all()
 
 
 def test_rows_without_users_are_users_of_their_own():
     records = [replace(record, user_id=None) for record in records_of([True, False, True])]
-    contest = judge(records, Labels(), [contestant("always Yes", np.ones(3))])
-    assert contest.users == ["row 1", "row 2", "row 3"]
-    assert np.isnan(contest.standings[0].metrics["uauc"])
+    evaluation = judge(records, Labels(), [system("always Yes", np.ones(3))])
+    assert evaluation.users == ["row 1", "row 2", "row 3"]
+    assert np.isnan(evaluation.results[0].metrics["uauc"])
 
 
 @pytest.mark.parametrize(
@@ -134,10 +134,10 @@ def test_fusions_add_to_the_adapter_what_is_known_and_never_see_a_row(monkeypatc
         return [np.clip(0.5 + 0.2 * (2 * liked - 1) + random.normal(0, 0.2, len(liked)), 0.01, 0.99) for _ in range(2)]
 
     (adapter_eval, known_eval), (adapter_rows, known_rows) = halves(tuned), halves(rows)
-    weak, strong = contestant("weak", random.random(len(tuned))), contestant("strong", known_eval)
-    monkeypatch.setattr(fusion, "baseline_contestants", lambda *_: ([weak, strong], []))
-    entered = [contestant("weak", known_rows), contestant("strong", known_rows)]
-    entered.append(contestant("with the adapter", adapter_rows, "adapter"))
+    weak, strong = system("weak", random.random(len(tuned))), system("strong", known_eval)
+    monkeypatch.setattr(fusion, "baseline_systems", lambda *_: ([weak, strong], []))
+    entered = [system("weak", known_rows), system("strong", known_rows)]
+    entered.append(system("with the adapter", adapter_rows, "adapter"))
     with_rates, with_best = fusion.fusions(train, tuned, rows, Labels(), adapter_eval, entered)
     assert (with_rates.name, with_best.name) == (WITH_RATES, "adapter + strong")
     liked = [record.output == "Yes" for record in rows]
@@ -190,18 +190,18 @@ def test_the_command_lets_models_fusion_and_baselines_answer_the_same_rows(finis
     monkeypatch.setenv("COLUMNS", "80")
     assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path / "new")]) == 0
     printed = capsys.readouterr().out
-    contest = load_contest(tmp_path / "new")
-    assert [standing.contestant.kind for standing in contest.standings] == [
+    evaluation = load_evaluation(tmp_path / "new")
+    assert [result.system.kind for result in evaluation.results] == [
         *["baseline"] * 8, "base", "adapter", "fusion", "fusion",
     ]  # fmt: skip
-    assert len(contest.records) == 16
-    assert all(len(standing.contestant.p_yes) == 16 for standing in contest.standings)
-    base, adapter, *fusions = (standing.contestant for standing in contest.standings[-4:])
+    assert len(evaluation.records) == 16
+    assert all(len(result.system.p_yes) == 16 for result in evaluation.results)
+    base, adapter, *fusions = (result.system for result in evaluation.results[-4:])
     assert base.name.startswith("base tiny-base")
     assert (adapter.name, fusions[0].name) == ("with the adapter", WITH_RATES)
-    assert fusions[1].name.removeprefix("adapter + ") in {standing.contestant.name for standing in contest.standings}
+    assert fusions[1].name.removeprefix("adapter + ") in {result.system.name for result in evaluation.results}
     assert np.abs(base.p_yes - adapter.p_yes).max() > 1e-4
-    assert "12 contestants on 16 rows in" in printed
+    assert "12 systems on 16 rows in" in printed
     assert all(len(line) <= 80 for line in printed.splitlines() if not line.startswith("Written"))
 
 
@@ -210,7 +210,7 @@ def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_
     assert run(["evaluate", "--adapter-dir", str(folder), "--max-samples", "6"]) == 0
     page = folder / "report.html"
     first = page.read_text(encoding="utf-8")
-    assert all(standing.contestant.name in first for standing in load_contest(folder).standings)
+    assert all(result.system.name in first for result in load_evaluation(folder).results)
     page.unlink()
     assert run(["report", "--adapter-dir", str(folder)]) == 0
     assert page.read_text(encoding="utf-8") == first
@@ -224,11 +224,11 @@ def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_
 def test_without_the_base_model_all_others_say_the_same(finished, tmp_path, capsys):
     for folder, options in (("all", []), ("some", ["--no-base"])):
         assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path / folder), *options]) == 0
-    everybody, others = (load_contest(tmp_path / folder).standings for folder in ("all", "some"))
-    expected = [standing.contestant for standing in everybody if standing.contestant.kind != "base"]
-    assert [standing.contestant.name for standing in others] == [contestant.name for contestant in expected]
-    for standing, contestant in zip(others, expected, strict=True):
-        assert standing.contestant.p_yes == pytest.approx(contestant.p_yes)
+    everybody, others = (load_evaluation(tmp_path / folder).results for folder in ("all", "some"))
+    expected = [result.system for result in everybody if result.system.kind != "base"]
+    assert [result.system.name for result in others] == [system.name for system in expected]
+    for result, system in zip(others, expected, strict=True):
+        assert result.system.p_yes == pytest.approx(system.p_yes)
     assert "with the adapter" in (tmp_path / "some" / "report.html").read_text(encoding="utf-8")
 
 
@@ -241,17 +241,17 @@ def test_the_scores_are_those_of_infer(finished, tmp_path):
     assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path)]) == 0
     assert run(["infer", "--adapter-dir", str(finished), "--output", str(tmp_path / "scores.jsonl")]) == 0
     lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
-    contest = load_contest(tmp_path)
-    for standing in contest.standings[-4:-2]:
-        kind = standing.contestant.kind
-        assert standing.contestant.p_yes == pytest.approx([line[kind]["p_yes"] for line in lines], rel=1e-5)
+    evaluation = load_evaluation(tmp_path)
+    for result in evaluation.results[-4:-2]:
+        kind = result.system.kind
+        assert result.system.p_yes == pytest.approx([line[kind]["p_yes"] for line in lines], rel=1e-5)
 
 
 def test_a_fusion_without_a_test_file_is_left_out_because_it_would_know_the_answers(finished, tmp_path, capsys):
     arguments = ["--adapter-dir", str(finished), "--output", str(tmp_path), "test_file=none"]
     assert run(["evaluate", *arguments]) == 0
     assert "among the rows" in " ".join(capsys.readouterr().out.split())
-    assert "fusion" not in {standing.contestant.kind for standing in load_contest(tmp_path).standings}
+    assert "fusion" not in {result.system.kind for result in load_evaluation(tmp_path).results}
 
 
 def test_baselines_alone_need_no_model(finished, tmp_path, capsys, monkeypatch):
@@ -262,11 +262,11 @@ def test_baselines_alone_need_no_model(finished, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run.yaml").write_text((finished / "config.yaml").read_text())
     assert run(["evaluate", "--baselines-only", "--config", "run.yaml", "model_name_or_path=nowhere"]) == 0
-    contest = load_contest(tmp_path / "output" / "baselines")
-    assert {standing.contestant.kind for standing in contest.standings} == {"baseline"}
-    expected, _ = baseline_contestants(_read(finished, "train"), contest.records, Labels())
-    for one, other in zip(contest.standings, expected, strict=True):
-        assert one.contestant.p_yes == pytest.approx(other.p_yes)
+    evaluation = load_evaluation(tmp_path / "output" / "baselines")
+    assert {result.system.kind for result in evaluation.results} == {"baseline"}
+    expected, _ = baseline_systems(_read(finished, "train"), evaluation.records, Labels())
+    for one, other in zip(evaluation.results, expected, strict=True):
+        assert one.system.p_yes == pytest.approx(other.p_yes)
 
 
 def _read(finished, split):
@@ -276,12 +276,12 @@ def _read(finished, split):
 def test_baselines_alone_go_into_the_folder_of_a_run_but_never_over_its_models(finished, capsys):
     alone = ["evaluate", "--baselines-only", "--adapter-dir", str(finished)]
     assert run(alone) == 0
-    assert {s.contestant.kind for s in load_contest(finished).standings} == {"baseline"}
+    assert {s.system.kind for s in load_evaluation(finished).results} == {"baseline"}
     assert run(["evaluate", "--adapter-dir", str(finished), "--max-samples", "6"]) == 0
-    assert len(load_contest(finished).records) == 6
+    assert len(load_evaluation(finished).records) == 6
     assert run(alone) == 2
     assert "holds an evaluation of models" in capsys.readouterr().err
-    assert len(load_contest(finished).records) == 6
+    assert len(load_evaluation(finished).records) == 6
 
 
 def test_foreign_files_are_evaluated_with_what_they_have(finished, tmp_path, capsys):
@@ -295,7 +295,7 @@ def test_foreign_files_are_evaluated_with_what_they_have(finished, tmp_path, cap
     assert "item like-rate is left out: it needs item_id in every record." in said
     assert "Fusions of the adapter are left out" in said
     assert "there is no UAUC" in said
-    kinds = [standing.contestant.kind for standing in load_contest(tmp_path).standings]
+    kinds = [result.system.kind for result in load_evaluation(tmp_path).results]
     assert kinds == ["baseline", "base", "adapter"]
 
 

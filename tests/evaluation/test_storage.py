@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from likely.data.records import Record
 from likely.errors import LikelyError
-from likely.evaluation.contest import Contest, Contestant, Standing
-from likely.evaluation.storage import kinds_in, load_contest, save_contest
+from likely.evaluation.contest import Evaluation, System, SystemResult
+from likely.evaluation.storage import kinds_in, load_evaluation, save_evaluation
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 FIGURE = st.floats(0, 1) | st.just(math.nan)
@@ -33,21 +33,21 @@ def contests(draw):
         )
         for _ in range(rows)
     ]
-    standings = []
+    results = []
     for place, name in enumerate(draw(st.lists(TEXT, min_size=1, max_size=3, unique=True))):
         says_yes = np.array(draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
         answers = np.array(draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
         p_yes = np.array(draw(st.lists(SHARE, min_size=rows, max_size=rows)))
         kind = "baseline" if place == 0 else draw(st.sampled_from(["base", "adapter", "fusion"]))
-        contestant = Contestant(name, kind, p_yes, says_yes & answers, ~says_yes & answers)
+        system = System(name, kind, p_yes, says_yes & answers, ~says_yes & answers)
         metrics = {metric: draw(FIGURE) for metric in ("auc", "uauc")}
         difference = None if place == 0 else draw(st.tuples(FIGURE, FIGURE, FIGURE))
         differences = {} if difference is None else {"another": difference}
         area = {"auc": draw(st.tuples(FIGURE, FIGURE))}
-        standings.append(Standing(contestant, metrics, area, difference, differences))
+        results.append(SystemResult(system, metrics, area, difference, differences))
     users = [record.user_id or f"row {row}" for row, record in enumerate(records)]
     liked = np.array([record.output == "Yes" for record in records])
-    return Contest(records, liked, users, standings, standings[0].contestant.name)
+    return Evaluation(records, liked, users, results, results[0].system.name)
 
 
 def same(one, other):
@@ -57,29 +57,29 @@ def same(one, other):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contests())
-def test_a_contest_is_read_back_as_it_was(tmp_path, contest):
-    save_contest(tmp_path, contest)
-    read = load_contest(tmp_path)
-    assert read.records == contest.records
-    assert (read.liked == contest.liked).all()
-    assert (read.users, read.best_baseline) == (contest.users, contest.best_baseline)
-    for one, other in zip(read.standings, contest.standings, strict=True):
+def test_a_contest_is_read_back_as_it_was(tmp_path, evaluation):
+    save_evaluation(tmp_path, evaluation)
+    read = load_evaluation(tmp_path)
+    assert read.records == evaluation.records
+    assert (read.liked == evaluation.liked).all()
+    assert (read.users, read.best_baseline) == (evaluation.users, evaluation.best_baseline)
+    for one, other in zip(read.results, evaluation.results, strict=True):
         for name in ("p_yes", "says_yes", "says_no"):
-            assert (getattr(one.contestant, name) == getattr(other.contestant, name)).all()
-            assert getattr(one.contestant, name).dtype == getattr(other.contestant, name).dtype
-        assert (one.contestant.name, one.contestant.kind) == (other.contestant.name, other.contestant.kind)
+            assert (getattr(one.system, name) == getattr(other.system, name)).all()
+            assert getattr(one.system, name).dtype == getattr(other.system, name).dtype
+        assert (one.system.name, one.system.kind) == (other.system.name, other.system.kind)
         for name in ("metrics", "intervals", "difference", "differences"):
             assert same(getattr(one, name), getattr(other, name))
 
 
 def a_contest(p_yes=0.7):
-    contestant = Contestant("always Yes", "baseline", np.array([p_yes]), np.array([True]), np.array([False]))
-    standing = Standing(contestant, {"auc": math.nan}, {"auc": (math.nan, math.nan)}, None)
-    return Contest([Record("Liked?", "x", "Yes")], np.array([True]), ["row 1"], [standing], "always Yes")
+    system = System("always Yes", "baseline", np.array([p_yes]), np.array([True]), np.array([False]))
+    result = SystemResult(system, {"auc": math.nan}, {"auc": (math.nan, math.nan)}, None)
+    return Evaluation([Record("Liked?", "x", "Yes")], np.array([True]), ["row 1"], [result], "always Yes")
 
 
 def test_figures_are_plain_json_without_nan(tmp_path):
-    save_contest(tmp_path, a_contest())
+    save_evaluation(tmp_path, a_contest())
 
     def refuse(word):
         raise AssertionError(word)
@@ -91,38 +91,38 @@ def test_figures_are_plain_json_without_nan(tmp_path):
 
 def test_what_cannot_be_read_says_what_to_do(tmp_path):
     with pytest.raises(LikelyError, match=r"evaluation\.json does not exist; make it with likely evaluate"):
-        load_contest(tmp_path)
+        load_evaluation(tmp_path)
     (tmp_path / "evaluation.json").write_text('{"records": 5, "figures": {}}')
     (tmp_path / "evaluation_rows.jsonl").write_text("")
     with pytest.raises(LikelyError, match="another version of likely"):
-        load_contest(tmp_path)
+        load_evaluation(tmp_path)
     (tmp_path / "evaluation.json").write_text("{")
     with pytest.raises(LikelyError, match="damaged"):
-        load_contest(tmp_path)
+        load_evaluation(tmp_path)
 
 
 def test_rows_of_another_evaluation_are_refused(tmp_path):
-    save_contest(tmp_path, a_contest())
+    save_evaluation(tmp_path, a_contest())
     figures = (tmp_path / "evaluation.json").read_text()
-    save_contest(tmp_path, a_contest(0.8))
+    save_evaluation(tmp_path, a_contest(0.8))
     (tmp_path / "evaluation.json").write_text(figures)
     with pytest.raises(LikelyError, match="run likely evaluate again"):
-        load_contest(tmp_path)
+        load_evaluation(tmp_path)
 
 
 def test_a_write_that_fails_leaves_the_last_evaluation(tmp_path):
-    save_contest(tmp_path, a_contest())
+    save_evaluation(tmp_path, a_contest())
     broken = a_contest(0.8)
     broken.records[0] = Record("Liked?", "x", "Yes", extra={"not": object()})
     with pytest.raises(TypeError):
-        save_contest(tmp_path, broken)
-    assert load_contest(tmp_path).standings[0].contestant.p_yes == [0.7]
+        save_evaluation(tmp_path, broken)
+    assert load_evaluation(tmp_path).results[0].system.p_yes == [0.7]
     assert {path.name for path in tmp_path.iterdir()} == {"evaluation.json", "evaluation_rows.jsonl"}
 
 
 def test_kinds_are_told_without_reading_the_rows(tmp_path):
     assert kinds_in(tmp_path) == set()
-    save_contest(tmp_path, a_contest())
+    save_evaluation(tmp_path, a_contest())
     assert kinds_in(tmp_path) == {"baseline"}
     (tmp_path / "evaluation.json").write_text("{")
     assert kinds_in(tmp_path) == set()

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from likely.cli import run
 from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
 from likely.data.movielens import MovieLens
-from likely.data.protocol import Protocol
+from likely.data.protocol import SplitProtocol
 from likely.data.records import write_records
 from likely.data.timelines import build_timelines, make_rows, window_start
 from likely.encoding.batches import Budget
@@ -24,7 +24,7 @@ from likely.errors import LikelyError
 from likely.inference import ranking
 from likely.inference.loaded_run import config_of
 from likely.inference.movies import Movie, RatedMovie, read_candidates, read_history
-from likely.inference.ranking import Scorer, cheapest_row
+from likely.inference.ranking import Ranker, cheapest_row
 
 HISTORY = [
     {"title": "Heat", "year": 1995, "genres": ["Action", "Crime"], "rating": 4.5},
@@ -65,8 +65,8 @@ def adapter(tmp_path_factory, tiny_base, records):
 
 
 @pytest.fixture(scope="module")
-def scorer(adapter):
-    return Scorer.load(adapter)
+def ranker(adapter):
+    return Ranker.load(adapter)
 
 
 @pytest.fixture
@@ -92,36 +92,36 @@ def some_history(count):
     return [RatedMovie(movie, 0.5 + place % 10 / 2) for place, movie in enumerate(some_movies(count, seed=1))]
 
 
-def alone(scorer, record):
+def alone(ranker, record):
     """P(Yes) of one record, with transformers' own causal mask."""
-    ids = torch.from_numpy(scorer.builder.encode(record).input_ids).long()[None]
+    ids = torch.from_numpy(ranker.builder.encode(record).input_ids).long()[None]
     with torch.no_grad():
-        logits = scorer.model(input_ids=ids).logits[0, -1]
-    return logits[[scorer.builder.positive_ids[0], scorer.builder.negative_ids[0]]].softmax(-1)[0].item()
+        logits = ranker.model(input_ids=ids).logits[0, -1]
+    return logits[[ranker.builder.positive_ids[0], ranker.builder.negative_ids[0]]].softmax(-1)[0].item()
 
 
 @pytest.mark.parametrize("length", [1, 12, 60], ids=["one movie", "a history", "more than fits"])
-def test_a_ranking_is_what_one_record_after_another_gives(scorer, length):
+def test_a_ranking_is_what_one_record_after_another_gives(ranker, length):
     history, candidates = some_history(length), some_movies(12)
-    records = scorer.records_of(history, candidates)
-    assert (length == 60) == any(record.dropped_lines for record in scorer.builder.encode_all(records))
+    records = ranker.records_of(history, candidates)
+    assert (length == 60) == any(record.dropped_lines for record in ranker.builder.encode_all(records))
     titles = [movie.title for movie in candidates]
-    expected = dict(zip(titles, (alone(scorer, record) for record in records), strict=True))
+    expected = dict(zip(titles, (alone(ranker, record) for record in records), strict=True))
     assert max(expected.values()) - min(expected.values()) > 1e-3
-    longest = max(len(record.input_ids) for record in scorer.builder.encode_all(records))
+    longest = max(len(record.input_ids) for record in ranker.builder.encode_all(records))
     for tokens in (longest + 60, 100_000):  # a few candidates a row, all in one row
-        limited = replace(scorer, budget=Budget(tokens, scorer.budget.attention_share))
+        limited = replace(ranker, budget=Budget(tokens, ranker.budget.attention_share))
         ranked = limited.rank(history, candidates)
         assert {one.candidate.title: one.p_yes for one in ranked} == pytest.approx(expected, rel=1e-5)
         assert [one.candidate.title for one in ranked] == sorted(titles, key=expected.__getitem__, reverse=True)
 
 
 @pytest.mark.parametrize("hints", [False, True])
-def test_the_question_is_the_one_of_the_training_records(scorer, hints):
+def test_the_question_is_the_one_of_the_training_records(ranker, hints):
     """Every row that `timelines` writes of a user comes out of the same history and candidate here."""
-    scorer = replace(scorer, hints=hints)
+    ranker = replace(ranker, hints=hints)
     # With hints the whole of the timeline is shown: a ranking knows no more of the user than its history.
-    protocol = Protocol(warmup=3, history_length=30 if hints else 4, hints=hints)
+    protocol = SplitProtocol(warmup=3, history_length=30 if hints else 4, hints=hints)
     movies = some_movies(30)
     ratings = [(1, place, 0.5 + place % 10 / 2, 100 + place) for place in range(len(movies))]
     ratings += [(2, place, 0.5 + place % 7 / 2, 50 + place) for place in range(len(movies))]
@@ -143,29 +143,29 @@ def test_the_question_is_the_one_of_the_training_records(scorer, hints):
         here = row["item_id"]
         window = range(window_start(here, protocol), here)
         candidate = replace(movies[here], **dict(zip(names, told[1, here], strict=True)))
-        (record,) = scorer.records_of([RatedMovie(movies[place], ratings[place][2]) for place in window], [candidate])
+        (record,) = ranker.records_of([RatedMovie(movies[place], ratings[place][2]) for place in window], [candidate])
         assert (record.instruction, record.input) == (row["instruction"], row["input"])
 
 
 def test_the_threshold_is_the_one_that_is_asked_for(adapter):
-    assert "rate it 3.5 or higher" in Scorer.load(str(adapter), like_threshold=3.5).instruction
+    assert "rate it 3.5 or higher" in Ranker.load(str(adapter), like_threshold=3.5).instruction
     with pytest.raises(LikelyError, match="like_threshold is 9"):
-        Scorer.load(adapter, like_threshold=9)
+        Ranker.load(adapter, like_threshold=9)
 
 
-def test_equal_candidates_keep_their_order(scorer):
+def test_equal_candidates_keep_their_order(ranker):
     movies = some_movies(4)
     twice = [replace(movie, extra={"copy": copy}) for copy in range(2) for movie in movies]
-    ranked = scorer.rank(some_history(5), twice)
+    ranked = ranker.rank(some_history(5), twice)
     assert [one.candidate.extra["copy"] for one in ranked] == [0, 1] * 4
     assert len({one.candidate.title for one in ranked[::2]}) == 4
 
 
-def test_top_is_the_beginning_of_the_whole_ranking(scorer):
+def test_top_is_the_beginning_of_the_whole_ranking(ranker):
     history, movies = some_history(5), some_movies(9)
-    everything = scorer.rank(history, movies)
-    assert [one.candidate for one in scorer.rank(history, movies, top=4)] == [one.candidate for one in everything[:4]]
-    assert len(scorer.rank(history, movies, top=100)) == 9
+    everything = ranker.rank(history, movies)
+    assert [one.candidate for one in ranker.rank(history, movies, top=4)] == [one.candidate for one in everything[:4]]
+    assert len(ranker.rank(history, movies, top=100)) == 9
 
 
 @pytest.mark.parametrize(
@@ -176,25 +176,25 @@ def test_top_is_the_beginning_of_the_whole_ranking(scorer):
         (some_history(1), some_movies(1), 0, "top is 0"),
     ],
 )
-def test_nothing_to_rank_is_said(scorer, history, candidates, top, words):
+def test_nothing_to_rank_is_said(ranker, history, candidates, top, words):
     with pytest.raises(LikelyError, match=words):
-        scorer.rank(history, candidates, top)
+        ranker.rank(history, candidates, top)
 
 
-def test_the_history_is_computed_once_for_many_candidates(scorer):
+def test_the_history_is_computed_once_for_many_candidates(ranker):
     computed = []
-    embedding = scorer.model.get_input_embeddings()
+    embedding = ranker.model.get_input_embeddings()
     hook = embedding.register_forward_hook(lambda module, inputs, output: computed.append(inputs[0].numel()))
     history, movies = some_history(20), some_movies(40)
-    scorer.rank(history, movies)
+    ranker.rank(history, movies)
     hook.remove()
-    lengths = [len(record.input_ids) for record in scorer.builder.encode_all(scorer.records_of(history, movies))]
+    lengths = [len(record.input_ids) for record in ranker.builder.encode_all(ranker.records_of(history, movies))]
     assert sum(computed) < sum(lengths) / 4
 
 
-def test_progress_counts_to_the_end(scorer):
+def test_progress_counts_to_the_end(ranker):
     seen = []
-    one_a_row = replace(scorer, budget=Budget(1))
+    one_a_row = replace(ranker, budget=Budget(1))
     one_a_row.rank(some_history(2), some_movies(5), on_progress=lambda *count: seen.append(count))
     assert seen == [(done, 5) for done in range(1, 6)]
 
@@ -209,14 +209,14 @@ def test_no_other_row_is_cheaper(history, share):
     assert cost(best) <= (1 + 1e-9) * cost(others).min() + 1e-4 * cost(best)
 
 
-def test_an_adapter_trained_with_flash_attention_ranks_too(adapter, scorer, tmp_path):
+def test_an_adapter_trained_with_flash_attention_ranks_too(adapter, ranker, tmp_path):
     """FlashAttention has no tree masks; another attention gives the same scores."""
     copy = shutil.copytree(adapter, tmp_path / "run")
     values = config_of(adapter, None).model_dump(mode="json")
     values |= {"flash_attn": "flash_attention_2", "batching": "packed"}
     (copy / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     history, movies = some_history(3), some_movies(3)
-    assert Scorer.load(copy).rank(history, movies) == scorer.rank(history, movies)
+    assert Ranker.load(copy).rank(history, movies) == ranker.rank(history, movies)
 
 
 def written(folder, history=HISTORY, candidates=CANDIDATES):
@@ -242,11 +242,11 @@ def test_files_give_the_movies_that_training_would_name(tmp_path):
     assert babe.extra == {"rating": "PG"}
 
 
-def test_the_command_shows_the_best_and_writes_all(adapter, scorer, tmp_path, capsys):
+def test_the_command_shows_the_best_and_writes_all(adapter, ranker, tmp_path, capsys):
     output = tmp_path / "ranked.jsonl"
     arguments = [*written(tmp_path), "--adapter-dir", str(adapter), "--top", "2", "--output", str(output)]
     assert run(arguments) == 0
-    ranked = scorer.rank(read_history(tmp_path / "history.json"), read_candidates(tmp_path / "candidates.json"))
+    ranked = ranker.rank(read_history(tmp_path / "history.json"), read_candidates(tmp_path / "candidates.json"))
     shown = capsys.readouterr().out
     assert [one.candidate.title in shown for one in ranked] == [True, True, False]
     lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]

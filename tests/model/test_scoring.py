@@ -9,13 +9,13 @@ from likely.encoding.batches import Budget
 from likely.encoding.prompt import PromptBuilder
 from likely.model.adapter import Lora, add_adapter
 from likely.model.base import Precision, load_base
-from likely.model.scoring import ScoringPlan, score, score_base_and_adapter
+from likely.model.scoring import PassPlan, score, score_base_and_adapter
 
 FLOAT32 = Precision("float32", False)
 
 
 def plan_for(builder, layout, tokens=3000):
-    return ScoringPlan(layout, Budget(tokens), (builder.positive_ids[0], builder.negative_ids[0]))
+    return PassPlan(layout, Budget(tokens), (builder.positive_ids[0], builder.negative_ids[0]))
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import pytest
 from likely.data.records import Record
 from likely.data.wording import show_movie, show_question, show_rated
 from likely.errors import LikelyError
-from likely.evaluation.contest import Contest, Contestant, Standing
-from likely.evaluation.groups import drawn_lines, equal_groups, group_areas, history_lengths
+from likely.evaluation.contest import Evaluation, System, SystemResult
+from likely.evaluation.groups import drawn_curves, equal_groups, group_areas, history_lengths
 from likely.evaluation.metrics import auc, probability_metrics
 from likely.report.facts import RunFacts, facts_of
 from likely.report.page import write_report
-from likely.report.words import contest_sentences
+from likely.report.words import outcome_sentences
 
 ODD = ["<script>alert('x')</script>", 'Lock, "Stock" & Two', "千と千尋の神隠し", "$9.99 $x_1$", "</style><b>", "Amélie"]
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -82,10 +82,10 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def standing(name, kind, liked, p_yes, users, difference=None):
+def result(name, kind, liked, p_yes, users, difference=None):
     metrics = probability_metrics(liked, p_yes, users)
     interval = {name: (metrics[name] - 0.05, metrics[name] + 0.05) for name in ("accuracy", "f1", "auc", "uauc")}
-    return Standing(Contestant(name, kind, p_yes, p_yes >= 0.5, p_yes < 0.5), metrics, interval, difference)
+    return SystemResult(System(name, kind, p_yes, p_yes >= 0.5, p_yes < 0.5), metrics, interval, difference)
 
 
 def make_contest(difference=(-0.02, -0.07, 0.03), rows=60, users=6):
@@ -110,41 +110,41 @@ def make_contest(difference=(-0.02, -0.07, 0.03), rows=60, users=6):
     def guess(noise):
         return 1 / (1 + np.exp(-(liked - 0.5 + random.normal(0, noise, rows))))
 
-    standings = [
-        standing("always <Yes>", "baseline", liked, np.ones(rows), of_users, (-0.2, -0.3, -0.1)),
-        standing('item "like-rate" & co', "baseline", liked, guess(0.4), of_users),
-        standing("base some/model", "base", liked, guess(2.0), of_users, (-0.1, -0.2, -0.05)),
-        standing("with the adapter", "adapter", liked, guess(0.6), of_users, difference),
-        standing("adapter + LightGBM", "fusion", liked, guess(0.5), of_users, (0.01, -0.01, 0.02)),
+    results = [
+        result("always <Yes>", "baseline", liked, np.ones(rows), of_users, (-0.2, -0.3, -0.1)),
+        result('item "like-rate" & co', "baseline", liked, guess(0.4), of_users),
+        result("base some/model", "base", liked, guess(2.0), of_users, (-0.1, -0.2, -0.05)),
+        result("with the adapter", "adapter", liked, guess(0.6), of_users, difference),
+        result("adapter + LightGBM", "fusion", liked, guess(0.5), of_users, (0.01, -0.01, 0.02)),
     ]
-    return Contest(records, liked, of_users, standings, standings[1].contestant.name)
+    return Evaluation(records, liked, of_users, results, results[1].system.name)
 
 
-def without(contest, *kinds):
-    return replace(contest, standings=[s for s in contest.standings if s.contestant.kind not in kinds])
+def without(evaluation, *kinds):
+    return replace(evaluation, results=[s for s in evaluation.results if s.system.kind not in kinds])
 
 
-def unknown(contest):
+def unknown(evaluation):
     """The same answers where nothing could be computed."""
     return replace(
-        contest,
-        liked=np.ones_like(contest.liked),
-        standings=[
+        evaluation,
+        liked=np.ones_like(evaluation.liked),
+        results=[
             replace(
                 s,
                 metrics=dict.fromkeys(s.metrics, math.nan),
                 intervals=dict.fromkeys(s.intervals, (math.nan, math.nan)),
                 difference=s.difference and (math.nan,) * 3,
             )
-            for s in contest.standings
+            for s in evaluation.results
         ],
     )
 
 
-def bare(contest):
+def bare(evaluation):
     """Records as from anywhere: no ids, no lengths, no lines."""
-    records = [Record("Liked?", "", record.output) for record in contest.records]
-    return replace(contest, records=records, users=[f"row {row}" for row in range(len(records))])
+    records = [Record("Liked?", "", record.output) for record in evaluation.records]
+    return replace(evaluation, records=records, users=[f"row {row}" for row in range(len(records))])
 
 
 CONTEST = make_contest()
@@ -169,8 +169,8 @@ CASES = {
 def texts(tmp_path_factory):
     """The page of each case, written once."""
     folder = tmp_path_factory.mktemp("reports")
-    for name, (facts, contest) in CASES.items():
-        write_report(folder / f"{name}.html", facts, contest)
+    for name, (facts, evaluation) in CASES.items():
+        write_report(folder / f"{name}.html", facts, evaluation)
     assert sorted(path.stem for path in folder.iterdir()) == sorted(CASES)
     return {name: (folder / f"{name}.html").read_text(encoding="utf-8") for name in CASES}
 
@@ -224,18 +224,18 @@ def test_half_a_character_does_not_spoil_the_page(tmp_path):
 
 def test_the_table_has_every_contestant_with_all_its_figures(texts):
     rows = Page(texts["whole"]).rows
-    for standing in CONTEST.standings:
-        (row,) = [row for row in rows if standing.contestant.name in row]
+    for result in CONTEST.results:
+        (row,) = [row for row in rows if result.system.name in row]
         for name in ("accuracy", "f1", "auc", "uauc", "log_loss", "ece"):
-            assert f"{standing.metrics[name]:.3f}" in row
-        low, high = standing.intervals["auc"]
+            assert f"{result.metrics[name]:.3f}" in row
+        low, high = result.intervals["auc"]
         assert f"{low:.2f}–{high:.2f}" in row
 
 
 def test_bold_is_the_best_of_its_column(texts):
     bold = re.findall("<strong>([0-9.]+)</strong>", texts["whole"][: texts["whole"].index("</table>")])
     best = [
-        f"{choose(s.metrics[name] for s in CONTEST.standings):.3f}"
+        f"{choose(s.metrics[name] for s in CONTEST.results):.3f}"
         for name, choose in [
             ("auc", max),
             ("accuracy", max),
@@ -260,7 +260,7 @@ def test_bold_is_the_best_of_its_column(texts):
     ids=["better", "worse", "undecided", "level", "unknown"],
 )
 def test_the_summary_says_better_or_worse_only_where_the_interval_does(difference, said, unsaid):
-    lead = contest_sentences(make_contest(difference))[0]
+    lead = outcome_sentences(make_contest(difference))[0]
     assert lead.startswith("On 60 rows of 6 users the adapter has an AUC of ")
     for words in said:
         assert words in lead
@@ -277,11 +277,11 @@ def test_of_one_user_no_interval_is_shown_and_nothing_is_decided(texts):
 
 
 def test_a_base_model_that_does_not_answer_is_named():
-    base = CONTEST.standings[2]
+    base = CONTEST.results[2]
     silent = replace(base, metrics={**base.metrics, "answered": 0.008})
-    contest = replace(CONTEST, standings=[*CONTEST.standings[:2], silent, *CONTEST.standings[3:]])
-    assert any("an answer of Yes or No to 0.8% of the rows" in said for said in contest_sentences(contest))
-    assert not any("an answer of" in said for said in contest_sentences(CONTEST))
+    evaluation = replace(CONTEST, results=[*CONTEST.results[:2], silent, *CONTEST.results[3:]])
+    assert any("an answer of Yes or No to 0.8% of the rows" in said for said in outcome_sentences(evaluation))
+    assert not any("an answer of" in said for said in outcome_sentences(CONTEST))
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_a_page_has_the_sections_that_its_run_has_something_for(texts, case, the
 
 
 def test_the_mistakes_are_the_ten_most_confident_ones_with_the_end_of_their_histories(texts):
-    p_yes = CONTEST.standings[3].contestant.p_yes
+    p_yes = CONTEST.results[3].system.p_yes
     wrong = sorted(
         (-abs(p - 0.5), f"{p:.3f}") for p, liked in zip(p_yes, CONTEST.liked, strict=True) if (p >= 0.5) != liked
     )
@@ -340,7 +340,7 @@ def test_groups_hold_every_row_once_and_do_not_overlap(seed):
 
 def test_a_groups_figures_are_those_of_its_rows_alone():
     groups = equal_groups(history_lengths(CONTEST))
-    lines = drawn_lines(CONTEST)
+    lines = drawn_curves(CONTEST)
     for line, areas in zip(lines, group_areas(CONTEST, groups, lines), strict=True):
         for group, area in zip(groups, areas, strict=True):
             assert area.auc == auc(CONTEST.liked[group.rows], line.p_yes[group.rows])

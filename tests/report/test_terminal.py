@@ -1,4 +1,4 @@
-"""No figure of a contest gets lost in any terminal, and the best ones stand out."""
+"""No figure of a evaluation gets lost in any terminal, and the best ones stand out."""
 
 import io
 import math
@@ -8,26 +8,26 @@ import pytest
 from rich.console import Console
 
 from likely.data.records import Record
-from likely.evaluation.contest import Contest, Contestant, Standing
-from likely.report.terminal import standings_table
+from likely.evaluation.contest import Evaluation, System, SystemResult
+from likely.report.terminal import results_table
 
 
-def standing(name, kind, difference, **figures):
+def result(name, kind, difference, **figures):
     metrics = {"accuracy": 0.7246, "f1": 0.6937, "uauc": 0.546, "log_loss": 0.5, "ece": 0.02, "answered": 1, **figures}
-    contestant = Contestant(name, kind, np.array([0.7]), np.array([True]), np.array([False]))
+    system = System(name, kind, np.array([0.7]), np.array([True]), np.array([False]))
     auc = metrics["auc"]
-    return Standing(contestant, metrics, {"auc": (auc - 0.03, auc + 0.03)}, difference)
+    return SystemResult(system, metrics, {"auc": (auc - 0.03, auc + 0.03)}, difference)
 
 
-CONTEST = Contest(
+CONTEST = Evaluation(
     [Record("Liked?", "", "Yes")] * 1234,
     np.array([True] * 1234),
     ["a", "b"] * 617,
     [
-        standing("history fraction liked", "baseline", (-0.0369, -0.05, -0.02), auc=0.768, log_loss=8.6119),
-        standing("boosted trees", "baseline", None, auc=0.8049, ece=0.0123),
-        standing("base [some]-very-long-model-name", "base", (-0.3, -0.35, -0.25), auc=0.5049, answered=0.25),
-        standing("with the adapter", "adapter", (0.0101, -0.001, 0.021), auc=0.815, uauc=math.nan, log_loss=0.4987),
+        result("history fraction liked", "baseline", (-0.0369, -0.05, -0.02), auc=0.768, log_loss=8.6119),
+        result("boosted trees", "baseline", None, auc=0.8049, ece=0.0123),
+        result("base [some]-very-long-model-name", "base", (-0.3, -0.35, -0.25), auc=0.5049, answered=0.25),
+        result("with the adapter", "adapter", (0.0101, -0.001, 0.021), auc=0.815, uauc=math.nan, log_loss=0.4987),
     ],
     "boosted trees",
 )
@@ -35,7 +35,7 @@ CONTEST = Contest(
 
 def printed(width, **options):
     console = Console(file=io.StringIO(), width=width, **options)
-    console.print(standings_table(CONTEST))
+    console.print(results_table(CONTEST))
     return console.file.getvalue()
 
 

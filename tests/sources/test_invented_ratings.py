@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
-from likely.data.protocol import Protocol
+from likely.data.protocol import SplitProtocol
 from likely.data.timelines import build_timelines
 from likely.errors import LikelyError
 from likely.sources.invented_ratings import GENRES, make_sample
@@ -47,7 +47,7 @@ def test_the_defaults_fill_all_three_files_with_both_answers(tmp_path: Path) -> 
 
 def test_genre_taste_and_quality_predict_held_out_likes(tmp_path: Path) -> None:
     data = read_movielens(make_sample(tmp_path / "sample", users=300, seed=2))
-    table = build_timelines(data.ratings, Protocol(test_fraction=0.3))
+    table = build_timelines(data.ratings, SplitProtocol(test_fraction=0.3))
     genres_of = dict(data.movies.select("movie_id", "genres").iter_rows())
     likes_of: dict[object, list[bool]] = defaultdict(lambda: [True, False])
     truth, by_taste, by_quality = [], [], []

@@ -14,7 +14,7 @@ from likely.encoding.prompt import PromptBuilder
 from likely.errors import LikelyError
 from likely.model.adapter import Lora, add_adapter
 from likely.model.base import Precision, load_base
-from likely.model.scoring import ScoringPlan
+from likely.model.scoring import PassPlan
 from likely.training.trainer import AnswerTrainer, StepSampler
 
 
@@ -30,7 +30,7 @@ def fresh_model(tiny_base, dropout=0.0, checkpointing=False):
 
 
 def trainer_for(model, builder, encoded, layout, tmp_path, tokens=1500, **arguments):
-    plan = ScoringPlan(layout, Budget(tokens), (builder.positive_ids[0], builder.negative_ids[0]))
+    plan = PassPlan(layout, Budget(tokens), (builder.positive_ids[0], builder.negative_ids[0]))
     defaults = {
         "output_dir": str(tmp_path),
         "per_device_train_batch_size": 16,

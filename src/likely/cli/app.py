@@ -55,9 +55,9 @@ def prepare(
     from rich.console import Console
 
     from likely.cli.prepare import prepare_dataset
-    from likely.data.protocol import Protocol
+    from likely.data.protocol import SplitProtocol
 
-    protocol = Protocol(warmup, history_len, window, like_threshold, hints)
+    protocol = SplitProtocol(warmup, history_len, window, like_threshold, hints)
     prepare_dataset(Console(), dataset, source, output, protocol, max_users, seed)
 
 
@@ -256,7 +256,7 @@ def demo(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a verb and return its exit status: 2, with one sentence on stderr, for what a user can mend."""
+    """Run a verb and return its exit status: 2, with one sentence on stderr, for what a user can fix."""
     from rich.console import Console
 
     try:

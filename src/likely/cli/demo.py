@@ -18,14 +18,14 @@ from likely.config.reading import load_config
 from likely.config.run_config import RunConfig
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
-from likely.data.protocol import Protocol
+from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, Record, read_records
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
 from likely.evaluation.run import run_evaluation
-from likely.evaluation.storage import save_contest
+from likely.evaluation.storage import save_evaluation
 from likely.report.picture import save_picture
-from likely.report.terminal import print_next_commands, standings_table
+from likely.report.terminal import print_next_commands, results_table
 from likely.sources.catalogue import CATALOGUE, resolve_dataset, resolve_model
 from likely.sources.invented_ratings import make_sample
 from likely.sources.tiny_model import CHAT_TEMPLATE, make_tiny_base
@@ -33,7 +33,7 @@ from likely.training.run import train
 
 CONFIG = Path("finetune/configs/demo.yaml")
 MODEL, DATASET = "smollm2-135m", "ml-100k"
-PROTOCOL = Protocol(history_length=8, hints=True)
+PROTOCOL = SplitProtocol(history_length=8, hints=True)
 """Half the usual history and a hint, so that a very small model learns something in five minutes on two cores."""
 
 COMPARED = 250
@@ -81,14 +81,14 @@ def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture
     print_saving(console, config, encoded)
     finetune(console, config, ingredients)
     _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, about 1.5 min")
-    contest = run_evaluation(console, config, output, None, COMPARED)
-    save_contest(output, contest)
+    evaluation = run_evaluation(console, config, output, None, COMPARED)
+    save_evaluation(output, evaluation)
     page = report_run(output)
     ratings = "real ratings (MovieLens 100K)" if ingredients.real_ratings else "invented ratings"
 
     def show(terminal: Console) -> None:
-        terminal.print(f"{len(contest.records)} held-out records, {ratings}", highlight=False)
-        terminal.print(standings_table(contest))
+        terminal.print(f"{len(evaluation.records)} held-out records, {ratings}", highlight=False)
+        terminal.print(results_table(evaluation))
         terminal.print(f"Curves, mistakes and more: {page}", highlight=False)
         print_next_commands(terminal, output, next_commands(output))
 

@@ -1,6 +1,6 @@
 """The ends of the verbs: figures and page of a run, written beside its adapter.
 
-Calls `evaluation` and `contest` for the figures and `html_report` for the page, with what it finds in
+Calls `evaluation` and `evaluation` for the figures and `html_report` for the page, with what it finds in
 the run's folder; `cli` and `demo` call it.
 """
 
@@ -13,13 +13,13 @@ from rich.markup import escape
 
 from likely.cli.report import PAGE
 from likely.config.run_config import RunConfig
-from likely.evaluation.contest import Contest
+from likely.evaluation.contest import Evaluation
 from likely.evaluation.run import check_folder, run_evaluation
-from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE, save_contest
+from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE, save_evaluation
 from likely.inference.loaded_run import config_of
 from likely.report.facts import RunFacts, facts_of, facts_without_run, training_item_counts
 from likely.report.page import write_report
-from likely.report.terminal import standings_table
+from likely.report.terminal import results_table
 
 
 def evaluate_run(
@@ -31,7 +31,7 @@ def evaluate_run(
     max_samples: int | None,
     output: Path,
     with_base: bool = True,
-) -> Contest:
+) -> Evaluation:
     """Let base, adapter, their fusion and all baselines answer the same rows; print and write what came out.
 
     Args:
@@ -46,29 +46,29 @@ def evaluate_run(
     """
     config = config_of(run_folder, config_path, overrides)
     check_folder(output, baselines_only=False)
-    contest = run_evaluation(console, config, run_folder, data, max_samples, with_base)
+    evaluation = run_evaluation(console, config, run_folder, data, max_samples, with_base)
     known = (run_folder / "config.yaml").is_file()
     facts = facts_of(run_folder) if known else facts_without_run(run_folder.resolve().name, config)
-    finish(console, output, contest, replace(facts, item_counts=training_item_counts(config)))
-    return contest
+    finish(console, output, evaluation, replace(facts, item_counts=training_item_counts(config)))
+    return evaluation
 
 
 def evaluate_baselines(
     console: Console, config: RunConfig, data: Path | None, max_samples: int | None, output: Path
-) -> Contest:
+) -> Evaluation:
     """Do the same for baselines alone; nothing has to be trained."""
     check_folder(output, baselines_only=True)
-    contest = run_evaluation(console, config, None, data, max_samples)
+    evaluation = run_evaluation(console, config, None, data, max_samples)
     facts = facts_without_run("Baselines", config)
-    finish(console, output, contest, replace(facts, item_counts=training_item_counts(config)))
-    return contest
+    finish(console, output, evaluation, replace(facts, item_counts=training_item_counts(config)))
+    return evaluation
 
 
-def finish(console: Console, folder: Path, contest: Contest, facts: RunFacts) -> None:
-    """Print the table of a contest, and write figures, rows and page."""
-    console.print(standings_table(contest))
-    save_contest(folder, contest)
-    write_report(folder / PAGE, facts, contest)
+def finish(console: Console, folder: Path, evaluation: Evaluation, facts: RunFacts) -> None:
+    """Print the table of a evaluation, and write figures, rows and page."""
+    console.print(results_table(evaluation))
+    save_evaluation(folder, evaluation)
+    write_report(folder / PAGE, facts, evaluation)
     console.print(
         f"Written to {escape(str(folder))}: {PAGE}, {FIGURES_FILE}, {ROWS_FILE}.", soft_wrap=True, highlight=False
     )

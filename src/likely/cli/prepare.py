@@ -8,8 +8,8 @@ from rich.table import Table
 
 from likely.cli.progress import progress_bar
 from likely.data.movielens import read_movielens
-from likely.data.preparation import Summary, prepare
-from likely.data.protocol import SPLITS, Protocol
+from likely.data.preparation import Preparation, prepare
+from likely.data.protocol import SPLITS, SplitProtocol
 from likely.sources.catalogue import resolve_dataset
 
 
@@ -18,7 +18,7 @@ def prepare_dataset(
     dataset: str,
     source: Path | None,
     output: Path,
-    protocol: Protocol,
+    protocol: SplitProtocol,
     max_users: int | None,
     seed: int,
 ) -> None:
@@ -37,7 +37,7 @@ def prepare_dataset(
     console.print(f"Written to {output} in {time.monotonic() - started:.1f} s.", highlight=False)
 
 
-def preparation_table(summary: Summary) -> Table:
+def preparation_table(summary: Preparation) -> Table:
     """Return a table of the splits."""
     table = Table(header_style="bold")
     table.add_column("split")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from likely.config.reading import load_config
-from likely.evaluation.storage import FIGURES_FILE, load_contest
+from likely.evaluation.storage import FIGURES_FILE, load_evaluation
 from likely.report.facts import facts_of, training_item_counts
 from likely.report.page import write_report
 
@@ -12,7 +12,7 @@ PAGE = "report.html"
 
 
 def report_run(folder: Path) -> Path:
-    """Write the page of a run's folder from what is there, with the contest of `likely evaluate` if there was one.
+    """Write the page of a run's folder from what is there, with the evaluation of `likely evaluate` if there was one.
 
     An evaluation of an earlier adapter in the same folder is left out.
 
@@ -23,10 +23,12 @@ def report_run(folder: Path) -> Path:
         LikelyError: the folder holds no run, or what it holds is damaged.
     """
     facts = facts_of(folder)
-    contest = load_contest(folder) if _is_newer(folder / FIGURES_FILE, folder / "adapter_model.safetensors") else None
-    if contest is not None:
+    evaluation = (
+        load_evaluation(folder) if _is_newer(folder / FIGURES_FILE, folder / "adapter_model.safetensors") else None
+    )
+    if evaluation is not None:
         facts = replace(facts, item_counts=training_item_counts(load_config(folder / "config.yaml", ())))
-    write_report(folder / PAGE, facts, contest)
+    write_report(folder / PAGE, facts, evaluation)
     return folder / PAGE
 
 

@@ -66,7 +66,7 @@ def _parse(text: str, where: str) -> Any:
         problem = error.problem or "not readable"
         if "\\t" in problem:
             problem = "a tab where spaces should be"
-        raise LikelyError(f"{where} is not YAML: line {line}: {problem}; mend that line.") from error
+        raise LikelyError(f"{where} is not YAML: line {line}: {problem}; fix that line.") from error
     except yaml.YAMLError as error:
         raise LikelyError(f"{where} is not YAML text; give keys and values.") from error
 

@@ -88,9 +88,9 @@ def _registry_entry(path: Path, dataset: str) -> Mapping[str, Any]:
     except FileNotFoundError:
         raise LikelyError(f"{path} does not exist; set dataset_dir, or train_file and eval_file.") from None
     except ValueError as error:
-        raise LikelyError(f"{path} is not JSON ({error}); mend it.") from error
+        raise LikelyError(f"{path} is not JSON ({error}); fix it.") from error
     if not isinstance(registry, dict) or not all(isinstance(entry, dict) for entry in registry.values()):
-        raise LikelyError(f"{path} has to be an object with an object for each data set; mend it.")
+        raise LikelyError(f"{path} has to be an object with an object for each data set; fix it.")
     if dataset not in registry:
         near = difflib.get_close_matches(dataset, registry, 1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(registry) or 'none'}."

@@ -1,7 +1,7 @@
 """Reads any MovieLens release, as folder or zip, into a table of ratings and a table of movies.
 
 Files come from GroupLens (or from RecBole's copy of MovieLens 100K); the tables go to `timelines`.
-Which release it is shows in its file names; see :data:`LAYOUTS`.
+Which release it is shows in its file names; see :data:`FILE_FORMATS`.
 """
 
 import fnmatch
@@ -41,7 +41,7 @@ class MovieLens:
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileFormat:
     """How one family of releases writes its two files.
 
     Attributes:
@@ -57,11 +57,11 @@ class Layout:
     header: tuple[str, ...] = ()
 
 
-CSV = Layout("ratings.csv", "movies.csv", ",", ("userId", "movieId", "rating", "timestamp"))
-COLONS = Layout("ratings.dat", "movies.dat", "::")
-TABS = Layout("u.data", "u.item", "\t")
-RECBOLE = Layout("*.inter", "*.item", "\t", ("user_id:token", "item_id:token", "rating:float", "timestamp:float"))
-LAYOUTS = (CSV, COLONS, TABS, RECBOLE)
+CSV = FileFormat("ratings.csv", "movies.csv", ",", ("userId", "movieId", "rating", "timestamp"))
+COLONS = FileFormat("ratings.dat", "movies.dat", "::")
+TABS = FileFormat("u.data", "u.item", "\t")
+RECBOLE = FileFormat("*.inter", "*.item", "\t", ("user_id:token", "item_id:token", "rating:float", "timestamp:float"))
+FILE_FORMATS = (CSV, COLONS, TABS, RECBOLE)
 """ml-latest*, 20M, 25M, 32M; 1M, 10M; 100K; RecBole's copies. The first whose ratings file exists counts."""
 
 
@@ -85,26 +85,26 @@ def read_movielens(source: Path) -> MovieLens:
             twice by one user, a movie that is rated but not listed, not UTF-8 in a csv.
     """
     names = _list_files(source)
-    layout, ratings_name = _detect(source, names)
+    file_format, ratings_name = _detect(source, names)
     folder = str(PurePosixPath(ratings_name).parent)
-    movies_name = _find(names, layout.movies, folder)
+    movies_name = _find(names, file_format.movies, folder)
     if movies_name is None:
         raise LikelyError(
-            f"{source} holds {ratings_name} but no {layout.movies} beside it; add it from the same release."
+            f"{source} holds {ratings_name} but no {file_format.movies} beside it; add it from the same release."
         )
     movies_file = _read_file(source, movies_name)
-    if layout is CSV:
+    if file_format is CSV:
         rows = csv_movies(movies_file.data, movies_file.name)
-    elif layout is COLONS:
+    elif file_format is COLONS:
         rows = colon_movies(movies_file.data, movies_file.name)
-    elif layout is TABS:
+    elif file_format is TABS:
         genres_name = _find(names, "u.genre", folder)
         genre_names = None if genres_name is None else _read_file(source, genres_name).data
         rows = flag_movies(movies_file.data, movies_file.name, genre_names)
     else:
         rows = recbole_movies(movies_file.data, movies_file.name)
     movies = movies_table(rows, movies_file.name)
-    ratings = _read_ratings(_read_file(source, ratings_name), layout, movies, movies_file.name)
+    ratings = _read_ratings(_read_file(source, ratings_name), file_format, movies, movies_file.name)
     resolved = source.resolve()
     return MovieLens(resolved.name if source.is_dir() else resolved.stem, ratings, movies)
 
@@ -138,13 +138,13 @@ def _find(names: list[str], pattern: str, folder: str | None = None) -> str | No
     return min(matches, key=lambda name: (name.count("/"), name), default=None)
 
 
-def _detect(source: Path, names: list[str]) -> tuple[Layout, str]:
-    """Return the layout of a release and the path of its ratings file."""
-    for layout in LAYOUTS:
-        ratings_name = _find(names, layout.ratings)
+def _detect(source: Path, names: list[str]) -> tuple[FileFormat, str]:
+    """Return the file_format of a release and the path of its ratings file."""
+    for file_format in FILE_FORMATS:
+        ratings_name = _find(names, file_format.ratings)
         if ratings_name is not None:
-            return layout, ratings_name
-    known = ", ".join(layout.ratings for layout in LAYOUTS)
+            return file_format, ratings_name
+    known = ", ".join(file_format.ratings for file_format in FILE_FORMATS)
     raise LikelyError(f"{source} holds no MovieLens ratings ({known}); give the folder or zip of a release.")
 
 
@@ -162,13 +162,13 @@ def _read_file(source: Path, name: str) -> _Text:
 # Ratings
 
 
-def _read_ratings(file: _Text, layout: Layout, movies: pl.DataFrame, movies_name: str) -> pl.DataFrame:
+def _read_ratings(file: _Text, file_format: FileFormat, movies: pl.DataFrame, movies_name: str) -> pl.DataFrame:
     """Parse and check ratings; polars makes nulls of what it cannot parse; these are looked up by line."""
-    data, separator = file.data, layout.separator
+    data, separator = file.data, file_format.separator
     if separator == "::":  # polars takes separators of one byte only
         data, separator = data.replace(b"::", b"\t"), "\t"
-    schema = _schema(file, layout, separator)
-    first_line = _first_rating(data, 1 if layout.header else 0)
+    schema = _schema(file, file_format, separator)
+    first_line = _first_rating(data, 1 if file_format.header else 0)
     try:
         table = pl.read_csv(
             io.BytesIO(data),
@@ -195,17 +195,17 @@ def _read_ratings(file: _Text, layout: Layout, movies: pl.DataFrame, movies_name
     return table
 
 
-def _schema(file: _Text, layout: Layout, separator: str) -> dict[str, type[pl.DataType]]:
+def _schema(file: _Text, file_format: FileFormat, separator: str) -> dict[str, type[pl.DataType]]:
     """Return the columns of a ratings file in their order; columns without use are read as text."""
-    if not layout.header:
+    if not file_format.header:
         return dict(RATING_TYPES)
     line = file.data.partition(b"\n")[0].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     columns = line.rstrip("\r").split(separator)
-    names = dict(zip(layout.header, RATING_TYPES, strict=True))
-    missing = [column for column in layout.header if column not in columns]
+    names = dict(zip(file_format.header, RATING_TYPES, strict=True))
+    missing = [column for column in file_format.header if column not in columns]
     if missing:
         raise LikelyError(
-            f"Line 1 of {file.name} names no column {missing[0]!r}; it must name {', '.join(layout.header)}."
+            f"Line 1 of {file.name} names no column {missing[0]!r}; it must name {', '.join(file_format.header)}."
         )
     ordered = [names.get(column, f"unused {place}") for place, column in enumerate(columns)]
     return {name: RATING_TYPES.get(name, pl.String) for name in ordered}
@@ -256,13 +256,13 @@ def _wrong_value(values: tuple[object, ...], text: bytes, line: int, file: str) 
         return f"{where} is not UTF-8 text; fetch the file again or save it as UTF-8."
     for name, value in zip(("user id", "movie id", "rating", "timestamp"), values, strict=True):
         if value is None or (name == "timestamp" and value != value):
-            return f"{where} has no valid {name} ({shown!r}); mend or remove the line."
+            return f"{where} has no valid {name} ({shown!r}); fix or remove the line."
     if values[2] is not None and not LOWEST_RATING <= float(str(values[2])) <= HIGHEST_RATING:
         return (
             f"{where} has a rating outside {LOWEST_RATING:g} to {HIGHEST_RATING:g} stars ({shown!r}); "
-            "mend or remove the line."
+            "fix or remove the line."
         )
-    return f"{where} has no valid timestamp ({shown!r}); mend or remove the line."
+    return f"{where} has no valid timestamp ({shown!r}); fix or remove the line."
 
 
 def _wrong_field_count(file: _Text, separator: str, fields: int) -> str:
@@ -271,5 +271,5 @@ def _wrong_field_count(file: _Text, separator: str, fields: int) -> str:
         count = line.count(separator.encode()) + 1
         if count != fields and line.strip():
             where = f"Line {number} of {file.name}"
-            return f"{where} has {count} fields instead of {fields}; mend or remove the line."
+            return f"{where} has {count} fields instead of {fields}; fix or remove the line."
     return f"{file.name} holds no ratings; give a complete MovieLens release."

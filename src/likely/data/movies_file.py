@@ -79,7 +79,7 @@ def movies_table(rows: Iterable[MovieRow], file: str) -> pl.DataFrame:
     for row in rows:
         if not re.fullmatch(r"\d{1,9}", row.movie_id):
             raise LikelyError(
-                f"Line {row.line} of {file} has no valid movie id ({row.movie_id!r}); mend or remove the line."
+                f"Line {row.line} of {file} has no valid movie id ({row.movie_id!r}); fix or remove the line."
             )
         movie_id = int(row.movie_id)
         if movie_id in movies:
@@ -114,7 +114,7 @@ def csv_movies(data: bytes, file: str) -> Iterator[MovieRow]:
                 movie_id, title, genres = (fields[place] for place in places)
                 yield MovieRow(reader.line_num, movie_id, title, "", genres.split("|"))
     except csv.Error as error:
-        raise LikelyError(f"Line {reader.line_num} of {file} is no csv ({error}); mend the line.") from error
+        raise LikelyError(f"Line {reader.line_num} of {file} is no csv ({error}); fix the line.") from error
 
 
 def colon_movies(data: bytes, file: str) -> Iterator[MovieRow]:
@@ -167,5 +167,5 @@ def _place(header: list[str], column: str, file: str) -> int:
 def _check_count(fields: list[str], expected: int, line: int, file: str) -> None:
     if len(fields) != expected:
         raise LikelyError(
-            f"Line {line} of {file} has {len(fields)} fields instead of {expected}; mend or remove the line."
+            f"Line {line} of {file} has {len(fields)} fields instead of {expected}; fix or remove the line."
         )

@@ -16,7 +16,7 @@ import polars as pl
 
 from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
 from likely.data.movielens import MovieLens
-from likely.data.protocol import SPLITS, Protocol, Split, check_positive
+from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
 from likely.data.records import write_records
 from likely.data.timelines import build_timelines, make_rows
 from likely.errors import LikelyError
@@ -40,7 +40,7 @@ class SplitSummary:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Preparation:
     """What :func:`prepare` wrote; `dataclasses.asdict` of it is plain numbers."""
 
     train: SplitSummary
@@ -51,10 +51,10 @@ class Summary:
 def prepare(
     data: MovieLens,
     output_dir: Path,
-    protocol: Protocol | None = None,
+    protocol: SplitProtocol | None = None,
     max_users: int | None = None,
     seed: int = 42,
-) -> Summary:
+) -> Preparation:
     """Write train.json, eval.json, test.json and preparation.json; none is touched before all are complete.
 
     Rows are ordered by user and then by time; one user after another is rendered and written.
@@ -70,7 +70,7 @@ def prepare(
         LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,
             `max_users` is below 1, or `output_dir` cannot be written.
     """
-    protocol = protocol or Protocol()
+    protocol = protocol or SplitProtocol()
     if max_users is not None:
         check_positive("max_users", max_users)
     _check_likes(data, protocol)
@@ -87,7 +87,7 @@ def prepare(
             f"No user of {data.name} has more than {protocol.warmup} ratings, so nothing is left after the "
             "warm-up; set warmup lower or use more data."
         )
-    summary = Summary(*(_summarize(table, split, protocol) for split in SPLITS))
+    summary = Preparation(*(_summarize(table, split, protocol) for split in SPLITS))
     description = {
         "dataset": data.name,
         "protocol": dataclasses.asdict(protocol),
@@ -108,7 +108,7 @@ def prepare(
     return summary
 
 
-def _check_likes(data: MovieLens, protocol: Protocol) -> None:
+def _check_likes(data: MovieLens, protocol: SplitProtocol) -> None:
     share = (data.ratings["rating"] >= protocol.like_threshold).mean()
     if share in (0, 1, None):
         raise LikelyError(
@@ -124,7 +124,7 @@ def _choose_users(table: pl.DataFrame, max_users: int, seed: int) -> pl.DataFram
     return table.filter(pl.col("user_id").is_in(pl.Series(chosen).implode()))
 
 
-def _summarize(table: pl.DataFrame, split: Split, protocol: Protocol) -> SplitSummary:
+def _summarize(table: pl.DataFrame, split: Split, protocol: SplitProtocol) -> SplitSummary:
     rows = table.filter(pl.col("split") == split)
     known = table.filter(pl.col("split").is_in(["warmup", "train"]))["movie_id"].unique()
     return SplitSummary(

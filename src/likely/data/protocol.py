@@ -13,7 +13,7 @@ SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 
 
 @dataclass(frozen=True)
-class Protocol:
+class SplitProtocol:
     """What becomes of a timeline of n ratings, at positions 0 to n - 1.
 
     The first `warmup` ratings are history only. Of the m ratings after them the last

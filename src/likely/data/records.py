@@ -205,7 +205,7 @@ def _label(output: str, key: str, spellings: Mapping[str, str], where: str) -> s
     label = spellings.get(_plain(output))
     if label is None:
         allowed = " or ".join(spellings.values())
-        raise LikelyError(f"{where}, key {key!r}: {output[:60]!r} is neither {allowed}; mend it or set the labels.")
+        raise LikelyError(f"{where}, key {key!r}: {output[:60]!r} is neither {allowed}; fix it or set the labels.")
     return label
 
 

@@ -14,11 +14,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from likely.data.liked_shares import TASTES, Shares, opinion_of_others
-from likely.data.protocol import SPLITS, Protocol, Split
+from likely.data.protocol import SPLITS, Split, SplitProtocol
 from likely.data.wording import hint, make_instruction, show_movie, show_question, show_rated
 
 
-def build_timelines(ratings: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
+def build_timelines(ratings: pl.DataFrame, protocol: SplitProtocol) -> pl.DataFrame:
     """Order ratings by user, then time, then movie id, and say what each is used for.
 
     Returns:
@@ -39,14 +39,14 @@ def build_timelines(ratings: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
     return table.with_columns(pl.Series("position", position), names.gather(pl.Series(split)))
 
 
-def window_start(position: int, protocol: Protocol) -> int:
+def window_start(position: int, protocol: SplitProtocol) -> int:
     """Return where in the timeline the history of the candidate at `position` begins; it ends before `position`.
 
     With H = `history_length`, a sliding window is the last H ratings. An anchored one starts at a
     multiple of H and grows from H to 2H - 1 ratings before it moves on by H, so that consecutive
     records of one user begin alike. Both are shorter at the beginning of a timeline.
 
-    >>> [window_start(position, Protocol(history_length=3)) for position in range(3, 10)]
+    >>> [window_start(position, SplitProtocol(history_length=3)) for position in range(3, 10)]
     [0, 0, 0, 3, 3, 3, 6]
     """
     length = protocol.history_length
@@ -55,7 +55,9 @@ def window_start(position: int, protocol: Protocol) -> int:
     return max(0, (position - length) // length * length)
 
 
-def make_rows(table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol: Protocol) -> Iterator[dict[str, Any]]:
+def make_rows(
+    table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol: SplitProtocol
+) -> Iterator[dict[str, Any]]:
     """Yield the records of one split, user by user in time order.
 
     The history is every earlier rating in the window, whatever split it is in.

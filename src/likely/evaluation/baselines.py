@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
-from likely.evaluation.contest import Contestant
+from likely.evaluation.contest import System
 from likely.evaluation.features import (
     FEATURES,
     SMOOTHING,
@@ -35,9 +35,7 @@ HISTORIES = "history_likes and history_length in every row"
 TRAINING_HISTORIES = "history_likes and history_length in every training record"
 
 
-def baseline_contestants(
-    train: Sequence[Record], rows: Sequence[Record], labels: Labels
-) -> tuple[list[Contestant], list[str]]:
+def baseline_systems(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> tuple[list[System], list[str]]:
     """Answer rows with every baseline that the records allow.
 
     Args:
@@ -82,15 +80,15 @@ def baseline_contestants(
             ("logistic regression, hints", (), lambda: logistic_regression(fitted_with, liked, answered_with)),
             ("boosted trees, hints", (), lambda: boosted_trees(fitted_with, liked, answered_with)),
         ]
-    contestants, left_out = [], []
+    systems, left_out = [], []
     for name, needs, answer in plans:
         lacking = [need for need in needs if not facts[need]]
         if lacking:
             left_out.append(f"{name} is left out: it needs {', and '.join(lacking)}.")
         else:
             p_yes = answer()
-            contestants.append(Contestant(name, "baseline", p_yes, p_yes >= 0.5, p_yes < 0.5))
-    return contestants, left_out
+            systems.append(System(name, "baseline", p_yes, p_yes >= 0.5, p_yes < 0.5))
+    return systems, left_out
 
 
 def always_yes(rows: Sequence[Record]) -> FloatRows:

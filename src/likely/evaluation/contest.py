@@ -1,6 +1,6 @@
-"""Every contestant's answers to the same rows, and how good they are: what `likely evaluate` finds out.
+"""Every system's answers to the same rows, and how good they are: what `likely evaluate` finds out.
 
-`evaluation` fills it from models and baselines; `standings` and `html_report` show it. It is kept in a
+`evaluation` fills it from models and baselines; `results` and `html_report` show it. It is kept in a
 run's folder, figures in one file and rows in another.
 """
 
@@ -20,7 +20,7 @@ Kind = Literal["baseline", "base", "adapter", "fusion"]
 
 
 @dataclass(frozen=True)
-class Contestant:
+class System:
     """Answers of a model or a baseline, one entry a row in every array.
 
     Attributes:
@@ -39,11 +39,11 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How good a contestant is.
+class SystemResult:
+    """How good a system is.
 
     Attributes:
-        contestant: who.
+        system: who.
         metrics: accuracy, f1, auc, uauc, log_loss, ece, answered.
         intervals: 95% intervals of accuracy, f1, auc, uauc, by resampling users.
         difference: its AUC minus that of the best baseline, and the 95% interval of that, on the same
@@ -51,7 +51,7 @@ class Standing:
         differences: the same to every baseline, by its name; nothing to itself.
     """
 
-    contestant: Contestant
+    system: System
     metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     difference: tuple[float, float, float] | None
@@ -59,59 +59,59 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Contest:
-    """All contestants on the same rows.
+class Evaluation:
+    """All systems on the same rows.
 
     Attributes:
         records: the rows.
         liked: the truth, bool [rows].
         users: whose rows they are.
-        standings: in the order of the table.
+        results: in the order of the table.
         best_baseline: name of the baseline with the highest AUC.
     """
 
     records: Sequence[Record]
     liked: BoolRows
     users: Sequence[str]
-    standings: Sequence[Standing]
+    results: Sequence[SystemResult]
     best_baseline: str
 
 
 DRAWS = 1000
 
 
-def judge(records: Sequence[Record], labels: Labels, contestants: Sequence[Contestant], seed: int = 0) -> Contest:
-    """Measure contestants, baselines among them, and their differences to the best baseline.
+def judge(records: Sequence[Record], labels: Labels, systems: Sequence[System], seed: int = 0) -> Evaluation:
+    """Measure systems, baselines among them, and their differences to the best baseline.
 
     Args:
         records: the rows; those without `user_id` count as users of their own.
         labels: which output is a like.
-        contestants: in the order of the table.
+        systems: in the order of the table.
         seed: of the resamples, the same ones for everybody.
     """
     known = all(record.user_id for record in records)
     users = [str(record.user_id) if known else f"row {row}" for row, record in enumerate(records, start=1)]
     liked = likes_of(records, labels)
     drawn = draw_users(users, DRAWS, seed)
-    figures = [said_metrics(liked, c.p_yes, c.says_yes, c.says_no, users) for c in contestants]
-    areas = {c.name: own["auc"] for c, own in zip(contestants, figures, strict=True) if c.kind == "baseline"}
+    figures = [said_metrics(liked, c.p_yes, c.says_yes, c.says_no, users) for c in systems]
+    areas = {c.name: own["auc"] for c, own in zip(systems, figures, strict=True) if c.kind == "baseline"}
     best_baseline = max(areas, key=lambda name: np.nan_to_num(areas[name], nan=-1.0))
-    resampled = [_resample(contestant, liked, drawn) for contestant in contestants]
-    places = {contestant.name: place for place, contestant in enumerate(contestants)}
-    standings = []
-    for contestant, own, draws in zip(contestants, figures, resampled, strict=True):
+    resampled = [_resample(system, liked, drawn) for system in systems]
+    places = {system.name: place for place, system in enumerate(systems)}
+    results = []
+    for system, own, draws in zip(systems, figures, resampled, strict=True):
         differences = {
             name: (own["auc"] - area, *interval(draws["auc"] - resampled[places[name]]["auc"]))
             for name, area in areas.items()
-            if name != contestant.name
+            if name != system.name
         }
         intervals = {metric: interval(values) for metric, values in draws.items()}
-        standings.append(Standing(contestant, own, intervals, differences.get(best_baseline), differences))
-    return Contest(list(records), liked, users, standings, best_baseline)
+        results.append(SystemResult(system, own, intervals, differences.get(best_baseline), differences))
+    return Evaluation(list(records), liked, users, results, best_baseline)
 
 
-def _resample(contestant: Contestant, liked: BoolRows, drawn: UserDraws) -> dict[str, FloatRows]:
-    figures = resampled_metrics(liked, contestant.p_yes, contestant.says_yes, contestant.says_no, drawn)
+def _resample(system: System, liked: BoolRows, drawn: UserDraws) -> dict[str, FloatRows]:
+    figures = resampled_metrics(liked, system.p_yes, system.says_yes, system.says_no, drawn)
     if drawn.counts.shape[1] > 1:
         return figures
     # One user is always drawn: its resamples are the rows themselves and say nothing of other users.

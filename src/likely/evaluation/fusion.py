@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from likely.data.records import Labels, Record
-from likely.evaluation.baselines import baseline_contestants, logistic_regression, prior_logits
-from likely.evaluation.contest import Contestant
+from likely.evaluation.baselines import baseline_systems, logistic_regression, prior_logits
+from likely.evaluation.contest import System
 from likely.evaluation.features import likes_of, logit
 from likely.model.answers import FloatRows
 
@@ -45,8 +45,8 @@ def fusions(
     rows: Sequence[Record],
     labels: Labels,
     adapter_on_eval: FloatRows,
-    contestants: Sequence[Contestant],
-) -> list[Contestant]:
+    systems: Sequence[System],
+) -> list[System]:
     """Mix the adapter with the like-rates of item and user, and with the baseline that is best on the eval rows.
 
     Mixed are log-odds. That baseline never saw an eval row, so its answers there are as good as on the rows, and the
@@ -58,22 +58,22 @@ def fusions(
         rows: records to answer.
         labels: which output is a like.
         adapter_on_eval: P(Yes) of the adapter for `tuned`, float64 [eval rows].
-        contestants: the adapter's and the baselines' answers to `rows`.
+        systems: the adapter's and the baselines' answers to `rows`.
     """
     liked = likes_of(tuned, labels)
-    (adapter,) = (contestant.p_yes for contestant in contestants if contestant.kind == "adapter")
-    on_eval = {contestant.name: contestant.p_yes for contestant in baseline_contestants(train, tuned, labels)[0]}
-    on_rows = {one.name: one.p_yes for one in contestants if one.kind == "baseline" and one.name in on_eval}
+    (adapter,) = (system.p_yes for system in systems if system.kind == "adapter")
+    on_eval = {system.name: system.p_yes for system in baseline_systems(train, tuned, labels)[0]}
+    on_rows = {one.name: one.p_yes for one in systems if one.kind == "baseline" and one.name in on_eval}
     best = max(on_rows, key=lambda name: float(roc_auc_score(liked, on_eval[name])))
     mixes = [
         (WITH_RATES, prior_logits(train, tuned, labels), prior_logits(train, rows, labels)),
         (f"adapter + {best}", logit(on_eval[best])[:, None], logit(on_rows[best])[:, None]),
     ]
-    mixed: list[Contestant] = []
+    mixed: list[System] = []
     for name, known_of_eval, known_of_rows in mixes:
         fitted_on = np.column_stack([logit(adapter_on_eval), known_of_eval])
         p_yes = logistic_regression(fitted_on, liked, np.column_stack([logit(adapter), known_of_rows]))
-        mixed.append(Contestant(name, "fusion", p_yes, p_yes >= 0.5, p_yes < 0.5))
+        mixed.append(System(name, "fusion", p_yes, p_yes >= 0.5, p_yes < 0.5))
     return mixed
 
 

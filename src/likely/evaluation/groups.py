@@ -1,6 +1,6 @@
-"""Which contestants a report draws, and how they do on groups of its rows, by history or by popularity of the movie.
+"""Which systems a report draws, and how they do on groups of its rows, by history or by popularity of the movie.
 
-Takes a :class:`likely.evaluation.contest.Contest`; its groups and their AUC go to `report_figures`.
+Takes a :class:`likely.evaluation.contest.Evaluation`; its groups and their AUC go to `report_figures`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from likely.evaluation.contest import Contest, Kind, Standing
+from likely.evaluation.contest import Evaluation, Kind, SystemResult
 from likely.evaluation.metrics import auc
 from likely.evaluation.resampling import draw_users, interval, resampled_auc
 from likely.model.answers import FloatRows
@@ -22,8 +22,8 @@ DRAWS = 200
 
 
 @dataclass(frozen=True)
-class Line:
-    """A contestant as the figures show it.
+class Curve:
+    """A system as the figures show it.
 
     Attributes:
         kind: decides colour and dashes.
@@ -58,28 +58,32 @@ class Area:
     high: float
 
 
-def drawn_lines(contest: Contest) -> list[Line]:
+def drawn_curves(evaluation: Evaluation) -> list[Curve]:
     """Return adapter, base model and best baseline, as far as they were scored."""
-    wanted: list[Standing | None] = [first_of(contest, "adapter"), first_of(contest, "base"), best_baseline(contest)]
-    chosen = [standing.contestant for standing in wanted if standing is not None]
-    return [Line(contestant.kind, contestant.name, contestant.p_yes) for contestant in chosen]
+    wanted: list[SystemResult | None] = [
+        first_of(evaluation, "adapter"),
+        first_of(evaluation, "base"),
+        best_baseline(evaluation),
+    ]
+    chosen = [result.system for result in wanted if result is not None]
+    return [Curve(system.kind, system.name, system.p_yes) for system in chosen]
 
 
-def history_lengths(contest: Contest) -> list[int] | None:
+def history_lengths(evaluation: Evaluation) -> list[int] | None:
     """Return the ratings in each row's history, None where records do not tell."""
-    lengths = [record.extra.get("history_length") for record in contest.records]
+    lengths = [record.extra.get("history_length") for record in evaluation.records]
     return [length for length in lengths if isinstance(length, int)] if all(map(_is_count, lengths)) else None
 
 
-def item_counts(contest: Contest, training_counts: Mapping[str, int] | None) -> list[int] | None:
+def item_counts(evaluation: Evaluation, training_counts: Mapping[str, int] | None) -> list[int] | None:
     """Return how often each row's candidate was seen, None where records do not name their candidates.
 
     Args:
-        contest: whose rows.
+        evaluation: whose rows.
         training_counts: training records of each item; without them, the contest's own rows are counted.
     """
-    items = [record.item_id for record in contest.records if record.item_id is not None]
-    if len(items) < len(contest.records):
+    items = [record.item_id for record in evaluation.records if record.item_id is not None]
+    if len(items) < len(evaluation.records):
         return None
     if training_counts is not None:
         return [training_counts.get(item, 0) for item in items]
@@ -107,14 +111,14 @@ def equal_rows(values: NDArray[Any], parts: int) -> list[Rows]:
     return [np.flatnonzero(group_of_row == group) for group in np.unique(group_of_row)]
 
 
-def group_areas(contest: Contest, groups: Sequence[Group], lines: Sequence[Line]) -> list[list[Area]]:
+def group_areas(evaluation: Evaluation, groups: Sequence[Group], lines: Sequence[Curve]) -> list[list[Area]]:
     """Return the AUC of each line on each group, [lines][groups], with intervals by resampling the group's users."""
-    of_groups = [_areas(contest, group.rows, lines) for group in groups]
+    of_groups = [_areas(evaluation, group.rows, lines) for group in groups]
     return [list(areas) for areas in zip(*of_groups, strict=True)]
 
 
-def _areas(contest: Contest, rows: Rows, lines: Sequence[Line]) -> list[Area]:
-    liked, users = contest.liked[rows], [contest.users[row] for row in rows]
+def _areas(evaluation: Evaluation, rows: Rows, lines: Sequence[Curve]) -> list[Area]:
+    liked, users = evaluation.liked[rows], [evaluation.users[row] for row in rows]
     unknown = (float("nan"), float("nan"))
     drawn = draw_users(users, DRAWS) if len(set(users)) > 1 else None
     return [

@@ -1,7 +1,7 @@
 """`likely evaluate`: base model, adapter, its fusions (`fusion`) and baselines, all on the same rows.
 
 Takes a run's configuration (`inputs` reads its records), asks `baselines` and, through `scoring`, the models,
-and gives a :class:`likely.evaluation.contest.Contest` of figures (`metrics`) that `cli` shows and saves.
+and gives a :class:`likely.evaluation.contest.Evaluation` of figures (`metrics`) that `cli` shows and saves.
 """
 
 import time
@@ -17,8 +17,8 @@ from likely.config.run_config import RunConfig
 from likely.data.records import Record, read_records
 from likely.data.run_data import files_of, held_out_records, labels_of, subset_of_users
 from likely.errors import LikelyError
-from likely.evaluation.baselines import baseline_contestants
-from likely.evaluation.contest import Contest, Contestant, judge
+from likely.evaluation.baselines import baseline_systems
+from likely.evaluation.contest import Evaluation, System, judge
 from likely.evaluation.fusion import fusions, rated_pairs, why_no_fusion
 from likely.evaluation.storage import kinds_in
 from likely.files import make_writable_folder
@@ -61,7 +61,7 @@ def run_evaluation(
     data: Path | None,
     max_samples: int | None,
     with_base: bool = True,
-) -> Contest:
+) -> Evaluation:
     """Let everybody answer the same rows, telling about it.
 
     Args:
@@ -80,7 +80,7 @@ def run_evaluation(
     rows = held_out_records(config, data, max_samples)
     train = _records_of(config, "train")
     with console.status("  baselines"):
-        contestants, notes = baseline_contestants(train, rows, labels)
+        systems, notes = baseline_systems(train, rows, labels)
     known = len(rated_pairs(rows) & rated_pairs(train))
     if known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
@@ -91,21 +91,21 @@ def run_evaluation(
         base, adapter = said.base, said.adapter
         if base:
             base_name = f"base {Path(config.model_name_or_path).name}"
-            contestants.append(Contestant(base_name, "base", base.p_yes, base.says_yes, base.says_no))
-        contestants.append(Contestant("with the adapter", "adapter", adapter.p_yes, adapter.says_yes, adapter.says_no))
+            systems.append(System(base_name, "base", base.p_yes, base.says_yes, base.says_no))
+        systems.append(System("with the adapter", "adapter", adapter.p_yes, adapter.says_yes, adapter.says_no))
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
-            contestants += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, contestants)
+            systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems)
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC.")
     for note in notes:
         console.print(f"[dim]{note}[/dim]", highlight=False)
-    contest = judge(rows, labels, contestants)
+    evaluation = judge(rows, labels, systems)
     console.print(
-        f"{len(contestants)} contestants on {len(rows):,} rows in {time.monotonic() - started:.1f} s.", highlight=False
+        f"{len(systems)} systems on {len(rows):,} rows in {time.monotonic() - started:.1f} s.", highlight=False
     )
-    return contest
+    return evaluation
 
 
 def ask_models(
@@ -126,7 +126,7 @@ def ask_models(
     from likely.inference.loaded_run import load_adapted
     from likely.model.adapter import base_model, check_adapter_base
     from likely.model.base import attention_share, check_model_folder, load_tokenizer
-    from likely.model.scoring import ScoringPlan, score
+    from likely.model.scoring import PassPlan, score
     from likely.sources.catalogue import resolve_model
 
     location = resolve_model(config.model_name_or_path).location
@@ -137,7 +137,7 @@ def ask_models(
     adapted = load_adapted(config, location, adapter_dir)
     inner = base_model(adapted)
     budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(inner))
-    plan = ScoringPlan(config.batching, budget, (builder.positive_ids[0], builder.negative_ids[0]))
+    plan = PassPlan(config.batching, budget, (builder.positive_ids[0], builder.negative_ids[0]))
     total = (1 + with_base) * len(rows) + len(tuned)
     with progress_bar(console) as bar:
         task = bar.add_task("scoring base and adapter" if with_base else "scoring", total=total, figures="")

@@ -11,40 +11,40 @@ import numpy as np
 
 from likely.data.records import Record
 from likely.errors import LikelyError
-from likely.evaluation.contest import Contest, Contestant, Standing
+from likely.evaluation.contest import Evaluation, System, SystemResult
 from likely.files import replacing
 
 FIGURES_FILE, ROWS_FILE = "evaluation.json", "evaluation_rows.jsonl"
 
 
-def save_contest(folder: Path, contest: Contest) -> None:
+def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
     """Write evaluation.json and evaluation_rows.jsonl, each of them whole or not at all.
 
-    The figures are one object with a list of standings. The rows are one object each: user, truth, P(Yes) and
-    what was said ("Yes", "No" or null for neither) by name of the contestant, and the record.
+    The figures are one object with a list of results. The rows are one object each: user, truth, P(Yes) and
+    what was said ("Yes", "No" or null for neither) by name of the system, and the record.
 
     Args:
         folder: of the run; has to be there.
-        contest: what to write.
+        evaluation: what to write.
     """
     digest = hashlib.sha256()
     with replacing(folder / ROWS_FILE) as out:
-        for line in _row_lines(contest):
+        for line in _row_lines(evaluation):
             out.write(line)
             digest.update(line.encode())
     figures = {
-        "rows": len(contest.records),
-        "users": len(set(contest.users)),
-        "best_baseline": contest.best_baseline,
-        "standings": [_standing_to_json(standing) for standing in contest.standings],
+        "rows": len(evaluation.records),
+        "users": len(set(evaluation.users)),
+        "best_baseline": evaluation.best_baseline,
+        "standings": [_result_to_json(result) for result in evaluation.results],
         "rows_file": {"name": ROWS_FILE, "sha256": digest.hexdigest()},
     }
     with replacing(folder / FIGURES_FILE) as out:
         out.write(json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def load_contest(folder: Path) -> Contest:
-    """Read what :func:`save_contest` wrote.
+def load_evaluation(folder: Path) -> Evaluation:
+    """Read what :func:`save_evaluation` wrote.
 
     Raises:
         LikelyError: a file is missing, damaged, of another version, or belongs to another evaluation.
@@ -56,7 +56,7 @@ def load_contest(folder: Path) -> Contest:
         if hashlib.sha256(rows_text).hexdigest() != figures["rows_file"]["sha256"]:
             raise LikelyError(f"{rows_path} is not of the evaluation in {FIGURES_FILE}; run likely evaluate again.")
         rows = [json.loads(line) for line in rows_text.decode().split("\n")[:-1]]
-        standings = [_standing_from_json(entry, rows) for entry in figures["standings"]]
+        results = [_result_from_json(entry, rows) for entry in figures["standings"]]
         best_baseline = str(figures["best_baseline"])
     except FileNotFoundError as error:
         raise LikelyError(f"{error.filename} does not exist; make it with likely evaluate.") from None
@@ -64,36 +64,36 @@ def load_contest(folder: Path) -> Contest:
         raise LikelyError(
             f"{figures_path} is damaged or of another version of likely; run likely evaluate again."
         ) from error
-    return Contest(
+    return Evaluation(
         [_record_from_json(row["record"]) for row in rows],
         np.array([row["liked"] for row in rows], dtype=bool),
         [row["user"] for row in rows],
-        standings,
+        results,
         best_baseline,
     )
 
 
 def kinds_in(folder: Path) -> set[str]:
-    """Return which kinds of contestants the figures in a folder are of; none where there are no readable ones."""
+    """Return which kinds of systems the figures in a folder are of; none where there are no readable ones."""
     try:
-        standings = json.loads((folder / FIGURES_FILE).read_text(encoding="utf-8"))["standings"]
-        return {entry["kind"] for entry in standings}
+        results = json.loads((folder / FIGURES_FILE).read_text(encoding="utf-8"))["standings"]
+        return {entry["kind"] for entry in results}
     except (OSError, KeyError, TypeError, ValueError):
         return set()
 
 
-def _row_lines(contest: Contest) -> Iterable[str]:
-    contestants = [standing.contestant for standing in contest.standings]
-    for place, record in enumerate(contest.records):
+def _row_lines(evaluation: Evaluation) -> Iterable[str]:
+    systems = [result.system for result in evaluation.results]
+    for place, record in enumerate(evaluation.records):
         said = {
-            contestant.name: "Yes" if contestant.says_yes[place] else "No" if contestant.says_no[place] else None
-            for contestant in contestants
+            system.name: "Yes" if system.says_yes[place] else "No" if system.says_no[place] else None
+            for system in systems
         }
         line = {
             "row": place + 1,
-            "user": contest.users[place],
-            "liked": bool(contest.liked[place]),
-            "p_yes": {contestant.name: float(contestant.p_yes[place]) for contestant in contestants},
+            "user": evaluation.users[place],
+            "liked": bool(evaluation.liked[place]),
+            "p_yes": {system.name: float(system.p_yes[place]) for system in systems},
             "says": said,
             "record": {**vars(record), "extra": dict(record.extra)},
         }
@@ -104,21 +104,21 @@ def _record_from_json(values: Mapping[str, Any]) -> Record:
     return Record(**{**values, "history": tuple((turn[0], turn[1]) for turn in values["history"])})
 
 
-def _standing_to_json(standing: Standing) -> dict[str, Any]:
+def _result_to_json(result: SystemResult) -> dict[str, Any]:
     return {
-        "name": standing.contestant.name,
-        "kind": standing.contestant.kind,
-        "metrics": {name: _null(value) for name, value in standing.metrics.items()},
-        "intervals": {name: [_null(end) for end in ends] for name, ends in standing.intervals.items()},
-        "difference": None if standing.difference is None else [_null(value) for value in standing.difference],
-        "differences": {name: [_null(value) for value in values] for name, values in standing.differences.items()},
+        "name": result.system.name,
+        "kind": result.system.kind,
+        "metrics": {name: _null(value) for name, value in result.metrics.items()},
+        "intervals": {name: [_null(end) for end in ends] for name, ends in result.intervals.items()},
+        "difference": None if result.difference is None else [_null(value) for value in result.difference],
+        "differences": {name: [_null(value) for value in values] for name, values in result.differences.items()},
     }
 
 
-def _standing_from_json(entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Standing:
+def _result_from_json(entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> SystemResult:
     name, difference = entry["name"], entry["difference"]
     said = [row["says"][name] for row in rows]
-    contestant = Contestant(
+    system = System(
         name,
         entry["kind"],
         np.array([row["p_yes"][name] for row in rows], dtype=float),
@@ -126,8 +126,8 @@ def _standing_from_json(entry: Mapping[str, Any], rows: Sequence[Mapping[str, An
         np.array([answer == "No" for answer in said], dtype=bool),
     )
     intervals = {metric: (_number(low), _number(high)) for metric, (low, high) in entry["intervals"].items()}
-    return Standing(
-        contestant,
+    return SystemResult(
+        system,
         {metric: _number(value) for metric, value in entry["metrics"].items()},
         intervals,
         None if difference is None else _difference_from_json(difference),

@@ -28,7 +28,7 @@ from likely.model.adapter import adapter_base, base_model, check_adapter_base, l
 from likely.model.answers import Answers
 from likely.model.attention import look_around, resolve_attention
 from likely.model.base import attention_share, check_model_folder, choose_precision, load_base, load_tokenizer
-from likely.model.scoring import Progress, ScoringPlan, score_base_and_adapter
+from likely.model.scoring import PassPlan, Progress, score_base_and_adapter
 from likely.report.summary import SummaryRow
 from likely.sources.catalogue import resolve_model
 
@@ -83,7 +83,7 @@ def compare(
     encoded = builder.encode_all(records)
     adapted = load_adapted(config, model_path, adapter_dir)
     budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(base_model(adapted)))
-    plan = ScoringPlan(config.batching, budget, (builder.positive_ids[0], builder.negative_ids[0]))
+    plan = PassPlan(config.batching, budget, (builder.positive_ids[0], builder.negative_ids[0]))
     base, adapter = score_base_and_adapter(adapted, encoded, plan, on_progress)
     users = [record.user_id for record in records]
     rows = [

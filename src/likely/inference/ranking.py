@@ -18,7 +18,7 @@ from rich.table import Table
 
 from likely.cli.progress import progress_bar
 from likely.data.liked_shares import Shares, opinion_of_others, share_of_all, share_of_genres
-from likely.data.protocol import Protocol
+from likely.data.protocol import SplitProtocol
 from likely.data.records import Record
 from likely.data.run_data import labels_of
 from likely.data.wording import hint, make_instruction, show_movie, show_question, show_rated
@@ -31,7 +31,7 @@ from likely.inference.movies import Movie, RatedMovie
 from likely.model.adapter import base_model, check_adapter_base
 from likely.model.attention import FLASH_ATTENTIONS
 from likely.model.base import attention_share, check_model_folder, load_tokenizer
-from likely.model.scoring import Progress, ScoringPlan, score
+from likely.model.scoring import PassPlan, Progress, score
 from likely.sources.catalogue import resolve_model
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Scorer:
+class Ranker:
     """A finished run, loaded to rank movies.
 
-        scorer = Scorer.load("output/demo")
+        ranker = Ranker.load("output/demo")
         history = [RatedMovie(Movie("Heat", 1995, ["Action", "Crime"]), 4.5)]
-        best = scorer.rank(history, [Movie("Ronin", 1998), Movie("Babe", 1995)], top=1)
+        best = ranker.rank(history, [Movie("Ronin", 1998), Movie("Babe", 1995)], top=1)
 
     Attributes:
         model: base model and adapter.
@@ -71,7 +71,7 @@ class Scorer:
     budget: Budget
 
     @classmethod
-    def load(cls, adapter_dir: Path | str, like_threshold: float = 4.0, hints: bool = False) -> "Scorer":
+    def load(cls, adapter_dir: Path | str, like_threshold: float = 4.0, hints: bool = False) -> "Ranker":
         """Load the adapter of a finished run on its base model.
 
         Args:
@@ -82,7 +82,7 @@ class Scorer:
         Raises:
             LikelyError: the threshold is off the scale, or something is missing or cannot be loaded.
         """
-        protocol = Protocol(like_threshold=like_threshold, hints=hints)
+        protocol = SplitProtocol(like_threshold=like_threshold, hints=hints)
         folder = Path(adapter_dir)
         config = config_of(folder, None)
         forced_flash = config.flash_attn in FLASH_ATTENTIONS  # which has no tree masks
@@ -128,7 +128,7 @@ class Scorer:
         longest = max(len(record.input_ids) for record in encoded)
         row = cheapest_row(longest, self.budget.attention_share)
         budget = replace(self.budget, tokens=min(row, self.budget.tokens))
-        plan = ScoringPlan("tree", budget, (self.builder.positive_ids[0], self.builder.negative_ids[0]))
+        plan = PassPlan("tree", budget, (self.builder.positive_ids[0], self.builder.negative_ids[0]))
         p_yes = score(self.model, base_model(self.model), encoded, plan, on_progress).p_yes
         best_first = np.argsort(-p_yes, kind="stable")[:top]
         return [Ranked(candidates[place], float(p_yes[place])) for place in best_first.tolist()]
@@ -174,10 +174,10 @@ def run_ranking(
     hints: bool,
 ) -> list[Ranked]:
     """Load a run and rank all candidates, with a bar."""
-    scorer = Scorer.load(adapter_dir, like_threshold, hints)
+    ranker = Ranker.load(adapter_dir, like_threshold, hints)
     with progress_bar(console) as bar:
         task = bar.add_task("scoring candidates", total=len(candidates), figures="")
-        return scorer.rank(history, candidates, on_progress=lambda done, _: bar.update(task, completed=done))
+        return ranker.rank(history, candidates, on_progress=lambda done, _: bar.update(task, completed=done))
 
 
 def ranking_table(ranked: Sequence[Ranked], title: str) -> Table:

@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class ScoringPlan:
+class PassPlan:
     """How records are laid out and read.
 
     Attributes:
@@ -45,7 +45,7 @@ def score(
     model: torch.nn.Module,
     inner: "PreTrainedModel",
     encoded: Sequence[EncodedRecord],
-    plan: ScoringPlan,
+    plan: PassPlan,
     on_progress: Progress | None = None,
 ) -> Answers:
     """Return what a model answers to every record.
@@ -110,7 +110,7 @@ def read_answers(logits: torch.Tensor, batch: Batch, first_tokens: tuple[int, in
 def score_base_and_adapter(
     adapted: "PeftModel",
     encoded: Sequence[EncodedRecord],
-    plan: ScoringPlan,
+    plan: PassPlan,
     on_progress: Progress | None = None,
 ) -> tuple[Answers, Answers]:
     """Return the answers of the base model and of the adapter, by switching the adapter off and on."""

@@ -20,7 +20,7 @@ from likely.errors import LikelyError
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a page says of a run, beside its contest.
+    """What a page says of a run, beside its evaluation.
 
     Attributes:
         title: heading of the page.

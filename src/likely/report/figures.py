@@ -1,6 +1,6 @@
 """The drawings of `html_report`: matplotlib's, as SVG that stands inside a page and takes its colours from it.
 
-Takes the rows and answers of a contest (`report_groups`) and a run's log, and returns `<svg>` elements.
+Takes the rows and answers of a evaluation (`report_groups`) and a run's log, and returns `<svg>` elements.
 The same figures give the same bytes. Names and titles stay out of the drawings; the page has them.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from likely.evaluation.groups import Area, Group, Line, equal_rows
+from likely.evaluation.groups import Area, Curve, Group, equal_rows
 from likely.model.answers import BoolRows, FloatRows
 from likely.report.html import DASHES, escape
 from likely.report.words import is_finite
@@ -52,7 +52,7 @@ BINS = 20
 MARKERS = {"adapter": "o", "base": "s", "baseline": "D"}
 
 
-def roc_curves(liked: BoolRows, lines: Sequence[Line]) -> str:
+def roc_curves(liked: BoolRows, lines: Sequence[Curve]) -> str:
     """Draw the share of liked rows found against the share of others that come with them; needs rows of both."""
     from sklearn.metrics import roc_curve
 
@@ -66,7 +66,7 @@ def roc_curves(liked: BoolRows, lines: Sequence[Line]) -> str:
     return _drawing("roc", f"ROC curves of {_names(lines)}", draw)
 
 
-def reliability(liked: BoolRows, lines: Sequence[Line]) -> str:
+def reliability(liked: BoolRows, lines: Sequence[Curve]) -> str:
     """Draw the share liked against the mean P(Yes) of up to ten groups of rows of similar size, by P(Yes)."""
 
     def draw(axes: "Axes") -> None:
@@ -129,14 +129,14 @@ def probability_histogram(liked: BoolRows, p_yes: FloatRows) -> str:
     return _drawing("probabilities", "Histogram of P(Yes), liked rows upwards, the others downwards", draw)
 
 
-def group_figure(name: str, label: str, groups: Sequence[Group], areas: Sequence[tuple[Line, Sequence[Area]]]) -> str:
-    """Draw each contestant's AUC on groups of rows, with 95% intervals where they are known.
+def group_figure(name: str, label: str, groups: Sequence[Group], areas: Sequence[tuple[Curve, Sequence[Area]]]) -> str:
+    """Draw each system's AUC on groups of rows, with 95% intervals where they are known.
 
     Args:
         name: of the drawing, unlike any other on the page.
         label: what the groups have in common.
         groups: in order.
-        areas: contestants, each with an area a group.
+        areas: systems, each with an area a group.
     """
 
     def draw(axes: "Axes") -> None:
@@ -215,5 +215,5 @@ def _curve(log: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, flo
     ]
 
 
-def _names(lines: Sequence[Line]) -> str:
+def _names(lines: Sequence[Curve]) -> str:
     return ", ".join(line.name for line in lines)

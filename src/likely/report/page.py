@@ -1,7 +1,7 @@
 """A finished run as one page: `report.html` holds its drawings and styles itself and fetches nothing.
 
-Takes what a run left in its folder (:func:`facts_of`) and the contest of its adapter against
-baselines (`contest`), where there was one; `report_table` and `report_figures` make its parts.
+Takes what a run left in its folder (:func:`facts_of`) and the evaluation of its adapter against
+baselines (`evaluation`), where there was one; `report_table` and `report_figures` make its parts.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,9 @@ import yaml
 
 from likely.data.records import Record
 from likely.errors import LikelyError
-from likely.evaluation.contest import Contest
-from likely.evaluation.groups import Line, drawn_lines, equal_groups, group_areas, history_lengths, item_counts
+from likely.evaluation.contest import Evaluation
+from likely.evaluation.groups import Curve, drawn_curves, equal_groups, group_areas, history_lengths, item_counts
 from likely.files import replacing
-from likely.report.contest_table import contest_table
 from likely.report.facts import RunFacts
 from likely.report.figures import (
     group_figure,
@@ -25,13 +24,14 @@ from likely.report.figures import (
     training_curves,
 )
 from likely.report.html import escape, figure, legend_of, page, scrolling, section
+from likely.report.systems_table import systems_table
 from likely.report.words import (
-    contest_sentences,
     count,
     first_of,
     has_intervals,
+    main_system,
     name_in_prose,
-    protagonist,
+    outcome_sentences,
     resampled,
     training_sentences,
 )
@@ -39,23 +39,23 @@ from likely.report.words import (
 MISTAKES, HISTORY_LINES = 10, 4
 
 
-def write_report(path: Path, facts: RunFacts, contest: Contest | None) -> None:
+def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> None:
     """Write the page of a run, whole or not at all.
 
     Args:
         path: the HTML file.
         facts: of the run.
-        contest: how its adapter, or whoever was scored, does beside baselines; None right after training.
+        evaluation: how its adapter, or whoever was scored, does beside baselines; None right after training.
 
     Raises:
         LikelyError: the file cannot be written.
     """
-    parts = [_head(facts, contest)]
-    if contest is not None:
-        parts += [section("Contestants", contest_table(contest)), _probabilities(contest)]
+    parts = [_head(facts, evaluation)]
+    if evaluation is not None:
+        parts += [section("Contestants", systems_table(evaluation)), _probabilities(evaluation)]
     parts.append(_training(facts))
-    if contest is not None:
-        parts += [_groups(contest, facts.item_counts), _mistakes(contest)]
+    if evaluation is not None:
+        parts += [_groups(evaluation, facts.item_counts), _mistakes(evaluation)]
     if facts.saving:
         parts.append(section("What the layout saved", f"<p>{escape(facts.saving)}</p>"))
     parts.append(_configuration(facts))
@@ -68,9 +68,9 @@ def write_report(path: Path, facts: RunFacts, contest: Contest | None) -> None:
         raise LikelyError(f"The report {path} cannot be written ({error.strerror}); choose another file.") from error
 
 
-def _head(facts: RunFacts, contest: Contest | None) -> str:
-    outcome = contest_sentences(contest) if contest is not None else []
-    training = training_sentences(facts.metrics, contest is not None) if facts.metrics is not None else []
+def _head(facts: RunFacts, evaluation: Evaluation | None) -> str:
+    outcome = outcome_sentences(evaluation) if evaluation is not None else []
+    training = training_sentences(facts.metrics, evaluation is not None) if facts.metrics is not None else []
     if not outcome and not training:
         outcome = ["Nothing was trained or scored yet."]
     (lead, *others), *rest = [outcome, training] if outcome else [training]
@@ -83,18 +83,18 @@ def _head(facts: RunFacts, contest: Contest | None) -> str:
     )
 
 
-def _probabilities(contest: Contest) -> str:
+def _probabilities(evaluation: Evaluation) -> str:
     """Return ROC curves, calibration, and a histogram of whom the report is about."""
-    lines = drawn_lines(contest)
+    lines = drawn_curves(evaluation)
     if not lines:
         return ""
     legend = _legend(lines)
     drawn = []
-    if contest.liked.any() and not contest.liked.all():
+    if evaluation.liked.any() and not evaluation.liked.all():
         drawn.append(
             figure(
                 "ROC curves",
-                roc_curves(contest.liked, lines),
+                roc_curves(evaluation.liked, lines),
                 "How many of the liked rows stand above a threshold of P(Yes), for how many others. "
                 "The diagonal is chance.",
                 legend,
@@ -103,18 +103,18 @@ def _probabilities(contest: Contest) -> str:
     drawn.append(
         figure(
             "Calibration",
-            reliability(contest.liked, lines),
+            reliability(evaluation.liked, lines),
             "A dot is up to a tenth of the rows, by P(Yes). On the diagonal, probabilities are true to their word.",
             legend,
         )
     )
-    hero = protagonist(contest)
-    if hero is not None:
+    main = main_system(evaluation)
+    if main is not None:
         drawn.append(
             figure(
                 "Spread of P(Yes)",
-                probability_histogram(contest.liked, hero.contestant.p_yes),
-                f"Rows by P(Yes) of {name_in_prose(contest, hero)}: upwards those that were liked, downwards the "
+                probability_histogram(evaluation.liked, main.system.p_yes),
+                f"Rows by P(Yes) of {name_in_prose(evaluation, main)}: upwards those that were liked, downwards the "
                 "others. The vertical line is 0.5.",
                 legend_of([("liked", "liked"), ("other", "not liked")]),
             )
@@ -138,20 +138,27 @@ def _training(facts: RunFacts) -> str:
     return section("Training", _grid(drawn)) if drawn else ""
 
 
-def _groups(contest: Contest, training_counts: Mapping[str, int] | None) -> str:
+def _groups(evaluation: Evaluation, training_counts: Mapping[str, int] | None) -> str:
     """Return AUC by history length and popularity, as far as rows differ in them."""
-    lines = drawn_lines(contest)
+    lines = drawn_curves(evaluation)
     source = "training records" if training_counts is not None else "rows of this comparison"
     kinds = [
-        ("history", "By history length", "ratings in the history", history_lengths(contest)),
-        ("popularity", "By popularity of the movie", f"{source} with the movie", item_counts(contest, training_counts)),
+        ("history", "By history length", "ratings in the history", history_lengths(evaluation)),
+        (
+            "popularity",
+            "By popularity of the movie",
+            f"{source} with the movie",
+            item_counts(evaluation, training_counts),
+        ),
     ]
     drawn = []
     for name, heading, label, values in kinds:
         groups = equal_groups(values) if values else []
         if lines and len(groups) > 1:
-            areas = list(zip(lines, group_areas(contest, groups, lines), strict=True))
-            intervals = f", with 95% intervals by resampling {resampled(contest)}" if has_intervals(contest) else ""
+            areas = list(zip(lines, group_areas(evaluation, groups, lines), strict=True))
+            intervals = (
+                f", with 95% intervals by resampling {resampled(evaluation)}" if has_intervals(evaluation) else ""
+            )
             caption = f"In each group from left to right{intervals}; 0.5 is chance."
             drawn.append(
                 figure(heading, group_figure(name, label, groups, areas), caption, _legend(lines, symbols=True))
@@ -159,13 +166,13 @@ def _groups(contest: Contest, training_counts: Mapping[str, int] | None) -> str:
     return section("Where it ranks well", _grid(drawn)) if drawn else ""
 
 
-def _mistakes(contest: Contest) -> str:
+def _mistakes(evaluation: Evaluation) -> str:
     """Return the rows of which the adapter was most certain, and wrong."""
-    standing = first_of(contest, "adapter")
-    if standing is None:
+    result = first_of(evaluation, "adapter")
+    if result is None:
         return ""
-    p_yes = standing.contestant.p_yes
-    wrong = np.flatnonzero((p_yes >= 0.5) != contest.liked)
+    p_yes = result.system.p_yes
+    wrong = np.flatnonzero((p_yes >= 0.5) != evaluation.liked)
     if not len(wrong):
         return section("Most confident mistakes", "<p>There are none: P(Yes) is on the right side of every row.</p>")
     chosen = wrong[np.argsort(-np.abs(p_yes[wrong] - 0.5), kind="stable")][:MISTAKES]
@@ -173,7 +180,7 @@ def _mistakes(contest: Contest) -> str:
         f"Of {count(len(wrong), 'row')} on the wrong side of P(Yes) = 0.5, the {len(chosen)} furthest from it, "
         "with the end of what the model read."
     )
-    items = "\n".join(_mistake(contest.records[row], float(p_yes[row])) for row in chosen)
+    items = "\n".join(_mistake(evaluation.records[row], float(p_yes[row])) for row in chosen)
     return section("Most confident mistakes", f'<p>{intro}</p>\n<ol class="mistakes">\n{items}\n</ol>')
 
 
@@ -199,7 +206,7 @@ def _configuration(facts: RunFacts) -> str:
     return section("Configuration and versions", "\n".join(parts)) if parts else ""
 
 
-def _legend(lines: list[Line], symbols: bool = False) -> str:
+def _legend(lines: list[Curve], symbols: bool = False) -> str:
     return legend_of([(line.kind, line.name) for line in lines], symbols)
 
 

@@ -1,6 +1,6 @@
-"""The table of a contest on a terminal: every contestant's figures, and AUC with its intervals.
+"""The table of a evaluation on a terminal: every system's figures, and AUC with its intervals.
 
-Takes a :class:`likely.evaluation.contest.Contest` and gives `cli` what rich prints.
+Takes a :class:`likely.evaluation.contest.Evaluation` and gives `cli` what rich prints.
 """
 
 import math
@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from likely.data.records import Record
-from likely.evaluation.contest import Contest, Standing
+from likely.evaluation.contest import Evaluation, SystemResult
 from likely.model.answers import Answers
 
 COLUMNS = {
@@ -49,69 +49,71 @@ class FittingForms:
         yield next(fitting, self.forms[-1])
 
 
-def standings_table(contest: Contest) -> FittingForms:
-    """Return the contestants with, dimmed, the baselines; the best figure of a column is bold.
+def results_table(evaluation: Evaluation) -> FittingForms:
+    """Return the systems with, dimmed, the baselines; the best figure of a column is bold.
 
     The second form, which fits 80 columns, has intervals under their figures instead of beside them; the third
-    has the figures of a contestant one below another.
+    has the figures of a system one below another.
     """
-    listed = _framed(contest, Table("on the same rows", "", header_style="bold", box=box.SIMPLE_HEAD, show_lines=True))
-    for standing in contest.standings:
-        cells = _cells(contest, standing, UNDER)
+    listed = _framed(
+        evaluation, Table("on the same rows", "", header_style="bold", box=box.SIMPLE_HEAD, show_lines=True)
+    )
+    for result in evaluation.results:
+        cells = _cells(evaluation, result, UNDER)
         figures = [f"{name} {cell}" for (_, name), cell in zip(COLUMNS.values(), cells, strict=True)]
-        listed.add_row(escape(standing.contestant.name), "\n".join(figures), style=_style(standing))
-    return FittingForms((_table(contest, BESIDE), _table(contest, UNDER), listed))
+        listed.add_row(escape(result.system.name), "\n".join(figures), style=_style(result))
+    return FittingForms((_table(evaluation, BESIDE), _table(evaluation, UNDER), listed))
 
 
-def _table(contest: Contest, around: tuple[str, str]) -> Table:
+def _table(evaluation: Evaluation, around: tuple[str, str]) -> Table:
     """Return the table with intervals as `around` has them; without blanks around cells where there is no room."""
     padding, widest = ((0, 1), None) if around == BESIDE else ((0, 0), 22)
-    table = _framed(contest, Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=padding))
+    table = _framed(evaluation, Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=padding))
     table.add_column("on the same rows", overflow="fold", max_width=widest)
     for head, _ in COLUMNS.values():
         table.add_column(head, justify="right", no_wrap=True)
-    for standing in contest.standings:
-        cells = _cells(contest, standing, around)
-        table.add_row(escape(standing.contestant.name), *cells, style=_style(standing))
+    for result in evaluation.results:
+        cells = _cells(evaluation, result, around)
+        table.add_row(escape(result.system.name), *cells, style=_style(result))
     return table
 
 
-def _framed(contest: Contest, table: Table) -> Table:
+def _framed(evaluation: Evaluation, table: Table) -> Table:
     """Put over a table what it is of, and under it how it is read."""
-    table.title = f"{len(contest.records):,} rows of {len(set(contest.users)):,} users"
+    table.title = f"{len(evaluation.records):,} rows of {len(set(evaluation.users)):,} users"
     table.caption = (
-        f"AUC and its difference to {escape(contest.best_baseline)} with 95% intervals, over the same "
+        f"AUC and its difference to {escape(evaluation.best_baseline)} with 95% intervals, over the same "
         "resamples of users. Bold is the best of a column, of log-loss and ECE the lowest."
     )
     table.title_justify = table.caption_justify = "left"
     return table
 
 
-def _style(standing: Standing) -> str:
-    return "dim" if standing.contestant.kind == "baseline" else ""
+def _style(result: SystemResult) -> str:
+    return "dim" if result.system.kind == "baseline" else ""
 
 
-def _cells(contest: Contest, standing: Standing, around: tuple[str, str]) -> list[str]:
-    return [_cell(name, standing, contest.standings, around) for name in COLUMNS]
+def _cells(evaluation: Evaluation, result: SystemResult, around: tuple[str, str]) -> list[str]:
+    return [_cell(name, result, evaluation.results, around) for name in COLUMNS]
 
 
-def _cell(name: str, standing: Standing, standings: Sequence[Standing], around: tuple[str, str]) -> str:
+def _cell(name: str, result: SystemResult, results: Sequence[SystemResult], around: tuple[str, str]) -> str:
     if name == "difference":
-        return _difference(standing, around)
-    value = standing.metrics.get(name, math.nan)
+        return _difference(result, around)
+    value = result.metrics.get(name, math.nan)
     if not math.isfinite(value):
         return "–"
     text = f"{value:.0%}" if name == "answered" else _short(value)
-    finite = [v for other in standings if math.isfinite(v := other.metrics.get(name, math.nan))]
+    finite = [v for other in results if math.isfinite(v := other.metrics.get(name, math.nan))]
     best = min(finite) if name in LOWER_IS_BETTER else max(finite)
     figure = f"[bold green]{text}[/bold green]" if name not in NO_BEST and value == best else text
-    return figure + (_interval(standing.intervals["auc"], around) if name == "auc" else "")
+    return figure + (_interval(result.intervals["auc"], around) if name == "auc" else "")
 
 
-def _difference(standing: Standing, around: tuple[str, str]) -> str:
-    if standing.difference is None or not math.isfinite(standing.difference[0]):
+def _difference(result: SystemResult, around: tuple[str, str]) -> str:
+    if result.difference is None or not math.isfinite(result.difference[0]):
         return "–"
-    value, low, high = standing.difference
+    value, low, high = result.difference
     return _short(value, signed=True) + _interval((low, high), around, signed=True)
 
 

@@ -1,6 +1,6 @@
 """A contest's outcome in words, and how its figures are spelled.
 
-Takes a :class:`likely.evaluation.contest.Contest` or a run's metrics.json and gives plain text, which
+Takes a :class:`likely.evaluation.contest.Evaluation` or a run's metrics.json and gives plain text, which
 `html_report` and `report_table` put on their page.
 """
 
@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from likely.evaluation.contest import Contest, Kind, Standing
+from likely.evaluation.contest import Evaluation, Kind, SystemResult
 
 UNKNOWN = "–"
 ROLES: Mapping[Kind, str] = {"adapter": "the adapter", "base": "the base model"}
@@ -33,20 +33,20 @@ def is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def has_intervals(contest: Contest) -> bool:
+def has_intervals(evaluation: Evaluation) -> bool:
     """Whether resampling users says anything: of a single user, every resample is the same rows."""
-    return len(set(contest.users)) > 1
+    return len(set(evaluation.users)) > 1
 
 
-def resampled(contest: Contest) -> str:
+def resampled(evaluation: Evaluation) -> str:
     """Return what intervals resample: users, or rows where records do not say whose they are."""
-    return "users" if all(record.user_id for record in contest.records) else "rows"
+    return "users" if all(record.user_id for record in evaluation.records) else "rows"
 
 
-def rows_of_users(contest: Contest) -> str:
+def rows_of_users(evaluation: Evaluation) -> str:
     """Return how many rows there are, and of how many users where that is known."""
-    rows = count(len(contest.records), "row")
-    return f"{rows} of {count(len(set(contest.users)), 'user')}" if resampled(contest) == "users" else rows
+    rows = count(len(evaluation.records), "row")
+    return f"{rows} of {count(len(set(evaluation.users)), 'user')}" if resampled(evaluation) == "users" else rows
 
 
 def count(number: int, noun: str) -> str:
@@ -54,76 +54,72 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def first_of(contest: Contest, kind: Kind) -> Standing | None:
-    """Return the first contestant of a kind, None without any."""
-    return next((standing for standing in contest.standings if standing.contestant.kind == kind), None)
+def first_of(evaluation: Evaluation, kind: Kind) -> SystemResult | None:
+    """Return the first system of a kind, None without any."""
+    return next((result for result in evaluation.results if result.system.kind == kind), None)
 
 
-def best_baseline(contest: Contest) -> Standing | None:
+def best_baseline(evaluation: Evaluation) -> SystemResult | None:
     """Return the baseline that the others are measured against, None without baselines."""
-    baselines = (standing for standing in contest.standings if standing.contestant.kind == "baseline")
-    return next((standing for standing in baselines if standing.contestant.name == contest.best_baseline), None)
+    baselines = (result for result in evaluation.results if result.system.kind == "baseline")
+    return next((result for result in baselines if result.system.name == evaluation.best_baseline), None)
 
 
-def protagonist(contest: Contest) -> Standing | None:
+def main_system(evaluation: Evaluation) -> SystemResult | None:
     """Return whom the report is about: the adapter, else the base model, else the best baseline."""
-    return first_of(contest, "adapter") or first_of(contest, "base") or best_baseline(contest)
+    return first_of(evaluation, "adapter") or first_of(evaluation, "base") or best_baseline(evaluation)
 
 
-def contest_sentences(contest: Contest) -> list[str]:
+def outcome_sentences(evaluation: Evaluation) -> list[str]:
     """Return the outcome in words: the first entry is the answer, the others put it into perspective."""
-    rows = rows_of_users(contest)
-    by_kind = {
-        kind: [standing for standing in contest.standings if standing.contestant.kind == kind]
-        for kind in get_args(Kind)
-    }
+    rows = rows_of_users(evaluation)
+    by_kind = {kind: [result for result in evaluation.results if result.system.kind == kind] for kind in get_args(Kind)}
     adapters, bases = by_kind["adapter"], by_kind["base"]
-    best = best_baseline(contest)
+    best = best_baseline(evaluation)
     if adapters:
-        said = [_against_best(contest, standing, best) for standing in adapters]
+        said = [_against_best(evaluation, result, best) for result in adapters]
         said[0] = f"On {rows} {said[0]}"
         said[1:] = map(_capitalized, said[1:])
-        said += [f"Before finetuning: AUC {_auc(contest, standing)}{_unanswered(standing)}." for standing in bases]
+        said += [f"Before finetuning: AUC {_auc(evaluation, result)}{_unanswered(result)}." for result in bases]
     else:
-        said = [
-            f"No adapter was scored on these {rows}. {_of_baselines(contest, best, len(by_kind['baseline']))}".strip()
-        ]
-        said += [_capitalized(_against_best(contest, standing, best)) for standing in bases]
-    said += [_capitalized(_against_best(contest, standing, best)) for standing in by_kind["fusion"]]
+        of_baselines = _of_baselines(evaluation, best, len(by_kind["baseline"]))
+        said = [f"No adapter was scored on these {rows}. {of_baselines}".strip()]
+        said += [_capitalized(_against_best(evaluation, result, best)) for result in bases]
+    said += [_capitalized(_against_best(evaluation, result, best)) for result in by_kind["fusion"]]
     if len(by_kind["baseline"]) > 1 and (adapters or bases):
         said.append("The best baseline was picked on these same rows, which is a little in its favour.")
     return said
 
 
-def _of_baselines(contest: Contest, best: Standing | None, number: int) -> str:
+def _of_baselines(evaluation: Evaluation, best: SystemResult | None, number: int) -> str:
     if best is None or not is_finite(best.metrics.get("auc")):
         return ""
     if number == 1:
-        return f"The only baseline, {best.contestant.name}, has an AUC of {_auc(contest, best)}."
-    return f"Of {number} baselines, {best.contestant.name} has the highest AUC, {_auc(contest, best)}."
+        return f"The only baseline, {best.system.name}, has an AUC of {_auc(evaluation, best)}."
+    return f"Of {number} baselines, {best.system.name} has the highest AUC, {_auc(evaluation, best)}."
 
 
-def _against_best(contest: Contest, standing: Standing, best: Standing | None) -> str:
-    """Return what a contestant's AUC is and whether it beats the best baseline, as the end of a sentence and more."""
-    who = name_in_prose(contest, standing)
-    if not is_finite(standing.metrics.get("auc")):
+def _against_best(evaluation: Evaluation, result: SystemResult, best: SystemResult | None) -> str:
+    """Return what a system's AUC is and whether it beats the best baseline, as the end of a sentence and more."""
+    who = name_in_prose(evaluation, result)
+    if not is_finite(result.metrics.get("auc")):
         return f"{who} has no AUC, because that takes liked rows and others."
-    fact = f"{who} has an AUC of {_auc(contest, standing)}"
+    fact = f"{who} has an AUC of {_auc(evaluation, result)}"
     if best is None:
         return f"{fact}; no baseline was scored beside it, so this says little."
-    if standing.difference is None or not is_finite(standing.difference[0]):
-        return f"{fact}; the best baseline is {best.contestant.name}."
-    difference, low, high = standing.difference
+    if result.difference is None or not is_finite(result.difference[0]):
+        return f"{fact}; the best baseline is {best.system.name}."
+    difference, low, high = result.difference
     if round(abs(difference), 3) == 0:
         beside = "level with the best baseline"
     else:
         beside = f"{abs(difference):.3f} {'above' if difference > 0 else 'below'} the best baseline"
-    return f"{fact}, {beside}, {best.contestant.name}. {_decision(contest, low, high)}"
+    return f"{fact}, {beside}, {best.system.name}. {_decision(evaluation, low, high)}"
 
 
-def _unanswered(standing: Standing) -> str:
+def _unanswered(result: SystemResult) -> str:
     """Return how often a model answers at all, for the end of a sentence; nothing where it nearly always does."""
-    answered = standing.metrics.get("answered", 1.0)
+    answered = result.metrics.get("answered", 1.0)
     return f", and an answer of Yes or No to {answered:.1%} of the rows" if answered < 0.99 else ""
 
 
@@ -131,18 +127,18 @@ def _capitalized(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def name_in_prose(contest: Contest, standing: Standing) -> str:
-    """Return what a sentence calls a contestant: by its role where nobody else has that, else by its name."""
-    kind, name = standing.contestant.kind, standing.contestant.name
+def name_in_prose(evaluation: Evaluation, result: SystemResult) -> str:
+    """Return what a sentence calls a system: by its role where nobody else has that, else by its name."""
+    kind, name = result.system.kind, result.system.name
     if kind == "fusion":
         return f"the fusion “{name}”"
-    namesakes = sum(other.contestant.kind == kind for other in contest.standings)
+    namesakes = sum(other.system.kind == kind for other in evaluation.results)
     return ROLES[kind] if kind in ROLES and namesakes == 1 else name
 
 
-def _decision(contest: Contest, low: float, high: float) -> str:
+def _decision(evaluation: Evaluation, low: float, high: float) -> str:
     """Return what the interval of a difference to the best baseline allows to say."""
-    if not has_intervals(contest) or not is_finite(low) or not is_finite(high):
+    if not has_intervals(evaluation) or not is_finite(low) or not is_finite(high):
         return "How much of that is noise is unknown: to tell takes several users."
     interval = f"its 95% interval is {show_signed(low)} to {show_signed(high)}"
     if low > 0:
@@ -152,20 +148,20 @@ def _decision(contest: Contest, low: float, high: float) -> str:
     return f"The difference is within noise: {interval}."
 
 
-def _auc(contest: Contest, standing: Standing) -> str:
-    interval = interval_of(contest, standing, "auc")
-    shown = show(standing.metrics.get("auc"))
+def _auc(evaluation: Evaluation, result: SystemResult) -> str:
+    interval = interval_of(evaluation, result, "auc")
+    shown = show(result.metrics.get("auc"))
     return f"{shown} (95% interval {interval[0]:.3f} to {interval[1]:.3f})" if interval else shown
 
 
-def interval_of(contest: Contest, standing: Standing, metric: str) -> tuple[float, float] | None:
+def interval_of(evaluation: Evaluation, result: SystemResult, metric: str) -> tuple[float, float] | None:
     """Return the 95% interval of a metric, None where it is unknown or means nothing."""
-    low, high = standing.intervals.get(metric, (math.nan, math.nan))
-    return (low, high) if has_intervals(contest) and is_finite(low) and is_finite(high) else None
+    low, high = result.intervals.get(metric, (math.nan, math.nan))
+    return (low, high) if has_intervals(evaluation) and is_finite(low) and is_finite(high) else None
 
 
-def training_sentences(metrics: Mapping[str, Any], beside_contest: bool) -> list[str]:
-    """Return what a run's metrics.json says of its training; where there is no contest, a warning too."""
+def training_sentences(metrics: Mapping[str, Any], beside_evaluation: bool) -> list[str]:
+    """Return what a run's metrics.json says of its training; where there is no evaluation, a warning too."""
     trained = metrics.get("train") or {}
     opening = (
         f"Trained on {count(trained['records'], 'record')} in {count(trained['steps'], 'optimizer step')} "
@@ -179,7 +175,7 @@ def training_sentences(metrics: Mapping[str, Any], beside_contest: bool) -> list
     if not figures:
         return [f"{opening}Not evaluated during training."]
     said = [f"{opening}The best evaluation, at step {metrics.get('best_step')}, has {_listed(figures)}."]
-    if not beside_contest:
+    if not beside_evaluation:
         said.append(
             "The checkpoint was chosen by these very rows, so expect a little less on others; "
             "nothing says yet whether a simple baseline does as well."

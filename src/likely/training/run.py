@@ -24,14 +24,14 @@ from likely.model.adapter import Lora, add_adapter
 from likely.model.answers import Answers
 from likely.model.attention import look_around, resolve_attention
 from likely.model.base import attention_share, check_model_folder, choose_precision, load_base, load_tokenizer
-from likely.model.scoring import ScoringPlan
+from likely.model.scoring import PassPlan
 from likely.training.arguments import count_devices, is_first_process, training_arguments
 from likely.training.run_folder import check_output, leave_adapter, run_figures
 
 if TYPE_CHECKING:
     from likely.training.trainer import AnswerTrainer
 
-Summary = Callable[[Answers, Sequence[str | None]], Mapping[str, float]]
+MetricsOf = Callable[[Answers, Sequence[str | None]], Mapping[str, float]]
 """Metrics of answers and the users they belong to."""
 
 
@@ -88,7 +88,9 @@ def read_run_records(config: RunConfig, builder: PromptBuilder, console: Console
     return encoded
 
 
-def train(config: RunConfig, model_path: str, console: Console, summarize: Summary, resume: bool = False) -> TrainedRun:
+def train(
+    config: RunConfig, model_path: str, console: Console, summarize: MetricsOf, resume: bool = False
+) -> TrainedRun:
     """Finetune and write everything into `config.output_dir`.
 
     Args:
@@ -99,7 +101,7 @@ def train(config: RunConfig, model_path: str, console: Console, summarize: Summa
         resume: go on from the last checkpoint.
 
     Raises:
-        LikelyError: anything that the user can mend, most of it before the model is loaded.
+        LikelyError: anything that the user can fix, most of it before the model is loaded.
     """
     import transformers
 
@@ -158,7 +160,7 @@ def build_trainer(
     records: RunRecords,
     plan: StepPlan,
     console: Console,
-    summarize: Summary,
+    summarize: MetricsOf,
 ) -> "AnswerTrainer":
     """Translate the configuration into transformers' terms and return the Trainer."""
     from torch.utils.tensorboard import SummaryWriter
@@ -185,8 +187,8 @@ def build_trainer(
         train_records=records.train,
         eval_records=records.eval,
         order=plan.order,
-        step_plan=ScoringPlan(config.batching, plan.budget, first_tokens),
-        eval_plan=ScoringPlan(config.batching, evaluation_budget, first_tokens),
+        step_plan=PassPlan(config.batching, plan.budget, first_tokens),
+        eval_plan=PassPlan(config.batching, evaluation_budget, first_tokens),
         summarize=lambda answers: summarize(answers, records.eval_users),
         model=model,
         args=training_arguments(config, len(records.train), model.device.type),

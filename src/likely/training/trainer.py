@@ -23,9 +23,9 @@ from likely.errors import LikelyError
 from likely.model.adapter import base_model
 from likely.model.answers import Answers
 from likely.model.forward import answer_logits
-from likely.model.scoring import ScoringPlan, score
+from likely.model.scoring import PassPlan, score
 
-Summary = Callable[[Answers], Mapping[str, float]]
+MetricsOf = Callable[[Answers], Mapping[str, float]]
 """Metrics of answers to the evaluation records, without the prefix `eval_`."""
 
 
@@ -88,9 +88,9 @@ class AnswerTrainer(Trainer):
         train_records: Sequence[EncodedRecord],
         eval_records: Sequence[EncodedRecord],
         order: Order,
-        step_plan: ScoringPlan,
-        eval_plan: ScoringPlan,
-        summarize: Summary,
+        step_plan: PassPlan,
+        eval_plan: PassPlan,
+        summarize: MetricsOf,
         **arguments: Any,
     ) -> None:
         """Take the records out of transformers' hands; it only counts them."""

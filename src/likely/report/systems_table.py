@@ -1,13 +1,13 @@
-"""The table of a contest as HTML: every contestant's figures, and the intervals that matter as bars.
+"""The table of a evaluation as HTML: every system's figures, and the intervals that matter as bars.
 
-Takes a :class:`likely.evaluation.contest.Contest`; `html_report` puts the table on its page.
+Takes a :class:`likely.evaluation.contest.Evaluation`; `html_report` puts the table on its page.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from likely.evaluation.contest import Contest, Kind, Standing
+from likely.evaluation.contest import Evaluation, Kind, SystemResult
 from likely.report.html import escape, scrolling
 from likely.report.words import (
     UNKNOWN,
@@ -46,26 +46,26 @@ class Scale:
         return MARGIN + (WIDTH - 2 * MARGIN) * (value - self.low) / (self.high - self.low)
 
 
-def contest_table(contest: Contest) -> str:
+def systems_table(evaluation: Evaluation) -> str:
     """Return the table with its caption, in a container that scrolls where the page is narrow."""
-    columns = [name for name in COLUMNS if any(name in standing.metrics for standing in contest.standings)]
-    areas = _scale([_estimate(contest, standing) for standing in contest.standings])
-    differences = _scale([_difference(contest, standing) for standing in contest.standings], [0.0])
-    label = "95% interval" if has_intervals(contest) else ""
+    columns = [name for name in COLUMNS if any(name in result.metrics for result in evaluation.results)]
+    areas = _scale([_estimate(evaluation, result) for result in evaluation.results])
+    differences = _scale([_difference(evaluation, result) for result in evaluation.results], [0.0])
+    label = "95% interval" if has_intervals(evaluation) else ""
     heads = [
-        '<th scope="col">contestant</th>',
+        '<th scope="col">system</th>',
         f'<th scope="col">AUC</th><th scope="col">{_axis(areas, label)}</th>',
         f'<th scope="col">AUC against<br>best baseline</th><th scope="col">{_axis(differences, label)}</th>',
         *(f'<th scope="col">{COLUMNS[name]}</th>' for name in columns),
     ]
-    rows = "\n".join(_row(contest, standing, columns, areas, differences) for standing in contest.standings)
+    rows = "\n".join(_row(evaluation, result, columns, areas, differences) for result in evaluation.results)
     intervals = (
-        f"Small figures are 95% intervals, by resampling {resampled(contest)}."
-        if has_intervals(contest)
+        f"Small figures are 95% intervals, by resampling {resampled(evaluation)}."
+        if has_intervals(evaluation)
         else "There are no intervals: they come from resampling users, of whom there is one."
     )
     caption = (
-        f"All on the same {rows_of_users(contest)}. {intervals} Bold is the best of a column; "
+        f"All on the same {rows_of_users(evaluation)}. {intervals} Bold is the best of a column; "
         "of log-loss and ECE, the lowest is. UAUC is the mean of each user's own AUC."
     )
     table = f'<table class="contest">\n<thead><tr>{"".join(heads)}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>'
@@ -73,33 +73,33 @@ def contest_table(contest: Contest) -> str:
 
 
 def _row(
-    contest: Contest, standing: Standing, columns: Sequence[str], areas: Scale | None, differences: Scale | None
+    evaluation: Evaluation, result: SystemResult, columns: Sequence[str], areas: Scale | None, differences: Scale | None
 ) -> str:
-    contestant = standing.contestant
-    is_best = contestant.kind == "baseline" and contestant.name == contest.best_baseline
-    kind = KINDS[contestant.kind] + (", the best" if is_best else "")
-    auc, difference = _estimate(contest, standing), _difference(contest, standing)
+    system = result.system
+    is_best = system.kind == "baseline" and system.name == evaluation.best_baseline
+    kind = KINDS[system.kind] + (", the best" if is_best else "")
+    auc, difference = _estimate(evaluation, result), _difference(evaluation, result)
     signed = UNKNOWN if difference is None else show_signed(difference[0])
     cells = [
-        f'<th scope="row">{escape(contestant.name)} <small>{kind}</small></th>',
-        _figure_cell(contest, standing, "auc"),
-        f"<td>{_bar(areas, auc, f'{contestant.name}: AUC {_spoken(auc)}')}</td>",
+        f'<th scope="row">{escape(system.name)} <small>{kind}</small></th>',
+        _figure_cell(evaluation, result, "auc"),
+        f"<td>{_bar(areas, auc, f'{system.name}: AUC {_spoken(auc)}')}</td>",
         f"<td>{signed}{_small(None if difference is None else difference[1:], signed=True)}</td>",
-        f"<td>{_bar(differences, difference, f'{contestant.name}: difference {_spoken(difference)}')}</td>",
-        *(_figure_cell(contest, standing, name) for name in columns),
+        f"<td>{_bar(differences, difference, f'{system.name}: difference {_spoken(difference)}')}</td>",
+        *(_figure_cell(evaluation, result, name) for name in columns),
     ]
-    return f'<tr class="{contestant.kind}">{"".join(cells)}</tr>'
+    return f'<tr class="{system.kind}">{"".join(cells)}</tr>'
 
 
-def _figure_cell(contest: Contest, standing: Standing, name: str) -> str:
-    value = standing.metrics.get(name)
+def _figure_cell(evaluation: Evaluation, result: SystemResult, name: str) -> str:
+    value = result.metrics.get(name)
     if not is_finite(value) or value is None:
         return f"<td>{UNKNOWN}</td>"
     text = f"{value:.1%}" if name == "answered" else show(value)
-    others = [float(other.metrics[name]) for other in contest.standings if is_finite(other.metrics.get(name))]
+    others = [float(other.metrics[name]) for other in evaluation.results if is_finite(other.metrics.get(name))]
     best = min(others) if name in LOWER_IS_BETTER else max(others)
     figure = f"<strong>{text}</strong>" if name != "answered" and value == best else text
-    return f"<td>{figure}{_small(interval_of(contest, standing, name))}</td>"
+    return f"<td>{figure}{_small(interval_of(evaluation, result, name))}</td>"
 
 
 def _small(interval: tuple[float, float] | None, signed: bool = False) -> str:
@@ -114,19 +114,19 @@ Estimate = tuple[float, float, float]
 """A figure and its interval, whose ends are nan where unknown."""
 
 
-def _estimate(contest: Contest, standing: Standing) -> Estimate | None:
-    auc = standing.metrics.get("auc")
+def _estimate(evaluation: Evaluation, result: SystemResult) -> Estimate | None:
+    auc = result.metrics.get("auc")
     if auc is None or not is_finite(auc):
         return None
-    low, high = interval_of(contest, standing, "auc") or (math.nan, math.nan)
+    low, high = interval_of(evaluation, result, "auc") or (math.nan, math.nan)
     return auc, low, high
 
 
-def _difference(contest: Contest, standing: Standing) -> Estimate | None:
-    if standing.difference is None or not is_finite(standing.difference[0]):
+def _difference(evaluation: Evaluation, result: SystemResult) -> Estimate | None:
+    if result.difference is None or not is_finite(result.difference[0]):
         return None
-    difference, low, high = standing.difference
-    return (difference, low, high) if has_intervals(contest) else (difference, math.nan, math.nan)
+    difference, low, high = result.difference
+    return (difference, low, high) if has_intervals(evaluation) else (difference, math.nan, math.nan)
 
 
 def _scale(estimates: Sequence[Estimate | None], always: Sequence[float] = ()) -> Scale | None:

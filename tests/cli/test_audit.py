@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from likely.cli.audit import print_audit
 from likely.encoding.lengths import advised_cutoff, histogram, length_statistics
 from likely.errors import LikelyError
+from likely.report.lengths_table import print_audit
 
 LENGTHS = st.lists(st.integers(1, 3000), min_size=1, max_size=60)
 

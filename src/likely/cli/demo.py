@@ -4,37 +4,43 @@ Everything it makes stays in its output folder and is used again by the next run
 no ratings can be had, it makes small ones of its own and says so.
 """
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
+import typer
 
-from likely.cli.audit import encode_prompts, print_audit, print_saving, token_lengths
-from likely.cli.prepare import preparation_table
-from likely.cli.report import report_run
-from likely.cli.train import print_run
-from likely.config.reading import load_config
-from likely.config.run_config import RunConfig
-from likely.data.movielens import read_movielens
-from likely.data.preparation import prepare
-from likely.data.protocol import SplitProtocol
-from likely.data.records import Labels, Record, read_records
 from likely.errors import LikelyError
-from likely.evaluation.metrics import answer_metrics
-from likely.evaluation.run import run_evaluation
-from likely.evaluation.storage import save_evaluation
-from likely.report.picture import save_picture
-from likely.report.terminal import print_next_commands, results_table
-from likely.sources.catalogue import CATALOGUE, resolve_dataset, resolve_model
-from likely.sources.invented_ratings import make_sample
-from likely.sources.tiny_model import CHAT_TEMPLATE, make_tiny_base
-from likely.training.run import train
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from likely.config.run_config import RunConfig
+    from likely.data.protocol import SplitProtocol
+    from likely.data.records import Record
+
+
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder of the demo's data and adapter.")] = Path("output/demo"),
+    picture: Annotated[Path | None, typer.Option(help="Write the summary as SVG to this file too.")] = None,
+) -> None:
+    """Run the whole path on this machine: fetch, prepare, audit, finetune, compare."""
+    from rich.console import Console
+
+    from likely.model.runtime import ready_process
+
+    ready_process()
+    run_demo(Console(), output, picture=picture)
+
 
 CONFIG = Path("finetune/configs/demo.yaml")
 MODEL, DATASET = "smollm2-135m", "ml-100k"
-PROTOCOL = SplitProtocol(history_length=8, hints=True)
+HISTORY_LENGTH, HINTS = 8, True
 """Half the usual history and a hint, so that a very small model learns something in five minutes on two cores."""
+
 
 COMPARED = 250
 """Test records that base and adapter are compared on."""
@@ -59,6 +65,15 @@ def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture
         config_path: knobs of the training.
         picture: write the summary as SVG too.
     """
+    from likely.cli.audit import encode_prompts, token_lengths
+    from likely.cli.report import report_run
+    from likely.config.reading import load_config
+    from likely.evaluation.run import run_evaluation
+    from likely.evaluation.storage import save_evaluation
+    from likely.report.lengths_table import print_audit, print_saving
+    from likely.report.picture import save_picture
+    from likely.report.terminal import print_next_commands, results_table
+
     started = time.monotonic()
     console.print(
         "[bold]likely demo[/bold]: will this user like this movie?\n"
@@ -110,6 +125,12 @@ def next_commands(output: Path) -> list[tuple[str, str]]:
 
 def gather(console: Console, output: Path) -> Ingredients:
     """Get model and ratings, real ones where they can be had, and prepare the records."""
+    from likely.data.movielens import read_movielens
+    from likely.data.preparation import prepare
+    from likely.report.preparation_table import preparation_table
+    from likely.sources.catalogue import CATALOGUE, resolve_dataset, resolve_model
+    from likely.sources.invented_ratings import make_sample
+
     _heading(console, "Fetch", "a pretrained model (98 MB) and real ratings, once")
     data = output / "data"
     real_ratings = True
@@ -122,7 +143,8 @@ def gather(console: Console, output: Path) -> Ingredients:
         console.print(f"  [yellow]No real ratings ({error}) Using invented ones.[/yellow]", highlight=False)
         source, real_ratings = make_sample(output / "sample"), False
     _heading(console, "Prepare", "each user's timeline, the last ratings held out")
-    console.print(preparation_table(prepare(read_movielens(source), data, PROTOCOL)))
+    protocol = SplitProtocol(history_length=HISTORY_LENGTH, hints=HINTS)
+    console.print(preparation_table(prepare(read_movielens(source), data, protocol)))
     try:
         with console.status("  fetching the model and converting it, once; about half a minute"):
             model = resolve_model(MODEL)
@@ -135,6 +157,9 @@ def gather(console: Console, output: Path) -> Ingredients:
 
 def tiny_base(folder: Path, data: Path) -> Path:
     """Make the tiny base of last resort out of the training prompts, unless it is there."""
+    from likely.data.records import Labels, read_records
+    from likely.sources.tiny_model import make_tiny_base
+
     if (folder / "config.json").is_file():
         return folder
     records = read_records(data / "train.json", Labels())[:600]
@@ -143,6 +168,11 @@ def tiny_base(folder: Path, data: Path) -> Path:
 
 def finetune(console: Console, config: RunConfig, ingredients: Ingredients) -> None:
     """Train, unless an earlier demo left an adapter made in the same way."""
+    from likely.cli.train import print_run
+    from likely.config.reading import load_config
+    from likely.evaluation.metrics import answer_metrics
+    from likely.training.run import train
+
     output = Path(config.output_dir)
     _heading(console, "Finetune", f"LoRA on {config.max_samples} records, about 6 min")
     if (output / "adapter_model.safetensors").is_file():
@@ -157,6 +187,8 @@ def finetune(console: Console, config: RunConfig, ingredients: Ingredients) -> N
 def _chat(record: Record) -> str:
     """Return a prompt in the tiny base's own template, before there is a tokenizer to render it."""
     import jinja2
+
+    from likely.sources.tiny_model import CHAT_TEMPLATE
 
     turns = [{"role": "user", "content": f"{record.instruction}\n{record.input}"}]
     return str(jinja2.Template(CHAT_TEMPLATE).render(messages=turns, add_generation_prompt=True))

@@ -1,16 +1,48 @@
 """`likely prepare`: ratings to records, and a table of what they are."""
 
+from __future__ import annotations
+
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
-from likely.cli.progress import progress_bar
-from likely.data.movielens import read_movielens
-from likely.data.preparation import Preparation, prepare
-from likely.data.protocol import SPLITS, SplitProtocol
-from likely.sources.catalogue import resolve_dataset
+from likely.cli.options import PREPARED
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from likely.data.protocol import SplitProtocol
+
+
+def prepare(
+    dataset: Annotated[
+        str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")
+    ] = "ml-latest-small",
+    source: Annotated[Path | None, typer.Option(help="Folder or zip of a release; nothing is fetched.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for train.json, eval.json and test.json.")] = PREPARED,
+    like_threshold: Annotated[float, typer.Option(help="A rating from here on is a like.")] = 4.0,
+    history_len: Annotated[
+        int, typer.Option(help="Movies of history; anchored windows hold up to twice as many.")
+    ] = 15,
+    window: Annotated[
+        Literal["anchored", "sliding"], typer.Option(help="anchored shares prompts; sliding does not.")
+    ] = "anchored",
+    warmup: Annotated[int, typer.Option(help="First ratings of a user that are only history.")] = 15,
+    hints: Annotated[
+        bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
+    ] = False,
+    max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
+    seed: Annotated[int, typer.Option(help="Of that choice.")] = 42,
+) -> None:
+    """Turn MovieLens ratings into records without leaks from the future."""
+    from rich.console import Console
+
+    from likely.data.protocol import SplitProtocol
+
+    protocol = SplitProtocol(warmup, history_len, window, like_threshold, hints)
+    prepare_dataset(Console(), dataset, source, output, protocol, max_users, seed)
 
 
 def prepare_dataset(
@@ -23,6 +55,12 @@ def prepare_dataset(
     seed: int,
 ) -> None:
     """Fetch a release unless a source is given, write its records and print what they are."""
+    from likely.cli.progress import progress_bar
+    from likely.data.movielens import read_movielens
+    from likely.data.preparation import prepare
+    from likely.report.preparation_table import preparation_table
+    from likely.sources.catalogue import resolve_dataset
+
     if source is None:
         with progress_bar(console) as bar:
             task = bar.add_task(f"fetching {dataset}", total=None, figures="")
@@ -35,16 +73,3 @@ def prepare_dataset(
     summary = prepare(read_movielens(source), output, protocol, max_users, seed)
     console.print(preparation_table(summary))
     console.print(f"Written to {output} in {time.monotonic() - started:.1f} s.", highlight=False)
-
-
-def preparation_table(summary: Preparation) -> Table:
-    """Return a table of the splits."""
-    table = Table(header_style="bold")
-    table.add_column("split")
-    for name in ("users", "rows", "Yes", "candidates never rated in training"):
-        table.add_column(name, justify="right")
-    for name in SPLITS:
-        split = getattr(summary, name)
-        likes = f"{split.positives:,} ({split.positives / max(split.rows, 1):.1%})"
-        table.add_row(name, f"{split.users:,}", f"{split.rows:,}", likes, f"{split.cold:,}")
-    return table

@@ -2,11 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
-from likely.config.reading import load_config
-from likely.evaluation.storage import FIGURES_FILE, load_evaluation
-from likely.report.facts import facts_of, training_item_counts
-from likely.report.page import write_report
+import typer
+
+from likely.cli.options import MAIN_RUN
+
+
+def report(adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = MAIN_RUN) -> None:
+    """Write report.html of a run anew: one page, with the figures of `likely evaluate` if there are any."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    page = report_run(adapter_dir)
+    Console().print(f"Report written to {escape(str(page))}.", soft_wrap=True, highlight=False)
+
 
 PAGE = "report.html"
 
@@ -22,6 +32,11 @@ def report_run(folder: Path) -> Path:
     Raises:
         LikelyError: the folder holds no run, or what it holds is damaged.
     """
+    from likely.config.reading import load_config
+    from likely.evaluation.storage import FIGURES_FILE, load_evaluation
+    from likely.report.facts import facts_of, training_item_counts
+    from likely.report.page import write_report
+
     facts = facts_of(folder)
     evaluation = (
         load_evaluation(folder) if _is_newer(folder / FIGURES_FILE, folder / "adapter_model.safetensors") else None

@@ -1,16 +1,44 @@
 """`likely tree`: one user's training records, drawn as the tree that is computed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Group
+import typer
 
-from likely.config.run_config import RunConfig
-from likely.data.records import Record
-from likely.data.run_data import labels_of, training_records
-from likely.encoding.prompt import PromptBuilder
+from likely.cli.options import MAIN_CONFIG, Config, Overrides
 from likely.errors import LikelyError
-from likely.report.tree_drawing import draw_records
-from likely.sources.catalogue import resolve_model
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from likely.config.run_config import RunConfig
+    from likely.data.records import Record
+
+
+def tree(
+    overrides: Overrides = None,
+    config: Config = MAIN_CONFIG,
+    user: Annotated[str | None, typer.Option(help="Whose records; by default the first user's.")] = None,
+    max_records: Annotated[int, typer.Option(min=1, help="Draw so many of them, from the first on.")] = 6,
+    picture: Annotated[Path | None, typer.Option(help="Write the drawing as SVG to this file too.")] = None,
+) -> None:
+    """Draw one user's training records as the tree that is computed: what they share is there once."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from likely.config.reading import load_config
+    from likely.report.picture import save_picture
+
+    drawing = draw_user(load_config(config, overrides or ()), user, max_records)
+    console = Console()
+    console.print(drawing)
+    if picture:
+        save_picture(picture, "likely tree", lambda terminal: terminal.print(drawing))
+        console.print(f"Picture written to {escape(str(picture))}.", soft_wrap=True, highlight=False)
+
 
 NAMED_USERS = 5
 """Users that are named to somebody who asks for one that is not there."""
@@ -27,7 +55,11 @@ def draw_user(config: RunConfig, user: str | None, max_records: int) -> Group:
     Raises:
         LikelyError: there are no such records, or no such model.
     """
+    from likely.data.run_data import labels_of, training_records
+    from likely.encoding.prompt import PromptBuilder
     from likely.model.base import check_model_folder, load_tokenizer
+    from likely.report.tree_drawing import draw_records
+    from likely.sources.catalogue import resolve_model
 
     owned = records_of_user(training_records(config), user)
     shown = owned[:max_records]

@@ -89,8 +89,6 @@ def opinion(share_liked: float) -> str:
 
 
 RATED_LINE = re.compile(r"^- .*\| rated (\d+(?:\.\d+)?)$", re.MULTILINE)
-
-
 CANDIDATE_LINE = re.compile(r"^Candidate: (.*)$", re.MULTILINE)
 
 

@@ -1,0 +1,19 @@
+"""What `likely prepare` wrote, as a table."""
+
+from rich.table import Table
+
+from likely.data.preparation import Preparation
+from likely.data.protocol import SPLITS
+
+
+def preparation_table(summary: Preparation) -> Table:
+    """Return a table of the splits."""
+    table = Table(header_style="bold")
+    table.add_column("split")
+    for name in ("users", "rows", "Yes", "candidates never rated in training"):
+        table.add_column(name, justify="right")
+    for name in SPLITS:
+        split = getattr(summary, name)
+        likes = f"{split.positives:,} ({split.positives / max(split.rows, 1):.1%})"
+        table.add_row(name, f"{split.users:,}", f"{split.rows:,}", likes, f"{split.cold:,}")
+    return table

@@ -4,25 +4,23 @@ A plain shuffle (group size 1) shares almost nothing within a step; larger group
 users. Records are those of `make demo` (histories of 8 to 15 movies and a hint), or shorter ones. Every contestant
 trains on the same records in the same number of steps, only in another order, and is evaluated on the same rows.
 
-    python benchmarks/convergence.py --source FOLDER_OR_ZIP_OF_A_RELEASE [--model FOLDER_OR_NAME]
+    python -m benchmarks.convergence --source FOLDER_OR_ZIP_OF_A_RELEASE [--model FOLDER_OR_NAME]
 
 In a tree, records that share a position share its LoRA dropout mask; packed records each draw their own. Whether that
 costs quality:
 
-    python benchmarks/convergence.py --source ... --dropout 0.05 --group-sizes 8 --batching tree packed --name dropout
+    python -m benchmarks.convergence --source ... --dropout 0.05 --group-sizes 8 --batching tree packed --name dropout
 
-writes benchmarks/results/<name>-<model>-<date>.json and docs/<name>-<model>.png, and prints a table. Without --model,
-a tiny Llama is made of the training prompts. Runs that a result of the same day and settings holds already are not
-repeated, so a study that was stopped goes on, and several processes may share one.
+Draws docs/<name>-<model>.png, and prints a table. Without --model, a tiny Llama is made of the training prompts. Runs
+that a result of the same day, machine and settings holds already are not repeated, so a study that was stopped goes on,
+and several processes may share one.
 """
 
 import argparse
 import json
-import platform
 import tempfile
 import time
-from dataclasses import replace
-from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -30,38 +28,37 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from likely.cli.demo import PROTOCOL, tiny_base
+from benchmarks import DOCS, common
+from likely.cli.demo import HINTS, HISTORY_LENGTH, tiny_base
 from likely.config.run_config import RunConfig
-from likely.data.movielens import read_movielens
-from likely.data.preparation import prepare
+from likely.data.protocol import SplitProtocol
 from likely.evaluation.metrics import answer_metrics
 from likely.model.runtime import keep_freed_memory
 from likely.sources.catalogue import resolve_model
 from likely.training.run import train
 
-RESULTS = Path(__file__).parent / "results"
-DOCS = Path(__file__).parents[1] / "docs"
 COLOURS = ("#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666")
 
 
 def main() -> None:
-    arguments = read_arguments()
+    arguments = arguments_parser().parse_args()
     keep_freed_memory()
-    base = Path(arguments.model).name if arguments.model else "tiny"
-    path = RESULTS / f"{arguments.name}-{base}-{time.strftime('%Y-%m-%d')}.json"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        protocol = replace(PROTOCOL, history_length=arguments.history)
-        prepare(read_movielens(arguments.source), folder / "data", protocol)
-        model = arguments.model or str(tiny_base(folder / "tiny-base", folder / "data"))
-        for seed in range(arguments.seeds):
-            for group_size in arguments.group_sizes:
-                for batching in arguments.batching:
-                    done = {(run["contestant"], run["seed"]) for run in runs_of(path, arguments)}
-                    if (contestant(batching, group_size), seed) not in done:
-                        run = run_once(arguments, folder, model, batching, group_size, seed)
-                        save(arguments, path, [*runs_of(path, arguments), run])
-    Console().print(table_of(runs_of(path, arguments)))
+        protocol = SplitProtocol(history_length=arguments.history, hints=HINTS)
+        data = common.prepared(arguments.source, folder / "data", protocol)
+        model = arguments.model or str(tiny_base(folder / "tiny-base", data))
+        for seed, group_size, batching in product(range(arguments.seeds), arguments.group_sizes, arguments.batching):
+            done = {(run["contestant"], run["seed"]) for run in runs_of(arguments)}
+            if (contestant(batching, group_size), seed) not in done:
+                run = run_once(arguments, folder, model, batching, group_size, seed)
+                save(arguments, [*runs_of(arguments), run])
+    common.print_result(table_of(runs_of(arguments)), [])
+
+
+def study_name(arguments: argparse.Namespace) -> str:
+    """Return the name of result and plot."""
+    return f"{arguments.name}-{Path(arguments.model).name if arguments.model else 'tiny'}"
 
 
 def contestant(batching: str, group_size: int) -> str:
@@ -74,8 +71,9 @@ def settings_of(arguments: argparse.Namespace) -> dict[str, str]:
     return {name: str(value) for name, value in vars(arguments).items() if name not in varying}
 
 
-def runs_of(path: Path, arguments: argparse.Namespace) -> list[dict]:
-    """Return the runs of a result with these settings, by contestant and seed."""
+def runs_of(arguments: argparse.Namespace) -> list[dict]:
+    """Return the runs of today's result with these settings, by contestant and seed."""
+    path = common.result_path(study_name(arguments))
     if not path.is_file():
         return []
     result = json.loads(path.read_text(encoding="utf-8"))
@@ -84,37 +82,30 @@ def runs_of(path: Path, arguments: argparse.Namespace) -> list[dict]:
     return sorted(result["runs"], key=lambda run: (len(run["contestant"]), run["contestant"], run["seed"]))
 
 
-def save(arguments: argparse.Namespace, path: Path, runs: list[dict]) -> None:
+def save(arguments: argparse.Namespace, runs: list[dict]) -> None:
     """Write result and plot of the runs so far."""
-    result = {
-        "claim": "quality at equal records: group sizes and layouts",
-        "date": path.stem[-10:],
-        "machine": {"processor": platform.processor() or platform.machine(), "python": platform.python_version()},
-        "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
-        "settings": settings_of(arguments),
-        "data": arguments.source.resolve().name,
-        "runs": runs,
-    }
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    draw(runs, DOCS / f"{path.stem[:-11]}.png")
+    options = ("group_sizes", "batching", "seeds", "records", "evaluated", "evaluations", "history", "step")
+    command = common.command_line("convergence", arguments, *options, "learning_rate", "dropout", "name")
+    claim = "quality at equal records: group sizes and layouts"
+    common.save(study_name(arguments), claim, command, [], {"settings": settings_of(arguments), "runs": runs})
+    draw(runs_of(arguments), DOCS / f"{study_name(arguments)}.png")
 
 
-def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True)
+def arguments_parser() -> argparse.ArgumentParser:
+    parser = common.plain_parser(__doc__)
     parser.add_argument("--model")
     parser.add_argument("--group-sizes", type=int, nargs="+", default=[1, 4, 8, 16])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--records", type=int, default=4096)
     parser.add_argument("--evaluated", type=int, default=1000)
     parser.add_argument("--evaluations", type=int, default=8)
-    parser.add_argument("--history", type=int, default=PROTOCOL.history_length, help="shortest history, in movies")
+    parser.add_argument("--history", type=int, default=HISTORY_LENGTH, help="shortest history, in movies")
     parser.add_argument("--step", type=int, default=16, help="records of an optimizer step")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--batching", nargs="+", default=["tree"], choices=["tree", "packed", "padded"])
     parser.add_argument("--name", default="convergence", help="of the result and the plot")
-    return parser.parse_args()
+    return parser
 
 
 def run_once(

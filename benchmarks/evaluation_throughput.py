@@ -1,6 +1,6 @@
 """Evaluation rows a second with all metrics: the tree, and TRL's `evaluate` with `compute_metrics`, on the same rows.
 
-    python benchmarks/evaluation_throughput.py --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--rows 40]
+    python -m benchmarks.evaluation_throughput --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--rows 40]
         [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
 
 Rows are evaluation rows of whole users, as `max_eval_samples` takes them. TRL gets them sorted by length in batches of
@@ -9,76 +9,57 @@ positions would not fit into memory. Both give the same AUC and loss, which are 
 many times faster the tree is, last.
 """
 
+import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import (
-    CUTOFF,
-    Bench,
-    Row,
-    alternate,
-    command_line,
-    load_bench,
-    parser_of,
-    prepared,
-    print_result,
-    ratio,
-    rounded,
-    save,
-    spread_table,
-    trl_rows,
-)
 
+from benchmarks import common
+from benchmarks.common import Bench
 from likely.data.records import Labels, read_records
 from likely.data.run_data import subset_of_users
 from likely.encoding.prompt import EncodedRecord
 from likely.evaluation.metrics import answer_metrics
 from likely.model.adapter import base_model
 from likely.model.answers import Answers
-from likely.model.scoring import PassPlan, score
+from likely.model.scoring import score
 
 TREE, TRL = "tree", "TRL evaluate"
 BAR = 5
 
 
-def main() -> None:
-    parser = parser_of(__doc__)
+def arguments_parser() -> argparse.ArgumentParser:
+    parser = common.model_parser(__doc__)
     parser.add_argument("--rows", type=int, default=40)
-    arguments = parser.parse_args()
-    ours = load_bench(arguments.model, arguments.shapes)
-    theirs = load_bench(arguments.model, arguments.shapes, own_attention=False, own_product=False)
+    return parser
+
+
+def main() -> None:
+    arguments = arguments_parser().parse_args()
+    ours = common.load_bench(arguments.model, arguments.shapes)
+    theirs = common.load_bench(arguments.model, arguments.shapes, own_attention=False, own_product=False)
     with tempfile.TemporaryDirectory() as scratch:
-        data = prepared(arguments.source, Path(scratch) / "data")
+        data = common.prepared(arguments.source, Path(scratch) / "data")
         records = subset_of_users(read_records(data / "eval.json", Labels()), arguments.rows, seed=42)
         encoded = sorted(ours.builder.encode_all(records), key=lambda record: len(record.input_ids))
         contestants = {TREE: own_evaluation(ours, encoded), TRL: trl_evaluation(theirs, encoded, Path(scratch))}
-        seconds = alternate(contestants, arguments.rounds)
-    value = ratio(seconds, TRL, TREE)
-    note = (
-        f"{ours.name}, {len(encoded)} rows of whole users; {len(encoded) / float(np.median(seconds[TREE])):.2f} rows/s"
-    )
-    rows = [
-        Row(
-            "evaluation with all metrics, tree against TRL `compute_metrics`",
-            f">= {BAR}x",
-            f"{value:.1f}x",
-            value >= BAR,
-            note,
-        )
-    ]
-    command = command_line("evaluation_throughput", arguments, rows=arguments.rows)
-    details = {"settings": {"model": ours.name, "rows": len(encoded)}, "seconds": rounded(seconds)}
-    name = f"evaluation-throughput-{(arguments.shapes or Path(ours.name)).name}"
-    save(name, "evaluation rows a second", command, rows, details)
-    print_result(spread_table(seconds, len(encoded), "rows", TRL), rows)
+        seconds = common.alternate(contestants, arguments.rounds)
+    note = f"{ours.name}, {len(encoded)} rows of whole users; {common.rate(seconds, TREE, len(encoded)):.2f} rows/s"
+    figure = "evaluation with all metrics, tree against TRL `compute_metrics`"
+    rows = [common.faster_row(figure, common.ratio(seconds, TRL, TREE), BAR, note)]
+    command = common.command_line("evaluation_throughput", arguments, "rows")
+    details = {"settings": {"model": ours.name, "rows": len(encoded)}, "seconds": common.rounded(seconds)}
+    name = f"evaluation-throughput-{common.model_name(arguments)}"
+    common.save(name, "evaluation rows a second", command, rows, details)
+    common.print_result(common.spread_table(seconds, len(encoded), "rows", TRL), rows)
 
 
 def own_evaluation(bench: Bench, encoded: list[EncodedRecord]) -> Callable[[int], float]:
     """Return a function that evaluates as a training run does."""
-    plan = PassPlan("tree", bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+    plan = bench.plan("tree")
 
     def run(turn: int) -> float:
         metrics = answer_metrics(score(bench.model, base_model(bench.model), encoded, plan))
@@ -115,7 +96,7 @@ def trl_evaluation(bench: Bench, encoded: list[EncodedRecord], folder: Path) -> 
     arguments = SFTConfig(
         output_dir=str(folder / "trl"),
         completion_only_loss=True,
-        max_length=CUTOFF,
+        max_length=common.CUTOFF,
         per_device_eval_batch_size=16,
         bf16=False,
         use_cpu=True,
@@ -123,7 +104,7 @@ def trl_evaluation(bench: Bench, encoded: list[EncodedRecord], folder: Path) -> 
         disable_tqdm=True,
         gradient_checkpointing=False,
     )
-    data = Dataset.from_list(trl_rows(encoded))
+    data = Dataset.from_list(common.trl_rows(encoded))
     trainer = SFTTrainer(
         model=bench.model,
         args=arguments,

@@ -1,6 +1,6 @@
 """How near a training step on a CUDA GPU comes to its matrix rate: bfloat16, FlexAttention, Qwen3-0.6B's shapes.
 
-    python benchmarks/gpu_rate.py --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER
+    python -m benchmarks.gpu_rate --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER
         [--rate 790]
 
 The figure is unique tokens x 4 x weights outside the embedding / time, over the rate of the device in TFLOP/s
@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import Row, command_line, load_bench, parser_of, prepared, save, training_step
-from training_throughput import own_step
 
+from benchmarks import common
+from benchmarks.common import Row
+from benchmarks.training_throughput import own_step
 from likely.encoding.batches import plan_rows
 
 BAR = 0.4
@@ -25,10 +26,15 @@ WIDE = 16_384
 """Tokens of a forward pass; FlexAttention skips what the mask hides, so rows may be long."""
 
 
-def main() -> None:
-    parser = parser_of(__doc__, rounds=10)
+def arguments_parser() -> argparse.ArgumentParser:
+    parser = common.model_parser(__doc__, rounds=10)
     parser.add_argument("--rate", type=float, default=790, help="TFLOP/s of the device")
     parser.add_argument("--records", type=int, default=128, help="of the step")
+    return parser
+
+
+def main() -> None:
+    parser = arguments_parser()
     arguments = parser.parse_args()
     if arguments.shapes is None:
         parser.error("--shapes names the folder whose shapes are measured")
@@ -38,17 +44,18 @@ def main() -> None:
         row = Row(figure, f">= {BAR:.0%}", f"{share:.0%}", share >= BAR, note)
     else:
         row = Row(figure, f">= {BAR:.0%}", "cannot run", None, "no CUDA GPU was at hand; H200 rows stay open")
-    save("gpu-rate", "share of the GPU's matrix rate", command_line("gpu_rate", arguments), [row], {})
+    command = common.command_line("gpu_rate", arguments)
+    common.save("gpu-rate", "share of the GPU's matrix rate", command, [row], {})
     print(f"{figure}: {row.value}")
 
 
 def measure(arguments: argparse.Namespace) -> tuple[float, str]:
     """Return the share of the device's rate that a step reaches, and where that was."""
-    bench = load_bench(None, arguments.shapes, "bfloat16", "flex_attention", "cuda")
+    bench = common.load_bench(None, arguments.shapes, "bfloat16", "flex_attention", "cuda")
     bench = replace(bench, budget=replace(bench.budget, tokens=WIDE, attention_share=0.0))
     with tempfile.TemporaryDirectory() as scratch:
-        data = prepared(arguments.source, Path(scratch))
-        step = training_step(bench.builder, data, 4, arguments.records)
+        data = common.prepared(arguments.source, Path(scratch))
+        step = common.training_step(bench.builder, data, 4, arguments.records)
         run = own_step(bench, step, "tree", Path(scratch), use_cpu=False)
         spent = []
         for turn in range(arguments.rounds + 3):  # the first compile

@@ -1,6 +1,6 @@
 """How cost grows: with the length of the history, with records that share one, and with candidates.
 
-    python benchmarks/growth.py --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL
+    python -m benchmarks.growth --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL
         [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
 
 Draws docs/growth.png. Beside what was measured stands the limit of arithmetic: for each token that the layout computes
@@ -20,12 +20,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
-from measuring import DOCS, Bench, command_line, load_bench, parser_of, prepared, save, training_step
 from rich.console import Console
 from rich.table import Table
-from scoring_throughput import question, scorer_of
-from training_throughput import own_step
 
+from benchmarks import DOCS, common
+from benchmarks.common import Bench
+from benchmarks.scoring_throughput import question, ranker_of
+from benchmarks.training_throughput import own_step
 from likely.data.movielens import read_movielens
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels
@@ -58,10 +59,13 @@ class Point:
     limit: float
 
 
+def arguments_parser() -> argparse.ArgumentParser:
+    return common.model_parser(__doc__, rounds=3)
+
+
 def main() -> None:
-    parser = parser_of(__doc__, rounds=3)
-    arguments = parser.parse_args()
-    bench = load_bench(arguments.model, arguments.shapes)
+    arguments = arguments_parser().parse_args()
+    bench = common.load_bench(arguments.model, arguments.shapes)
     bench = replace(bench, builder=PromptBuilder(bench.builder.tokenizer, Labels(), LONGEST))
     bench = replace(bench, budget=replace(bench.budget, tokens=LONGEST))
     rate = matrix_rate()
@@ -78,7 +82,7 @@ def main() -> None:
         "multiply_adds_a_second": rate,
         "curves": {name: [vars(point) for point in points] for name, points in curves.items()},
     }
-    save("growth", "how cost grows", command_line("growth", arguments), [], details)
+    common.save("growth", "how cost grows", common.command_line("growth", arguments), [], details)
     Console().print(table_of(curves))
 
 
@@ -87,16 +91,16 @@ def by_history(bench: Bench, arguments: argparse.Namespace, scratch: Path, rate:
     points = []
     for length in HISTORIES:
         protocol = SplitProtocol(warmup=length, history_length=length)
-        data = prepared(arguments.source, scratch / str(length), protocol)
-        step = training_step(bench.builder, data, 4, 4)
+        data = common.prepared(arguments.source, scratch / str(length), protocol)
+        step = common.training_step(bench.builder, data, 4, 4)
         points += [trained(bench, layout, length, step, scratch, arguments.rounds, rate) for layout in LAYOUTS]
     return points
 
 
 def by_group(bench: Bench, arguments: argparse.Namespace, scratch: Path, rate: float) -> list[Point]:
     """Train on the first 1, 2, 4 ... records of one history."""
-    data = prepared(arguments.source, scratch / str(HISTORIES[0]))
-    run = training_step(bench.builder, data, GROUPS[-1], GROUPS[-1])
+    data = common.prepared(arguments.source, scratch / str(HISTORIES[0]))
+    run = common.training_step(bench.builder, data, GROUPS[-1], GROUPS[-1])
     return [trained(bench, "tree", size, run[:size], scratch, arguments.rounds, rate) for size in GROUPS]
 
 
@@ -114,7 +118,7 @@ def trained(
 def by_candidates(bench: Bench, arguments: argparse.Namespace, rate: float) -> list[Point]:
     """Score 10, 100 and 1,000 candidates of one history; padded only as many as a minute allows."""
     history, candidates = question(read_movielens(arguments.source), 22, CANDIDATES[-1])
-    ranker = scorer_of(bench)
+    ranker = ranker_of(bench)
     points = []
     for count in CANDIDATES:
         encoded = ranker.builder.encode_all(ranker.records_of(history, candidates[:count]))
@@ -122,7 +126,7 @@ def by_candidates(bench: Bench, arguments: argparse.Namespace, rate: float) -> l
         for layout, budget in {"tree": replace(bench.budget, tokens=row), "padded": bench.budget}.items():
             if layout == "padded" and count == CANDIDATES[-1]:
                 continue
-            plan = PassPlan(layout, budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+            plan = replace(bench, budget=budget).plan(layout)
 
             def run(turn: int, plan: PassPlan = plan, encoded: Sequence[EncodedRecord] = encoded) -> float:
                 return float(score(bench.model, base_model(bench.model), encoded, plan).p_yes.sum())

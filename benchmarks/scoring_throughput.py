@@ -1,51 +1,42 @@
 """Candidates scored a second for one history: `Ranker.rank`, which computes the history once, against padded batches.
 
-    python benchmarks/scoring_throughput.py --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--candidates 100]
+    python -m benchmarks.scoring_throughput --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--candidates 100]
         [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
 
 The history is a real user's, the candidates the most rated movies. Both contestants compute logits at the answer only
 and give the same probabilities, which are compared in every round. Prints how many times faster the tree is, last.
 """
 
-from pathlib import Path
+import argparse
 
-import numpy as np
 import polars as pl
-from measuring import (
-    Bench,
-    Row,
-    alternate,
-    command_line,
-    load_bench,
-    parser_of,
-    print_result,
-    ratio,
-    rounded,
-    save,
-    spread_table,
-)
 
+from benchmarks import common
+from benchmarks.common import PADDED, TREE, Bench
 from likely.data.movielens import MovieLens, read_movielens
 from likely.data.wording import make_instruction
 from likely.inference.movies import Movie, RatedMovie
 from likely.inference.ranking import Ranker
 from likely.model.adapter import base_model
-from likely.model.scoring import PassPlan, score
+from likely.model.scoring import score
 
-TREE, PADDED = "tree", "padded, answers only"
 BAR = 10
 
 
-def main() -> None:
-    parser = parser_of(__doc__)
+def arguments_parser() -> argparse.ArgumentParser:
+    parser = common.model_parser(__doc__)
     parser.add_argument("--candidates", type=int, default=100)
     parser.add_argument("--history", type=int, default=22, help="movies in it")
-    arguments = parser.parse_args()
-    bench = load_bench(arguments.model, arguments.shapes)
+    return parser
+
+
+def main() -> None:
+    arguments = arguments_parser().parse_args()
+    bench = common.load_bench(arguments.model, arguments.shapes)
     history, candidates = question(read_movielens(arguments.source), arguments.history, arguments.candidates)
-    ranker = scorer_of(bench)
+    ranker = ranker_of(bench)
     encoded = ranker.builder.encode_all(ranker.records_of(history, candidates))
-    plan = PassPlan("padded", bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+    plan = bench.plan("padded")
 
     def in_padded_batches(turn: int) -> float:
         return float(score(bench.model, base_model(bench.model), encoded, plan).p_yes.sum())
@@ -53,17 +44,17 @@ def main() -> None:
     def in_a_tree(turn: int) -> float:
         return sum(one.p_yes for one in ranker.rank(history, candidates))
 
-    seconds = alternate({TREE: in_a_tree, PADDED: in_padded_batches}, arguments.rounds)
-    value = ratio(seconds, PADDED, TREE)
+    seconds = common.alternate({TREE: in_a_tree, PADDED: in_padded_batches}, arguments.rounds)
     where = f"{bench.name}, a history of {len(history)} movies"
-    note = f"{where}; {len(candidates) / float(np.median(seconds[TREE])):.1f} candidates/s"
+    note = f"{where}; {common.rate(seconds, TREE, len(candidates)):.1f} candidates/s"
     figure = f"scoring {len(candidates)} candidates of one history, tree against padded"
-    rows = [Row(figure, f">= {BAR}x", f"{value:.1f}x", value >= BAR, note)]
+    rows = [common.faster_row(figure, common.ratio(seconds, PADDED, TREE), BAR, note)]
     settings = {"model": bench.name, "candidates": len(candidates), "history": len(history)}
-    command = command_line("scoring_throughput", arguments, candidates=arguments.candidates)
-    name = f"scoring-throughput-{(arguments.shapes or Path(bench.name)).name}"
-    save(name, "candidates scored a second", command, rows, {"settings": settings, "seconds": rounded(seconds)})
-    print_result(spread_table(seconds, len(candidates), "candidates", PADDED), rows)
+    command = common.command_line("scoring_throughput", arguments, "candidates")
+    details = {"settings": settings, "seconds": common.rounded(seconds)}
+    name = f"scoring-throughput-{common.model_name(arguments)}"
+    common.save(name, "candidates scored a second", command, rows, details)
+    common.print_result(common.spread_table(seconds, len(candidates), "candidates", PADDED), rows)
 
 
 def question(data: MovieLens, length: int, count: int) -> tuple[list[RatedMovie], list[Movie]]:
@@ -80,7 +71,7 @@ def question(data: MovieLens, length: int, count: int) -> tuple[list[RatedMovie]
     return history, [movies[number] for number in popular if number not in seen][:count]
 
 
-def scorer_of(bench: Bench) -> Ranker:
+def ranker_of(bench: Bench) -> Ranker:
     """Return a ranker of the benchmark's model."""
     bench.model.eval()
     return Ranker(bench.model, bench.builder, make_instruction(4.0), 4.0, False, bench.budget)

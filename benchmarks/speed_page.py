@@ -1,6 +1,6 @@
 """Writes the table of docs/speed.md from results/, one row a figure, with the command that repeats it.
 
-    python benchmarks/speed_page.py [--check]
+    python -m benchmarks.speed_page [--check]
 
 With --check it only says whether the page is as the results have it, and fails if not.
 """
@@ -9,10 +9,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
-PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
-BEGIN, END = "<!-- table: python benchmarks/speed_page.py -->", "<!-- end of table -->"
+from benchmarks import DOCS, RESULTS
+
+PAGE = DOCS / "speed.md"
+BEGIN, END = "<!-- table: python -m benchmarks.speed_page -->", "<!-- end of table -->"
 ORDER = (
     "training-throughput",
     "scoring-throughput",
@@ -25,36 +27,50 @@ ORDER = (
 VERDICT = {True: "met", False: "**missed**", None: "not measured"}
 
 
-def main() -> None:
+def arguments_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = arguments_parser().parse_args()
     text = PAGE.read_text(encoding="utf-8")
-    written = with_table(text, table(results()))
+    written = with_table(text, table(results(RESULTS)))
     if arguments.check:
-        sys.exit(0 if written == text else "docs/speed.md is not what the results say; run benchmarks/speed_page.py")
+        sys.exit(0 if written == text else f"{PAGE} is not what the results say; run python -m benchmarks.speed_page")
     PAGE.write_text(written, encoding="utf-8")
 
 
-def results() -> list[dict]:
-    """Return all results with rows of the table, in the table's order."""
-    found = [
-        json.loads(path.read_text(encoding="utf-8")) for name in ORDER for path in sorted(RESULTS.glob(f"{name}*"))
-    ]
-    return [result for result in found if result.get("rows")]
+def results(folder: Path) -> list[dict[str, Any]]:
+    """Return all results with rows of the table, in the table's order.
+
+    What one machine cannot measure is left out as soon as another has.
+    """
+    paths = [path for name in ORDER for path in sorted(folder.glob(f"{name}*"))]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    measured = {row["figure"] for result in found for row in result["rows"] if row["met"] is not None}
+    for result in found:
+        result["rows"] = [row for row in result["rows"] if row["met"] is not None or row["figure"] not in measured]
+    return [result for result in found if result["rows"]]
 
 
-def table(found: list[dict]) -> str:
-    """Return the table and below it the commands, numbered as in its last column."""
+def table(found: list[dict[str, Any]]) -> str:
+    """Return the table, and below it the commands, numbered as in its last column, and where each was run."""
     lines = ["| figure | bar | measured | | where | how |", "|---|---|---|---|---|---|"]
     commands = []
+    machines: dict[str, list[str]] = {}
     for number, result in enumerate(found, start=1):
         for row in result["rows"]:
             verdict = VERDICT[row["met"]] if row["bar"] else ""
             cells = (row["figure"], row["bar"], row["value"], verdict, row["note"], f"[{number}]")
             lines.append("| " + " | ".join(cells) + " |")
         commands.append(f"    [{number}] {result['command']}")
-    return "\n".join([*lines, "", *commands])
+        machine = result["machine"]
+        where = machine["gpu"] or f"{machine['processor']}, {machine['threads']} threads"
+        machines.setdefault(where, []).append(f"[{number}]")
+    run_on = [f"{' '.join(numbers)} on {where}" for where, numbers in machines.items()]
+    return "\n".join([*lines, "", *commands, "", f"Run {'; '.join(run_on)}."])
 
 
 def with_table(text: str, new: str) -> str:

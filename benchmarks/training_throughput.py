@@ -1,6 +1,6 @@
 """Training examples a second: the tree, our own padded layout, and TRL's SFTTrainer, on the same records.
 
-    python benchmarks/training_throughput.py --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--group-size 4]
+    python -m benchmarks.training_throughput --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--group-size 4]
         [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
 
 Every round times forward and backward of one optimizer step, the one with the median saving of an epoch; laying out is
@@ -16,65 +16,49 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
-from measuring import (
-    CUTOFF,
-    Bench,
-    Row,
-    alternate,
-    command_line,
-    load_bench,
-    parser_of,
-    prepared,
-    print_result,
-    ratio,
-    rounded,
-    save,
-    saving,
-    spread_table,
-    training_step,
-    trl_rows,
-)
 
+from benchmarks import common
+from benchmarks.common import PADDED, TREE, TRL, Bench, Row
 from likely.encoding.batches import Layout
 from likely.encoding.order import shuffled
 from likely.encoding.prompt import EncodedRecord
-from likely.model.scoring import PassPlan
 from likely.training.trainer import AnswerTrainer
 
-TREE, PADDED, TRL = "tree", "padded, answers only", "TRL SFTTrainer"
 BARS = {PADDED: 6, TRL: 8}
 
 
-def main() -> None:
-    parser = parser_of(__doc__)
+def arguments_parser() -> argparse.ArgumentParser:
+    parser = common.model_parser(__doc__)
     parser.add_argument("--group-size", type=int, default=4)
     parser.add_argument("--records", type=int, default=16, help="of the step")
-    arguments = parser.parse_args()
-    ours = load_bench(arguments.model, arguments.shapes)
-    theirs = load_bench(arguments.model, arguments.shapes, own_attention=False, own_product=False)
+    return parser
+
+
+def main() -> None:
+    arguments = arguments_parser().parse_args()
+    ours = common.load_bench(arguments.model, arguments.shapes)
+    theirs = common.load_bench(arguments.model, arguments.shapes, own_attention=False, own_product=False)
     with tempfile.TemporaryDirectory() as scratch:
-        data = prepared(arguments.source, Path(scratch))
-        step = training_step(ours.builder, data, arguments.group_size, arguments.records)
+        data = common.prepared(arguments.source, Path(scratch))
+        step = common.training_step(ours.builder, data, arguments.group_size, arguments.records)
         best_trl, choice = best_of_trl(theirs, step, Path(scratch))
         contestants: dict[str, Callable[[int], float]] = {
             TREE: own_step(ours, step, "tree", Path(scratch)),
             PADDED: own_step(ours, step, "padded", Path(scratch)),
             TRL: best_trl,
         }
-        seconds = alternate(contestants, arguments.rounds)
+        seconds = common.alternate(contestants, arguments.rounds)
     rows = rows_of(seconds, ours, arguments, choice)
-    where = f"-groups-of-{arguments.group_size}"
     details = {
         "settings": {"model": ours.name, "group_size": arguments.group_size, "records": len(step)},
-        "tokens": {"alone": sum(len(record.input_ids) for record in step), "saving": round(saving(step), 2)},
-        "seconds": rounded(seconds),
+        "tokens": {"alone": sum(len(record.input_ids) for record in step), "saving": round(common.saving(step), 2)},
+        "seconds": common.rounded(seconds),
     }
-    command = command_line("training_throughput", arguments, group_size=arguments.group_size, records=arguments.records)
-    base = (arguments.shapes or Path(ours.name)).name
-    save(f"training-throughput-{base}{where}", "training examples a second", command, rows, details)
-    print_result(spread_table(seconds, len(step), "examples", TRL), rows)
+    command = common.command_line("training_throughput", arguments, "group_size", "records")
+    name = f"training-throughput-{common.model_name(arguments)}-groups-of-{arguments.group_size}"
+    common.save(name, "training examples a second", command, rows, details)
+    common.print_result(common.spread_table(seconds, len(step), "examples", TRL), rows)
 
 
 def own_step(
@@ -83,7 +67,7 @@ def own_step(
     """Return a function that lays the step out and runs it forward and backward, by the trainer of `likely train`."""
     from transformers import TrainingArguments
 
-    plan = PassPlan(layout, bench.budget, (bench.builder.positive_ids[0], bench.builder.negative_ids[0]))
+    plan = bench.plan(layout)
     trainer = AnswerTrainer(
         train_records=step,
         eval_records=(),
@@ -123,7 +107,7 @@ def trl_step(
             output_dir=str(folder / f"trl-{packing}"),
             completion_only_loss=True,
             packing=packing,
-            max_length=CUTOFF,
+            max_length=common.CUTOFF,
             per_device_train_batch_size=batch_size,
             gradient_accumulation_steps=max(len(step) // batch_size, 1),
             gradient_checkpointing=False,
@@ -132,7 +116,7 @@ def trl_step(
             report_to="none",
             disable_tqdm=True,
         ),
-        train_dataset=Dataset.from_list(trl_rows(by_length)),
+        train_dataset=Dataset.from_list(common.trl_rows(by_length)),
         processing_class=bench.builder.tokenizer,
     )
     assert trainer.train_dataset is not None
@@ -172,14 +156,14 @@ def timed(run: Callable[[int], float]) -> tuple[float, float]:
 def rows_of(seconds: dict[str, list[float]], bench: Bench, arguments: argparse.Namespace, choice: str) -> list[Row]:
     """Return the table's rows of this run."""
     groups = f"{bench.name}, groups of up to {arguments.group_size}"
-    rate = arguments.records / float(np.median(seconds[TREE]))
+    rate = common.rate(seconds, TREE, arguments.records)
     notes = {PADDED: f"{groups}; {rate:.2f} examples/s", TRL: f"{groups}; TRL {choice}"}
-    rows = []
-    for slow, note in notes.items():
-        value, bar = ratio(seconds, slow, TREE), BARS[slow]
-        figure = f"training examples/s, tree against {slow}"
-        rows.append(Row(figure, f">= {bar}x", f"{value:.1f}x", value >= bar, note))
-    return rows
+    return [
+        common.faster_row(
+            f"training examples/s, tree against {slow}", common.ratio(seconds, slow, TREE), BARS[slow], note
+        )
+        for slow, note in notes.items()
+    ]
 
 
 if __name__ == "__main__":

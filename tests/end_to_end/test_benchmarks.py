@@ -1,34 +1,38 @@
 """The page of figures is what the results say, and only contestants that compute the same are timed."""
 
+import importlib
+import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from benchmarks import RESULTS, common, speed_page
 
-
-@pytest.fixture
-def measuring(monkeypatch):
-    """The benchmarks' common module, which is imported from beside the scripts."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import measuring
-
-    return measuring
+FOLDER = RESULTS.parent
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "common"))
 
 
 def test_the_speed_page_is_what_the_results_say():
-    finished = subprocess.run([sys.executable, str(BENCHMARKS / "speed_page.py"), "--check"], capture_output=True)
+    command = [sys.executable, "-m", "benchmarks.speed_page", "--check"]
+    finished = subprocess.run(command, capture_output=True, cwd=FOLDER.parent, check=False)
     assert finished.returncode == 0, finished.stderr.decode()
 
 
-def test_contestants_that_disagree_are_not_timed(measuring):
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_says_what_it_shows_and_how_to_run_it(script):
+    module = importlib.import_module(f"benchmarks.{script}")
+    shown = module.arguments_parser().format_help()
+    assert module.__doc__.splitlines()[0] in shown
+    assert f"python -m benchmarks.{script}" in shown
+
+
+def test_contestants_that_disagree_are_not_timed():
     with pytest.raises(AssertionError):
-        measuring.alternate({"right": lambda turn: 1.0, "wrong": lambda turn: 1.1}, rounds=1)
+        common.alternate({"right": lambda turn: 1.0, "wrong": lambda turn: 1.1}, rounds=1)
 
 
-def test_rounds_alternate_and_the_first_is_not_kept(measuring):
+def test_rounds_alternate_and_the_first_is_not_kept():
     called = []
 
     def contestant(name):
@@ -38,14 +42,35 @@ def test_rounds_alternate_and_the_first_is_not_kept(measuring):
 
         return run
 
-    seconds = measuring.alternate({"a": contestant("a"), "b": contestant("b")}, rounds=3)
+    seconds = common.alternate({"a": contestant("a"), "b": contestant("b")}, rounds=3)
     assert {name: len(spent) for name, spent in seconds.items()} == {"a": 3, "b": 3}
     orders = [[name for turn, name in called if turn == number] for number in range(4)]
     assert orders == [["b", "a"], ["a", "b"], ["b", "a"], ["a", "b"]]
 
 
-@pytest.mark.parametrize("script", sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem != "measuring"))
-def test_every_script_says_what_it_shows_and_how_to_run_it(script):
-    finished = subprocess.run([sys.executable, str(BENCHMARKS / f"{script}.py"), "--help"], capture_output=True)
-    assert finished.returncode == 0, finished.stderr.decode()
-    assert f"python benchmarks/{script}.py" in finished.stdout.decode()
+def row(figure, met):
+    return common.Row(figure, ">= 2x", "3.0x" if met is not None else "cannot run", met, "somewhere")
+
+
+def test_a_result_replaces_the_older_one_of_its_machine_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    for processor, day in (("AMD EPYC", "2026-01-01"), ("Intel(R) Xeon(R)", "2026-01-02"), ("AMD EPYC", "2026-01-03")):
+        monkeypatch.setattr(common, "processor", lambda name=processor: name)
+        monkeypatch.setattr(common.time, "strftime", lambda form, today=day: today)
+        common.save("speed", "it is fast", "python -m benchmarks.speed", [row("speed", True)], {})
+        common.save("speed-of-others", "they are not", "python -m benchmarks.speed", [], {})
+    kept = {json.loads(path.read_text())["date"] for path in tmp_path.glob("speed-[!o]*")}
+    assert kept == {"2026-01-02", "2026-01-03"}
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_what_one_machine_cannot_measure_another_can(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    for processor, rows in (("a", [row("rate", None), row("other", None)]), ("b", [row("rate", True)])):
+        monkeypatch.setattr(common, "processor", lambda name=processor: name)
+        common.save("gpu-rate", "rate", "python -m benchmarks.gpu_rate", rows, {})
+    lines = speed_page.table(speed_page.results(tmp_path)).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:4]] == ["| other", "| rate"]
+    assert "3.0x" in lines[3]
+    assert "[1] on a, " in lines[-1]
+    assert "[2] on b, " in lines[-1]

@@ -1,6 +1,6 @@
 """What all benchmarks share: model and records to measure on, alternating rounds, and the form of a result.
 
-A result in results/ holds rows of the table in docs/speed.md (`speed_page.py` writes it), the raw seconds behind them,
+A result in results/ holds rows of the table in docs/speed.md (`speed_page` writes it), the raw seconds behind them,
 and versions and machine. A contestant that cannot run has a reason instead of seconds.
 """
 
@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,11 +20,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import RESULTS
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
-from likely.encoding.batches import Budget
+from likely.encoding.batches import Budget, Layout
 from likely.encoding.order import shared_runs, shuffled_groups, steps_of
 from likely.encoding.prefix_tree import chain_lengths
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
@@ -31,18 +33,25 @@ from likely.model.adapter import Lora, add_adapter, base_model
 from likely.model.base import Precision, attention_share, load_base, load_tokenizer
 from likely.model.block_attention import attend_in_blocks
 from likely.model.runtime import keep_freed_memory
+from likely.model.scoring import PassPlan
 from likely.sources.catalogue import resolve_model
 
-RESULTS = Path(__file__).parent / "results"
-DOCS = Path(__file__).parents[1] / "docs"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 CUTOFF = 1024
+TREE, PADDED, TRL = "tree", "padded, answers only", "TRL SFTTrainer"
+"""How the table of docs/speed.md calls the three that several benchmarks compare."""
 
 
-def parser_of(description: str | None, rounds: int | None = 5) -> argparse.ArgumentParser:
-    """Return a parser of what every benchmark of a model takes; `rounds` is None where there are none."""
+def plain_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser that shows a module's own description, and takes what every benchmark takes."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, required=True, help="folder or zip of MovieLens latest-small")
+    return parser
+
+
+def model_parser(description: str | None, rounds: int | None = 5) -> argparse.ArgumentParser:
+    """Return a parser of what every benchmark of a model takes; `rounds` is None where there are none."""
+    parser = plain_parser(description)
     parser.add_argument("--model", help="name or folder; by default smollm2-135m")
     parser.add_argument("--shapes", type=Path, help="random weights in the shapes of this folder's config.json")
     if rounds is not None:
@@ -69,6 +78,11 @@ class Row:
     note: str
 
 
+def faster_row(figure: str, times: float, bar: float, note: str) -> Row:
+    """Return the row of a figure that says how many times faster something is, and should be."""
+    return Row(figure, f">= {bar}x", f"{times:.1f}x", times >= bar, note)
+
+
 @dataclass(frozen=True)
 class Bench:
     """A model with an adapter and a builder of its prompts.
@@ -85,10 +99,14 @@ class Bench:
     builder: PromptBuilder
     budget: Budget
 
+    def plan(self, layout: Layout) -> PassPlan:
+        """Return how records are laid out and where the two answers are read."""
+        return PassPlan(layout, self.budget, (self.builder.positive_ids[0], self.builder.negative_ids[0]))
+
 
 def load_bench(
     name: str | None,
-    shapes: Path | None,
+    shapes: Path | None = None,
     dtype: str = "float32",
     implementation: str = "sdpa",
     device: str = "cpu",
@@ -181,26 +199,30 @@ def ratio(seconds: Mapping[str, Sequence[float]], slow: str, fast: str) -> float
     return float(np.median(seconds[slow]) / np.median(seconds[fast]))
 
 
+def rate(seconds: Mapping[str, Sequence[float]], name: str, units: int) -> float:
+    """Return the units a second of a contestant that does so many in a round, by its median."""
+    return units / float(np.median(seconds[name]))
+
+
 def spread_table(seconds: Mapping[str, Sequence[float]], units: int, unit: str, against: str) -> Table:
     """Return a table of medians and spreads: seconds a round, units a second, and how often faster than `against`."""
-    table = Table("", "median s", "min - max s", f"{unit}/s", f"than {against}")
+    table = Table("", "median s", "min - max s", f"{unit}/s", f"faster than {against}")
     for name, spent in seconds.items():
-        median = float(np.median(spent))
         table.add_row(
             name,
-            f"{median:.2f}",
+            f"{np.median(spent):.2f}",
             f"{min(spent):.2f} - {max(spent):.2f}",
-            f"{units / median:.2f}",
+            f"{rate(seconds, name, units):.2f}",
             f"{ratio(seconds, against, name):.2f}x",
         )
     return table
 
 
 def save(name: str, claim: str, command: str, rows: Sequence[Row], details: Mapping[str, Any]) -> Path:
-    """Write a result and return where.
+    """Write a result, in place of the older ones of that name and machine, and return where.
 
     Args:
-        name: of the file, which gets the date too.
+        name: of the file, which gets the machine and the date too.
         claim: what the benchmark shows.
         command: that repeats it.
         rows: of the table of docs/speed.md.
@@ -215,19 +237,37 @@ def save(name: str, claim: str, command: str, rows: Sequence[Row], details: Mapp
         "rows": [asdict(row) for row in rows],
         **details,
     }
-    for old in RESULTS.glob(f"{name}-20*.json"):
-        old.unlink()
-    path = RESULTS / f"{name}-{result['date']}.json"
+    path = result_path(name)
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    for older in RESULTS.glob(f"{path.stem[:-10]}20??-??-??.json"):
+        if older != path:
+            older.unlink()
     return path
 
 
-def command_line(script: str, arguments: argparse.Namespace, **settings: Any) -> str:
-    """Return how to repeat a benchmark, for any reader's folders."""
-    chosen = f" --shapes {arguments.shapes.name.upper()}" if arguments.shapes else ""
-    chosen = f" --model {arguments.model}" if arguments.model else chosen
-    rest = "".join(f" --{name.replace('_', '-')} {value}" for name, value in settings.items())
-    return f"python benchmarks/{script}.py --source ML_LATEST_SMALL{chosen}{rest}"
+def result_path(name: str) -> Path:
+    """Return where today's result of a benchmark on this machine belongs: `<name>-<machine>-<date>.json`."""
+    words = re.sub(r"\((r|tm)\)", " ", f"{processor()} {gpu() or ''}".lower())
+    return RESULTS / f"{name}-{'-'.join(re.findall('[a-z0-9]+', words))}-{time.strftime('%Y-%m-%d')}.json"
+
+
+def model_name(arguments: argparse.Namespace) -> str:
+    """Return the name of the measured model or shapes, as files of results have it."""
+    return str((arguments.shapes or Path(arguments.model or "smollm2-135m")).name)
+
+
+def command_line(script: str, arguments: argparse.Namespace, *options: str) -> str:
+    """Return how to repeat a benchmark, for any reader's folders, with its model and some options as they were."""
+    given = vars(arguments)
+    words = [f"python -m benchmarks.{script} --source ML_LATEST_SMALL"]
+    if given.get("model"):
+        words.append(f"--model {given['model']}")
+    elif given.get("shapes"):
+        words.append(f"--shapes {given['shapes'].name.upper()}")
+    for name in options:
+        values = given[name] if isinstance(given[name], list) else [given[name]]
+        words.append(f"--{name.replace('_', '-')} {' '.join(str(value) for value in values)}")
+    return " ".join(words)
 
 
 def trl_rows(encoded: Sequence[EncodedRecord]) -> list[dict[str, list[int]]]:
@@ -249,7 +289,7 @@ def machine() -> dict[str, Any]:
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu": gpu(),
         "python": platform.python_version(),
     }
 
@@ -259,6 +299,13 @@ def processor() -> str:
     path = Path("/proc/cpuinfo")
     named = [line for line in path.read_text().splitlines() if line.startswith("model name")] if path.exists() else []
     return named[0].partition(":")[2].strip() if named else platform.machine()
+
+
+def gpu() -> str | None:
+    """Return the name of the CUDA GPU, if there is one."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def rounded(seconds: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:

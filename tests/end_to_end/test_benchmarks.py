@@ -2,12 +2,14 @@
 
 import importlib
 import json
+import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 
-from benchmarks import RESULTS, common, speed_page
+from benchmarks import DOCS, RESULTS, common, speed_page
 
 FOLDER = RESULTS.parent
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "common"))
@@ -25,6 +27,21 @@ def test_every_script_says_what_it_shows_and_how_to_run_it(script):
     shown = module.arguments_parser().format_help()
     assert module.__doc__.splitlines()[0] in shown
     assert f"python -m benchmarks.{script}" in shown
+
+
+def typed_commands():
+    """Every command of a benchmark in the documents and the results."""
+    pages = [path.read_text(encoding="utf-8").replace("\\\n", " ") for path in DOCS.glob("*.md")]
+    lines = [line for page in pages for line in re.findall(r"python -m (benchmarks\..*)", page) if "-->" not in line]
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.glob("*.json")]
+    lines += [result["command"].removeprefix("python -m ") for result in results if "command" in result]
+    return sorted(set(lines))
+
+
+@pytest.mark.parametrize("line", typed_commands())
+def test_a_command_in_the_documents_can_be_typed(line):
+    name, *words = shlex.split(line)
+    importlib.import_module(name).arguments_parser().parse_args(words)
 
 
 def test_contestants_that_disagree_are_not_timed():

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likely.data.liked_shares import Shares, count_earlier_ratings, opinion_of_others
+from likely.data.liked_shares import count_earlier_ratings, opinion_of_others
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
 from likely.data.timelines import build_timelines
-from likely.data.wording import OPINIONS, hint, opinion
+from likely.data.wording import opinion
 from likely.sources.invented_ratings import make_sample
 
 SPLITS = ("warmup", "train", "eval", "test")
@@ -64,27 +64,6 @@ def test_records_have_hints_only_where_asked_and_begin_alike_all_the_same(tmp_pa
     for plain, hinted in zip(inputs[False], inputs[True], strict=True):
         assert hinted.startswith(f"{plain}\nThis user ")
         assert hinted.endswith(("the candidate.", "the candidate before."))
-
-
-SHARE = st.floats(0, 1) | st.just(math.nan)
-
-
-@given(
-    st.builds(Shares, of_all=st.floats(0, 1), above=st.floats(0, 1), of_genres=SHARE, of_similar=SHARE, others=SHARE)
-)
-def test_a_hint_tells_every_share_that_there_is(shares):
-    text = hint(shares)
-    assert text.startswith(f"This user {opinion(shares.of_all)} earlier movies, {opinion(shares.above)} those above")
-    for share, name in ((shares.of_genres, "these genres"), (shares.of_similar, "similar movies")):
-        assert (name in text) == (not math.isnan(share))
-        assert math.isnan(share) or f", {opinion(share)} {name}" in text
-    said = "No other user has rated" if math.isnan(shares.others) else f"Other users {opinion(shares.others)} the"
-    assert f". {said}" in text
-
-
-def test_opinions_rise_with_the_share_of_likes():
-    words = [opinion(share / 100) for share in range(101)]
-    assert list(dict.fromkeys(words)) == [word for _, word in OPINIONS]
 
 
 def test_few_ratings_are_not_yet_an_opinion():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likely.data.dataset_info import Columns, find_data
+from likely.data.dataset_info import Columns
 from likely.data.records import Labels, read_records, write_records
 from likely.errors import LikelyError
 
@@ -87,49 +87,6 @@ def test_a_wrong_file_is_named_by_row_and_key(tmp_path, content, complaint):
 def test_wrong_conversations_are_named(tmp_path, turns):
     with pytest.raises(LikelyError, match="row 1"):
         read_records(saved(tmp_path, [{"conversations": turns}]), Labels(), Columns("sharegpt"))
-
-
-def test_a_data_set_is_found_by_its_name(tmp_path):
-    saved(
-        tmp_path,
-        {"films": {"file_name": "a.json", "file_name_eval": "b.json", "columns": {"response": "answer"}}},
-        "dataset_info.json",
-    )
-    for name in ("a.json", "b.json"):
-        saved(tmp_path, [{"instruction": "?", "answer": "No"}], name)
-    files = find_data(tmp_path, "films")
-    assert (files.train, files.eval, files.test) == (tmp_path / "a.json", tmp_path / "b.json", None)
-    assert read_records(files.train, Labels(), files.columns)[0].output == "No"
-    assert find_data(tmp_path, "films", eval_file=str(tmp_path / "a.json")).eval == tmp_path / "a.json"
-
-
-@pytest.mark.parametrize(
-    ("registry", "dataset", "complaint"),
-    [
-        ({"films": {"file_name": "a.json"}}, "film", "did you mean films?"),
-        (
-            {"films": {"file_name": "missing.json"}},
-            "films",
-            "make it with: python finetune/scripts/prepare_movielens.py",
-        ),
-        ({"films": {}}, "films", "file_name is missing"),
-        ({"films": {"file_name": "a.json", "columns": {"respons": "x"}}}, "films", "'respons'"),
-        ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "alpaca or sharegpt"),
-        ("not json", "films", "is not JSON"),
-        (["films"], "films", "has to be an object"),
-    ],
-)
-def test_a_wrong_registry_is_explained(tmp_path, registry, dataset, complaint):
-    saved(tmp_path, registry, "dataset_info.json")
-    with pytest.raises(LikelyError, match=complaint):
-        find_data(tmp_path, dataset)
-
-
-def test_without_a_registry_the_files_can_be_named(tmp_path):
-    with pytest.raises(LikelyError, match="does not exist; set dataset_dir"):
-        find_data(tmp_path, "films")
-    path = saved(tmp_path, [TALLREC])
-    assert find_data(tmp_path, "films", train_file=str(path)).train == path
 
 
 @pytest.mark.parametrize("name", ["rows.json", "rows.jsonl"])

@@ -16,7 +16,6 @@ from likely.evaluation.metrics import answer_metrics
 from likely.inference.loaded_run import compare, config_of
 from likely.model.base import load_base, load_tokenizer
 from likely.training.run import train
-from likely.training.run_folder import check_output
 
 
 def rows_of(records):
@@ -186,17 +185,6 @@ def test_an_output_folder_with_a_finished_run_is_kept(finished, capsys):
     assert run(["train", "--config", str(finished)]) == 2
     assert "holds a finished run; set overwrite_output_dir=true" in capsys.readouterr().err
     assert (finished.parent / "run" / "adapter_model.safetensors").read_bytes() == before
-
-
-def test_nothing_to_resume_is_said(tmp_path):
-    with pytest.raises(LikelyError, match="no checkpoint to resume from"):
-        check_output(tmp_path / "run", overwrite=False, resume=True)
-
-
-def test_a_folder_that_cannot_be_written_is_said(tmp_path):
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(LikelyError, match="cannot be written"):
-        check_output(tmp_path / "file" / "run", overwrite=False, resume=False)
 
 
 def test_an_adapter_of_another_base_is_refused(finished, tmp_path, capsys):

@@ -6,13 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
 from likely.cli.train import print_run
 from likely.data.records import Record
-from likely.files import write_json
 from likely.model.answers import Answers
 from likely.report.summary import SummaryRow, summary_table
 from likely.report.terminal import example_table, print_next_commands
@@ -112,41 +109,6 @@ def test_a_run_without_evaluation_names_no_best_step(tmp_path):
     print_run(console, tmp_path, {**METRICS, "best_step": None, "eval": {}}, LOG[:2])
     assert "not evaluated" in console.file.getvalue()
     assert "None" not in console.file.getvalue()
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def without_infinities(value):
-    if isinstance(value, dict):
-        return {key: without_infinities(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_infinities(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@given(value=JSON)
-def test_json_reads_back_with_null_for_what_is_not_a_number(tmp_path_factory, value):
-    path = tmp_path_factory.getbasetemp() / "any.json"
-    write_json(path, value)
-
-    def refuse(constant):
-        raise AssertionError(f"{constant} is not JSON")
-
-    assert json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse) == without_infinities(value)
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = tmp_path / "metrics.json"
-    write_json(path, {"auc": 0.5})
-    with pytest.raises(TypeError):
-        write_json(path, {"auc": object()})
-    assert json.loads(path.read_text()) == {"auc": 0.5}
-    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,0 +1,64 @@
+"""LLaMA-Factory's keys mean here what they mean there, or are refused by name."""
+
+import pytest
+import yaml
+
+from likely.config.reading import load_config
+from likely.config.spellings import HARDWARE_ONLY, NO_EFFECT, RENAMED
+from likely.errors import LikelyError
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """Return a function that loads a configuration with some keys beside those that have to be there."""
+
+    def load(**keys):
+        needed = {"output_dir": "out"} if "model_name" in keys else {"output_dir": "out", "model_name_or_path": "m"}
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump({**needed, **keys}), encoding="utf-8")
+        return load_config(path)
+
+    return load
+
+
+VALUES = {
+    "eval_strategy": "epoch",
+    "lora_rank": 5,
+    "lora_target": "q_proj",
+    "metric_for_best_model": "eval_loss",
+    "num_train_epochs": 7.0,
+    "model_name_or_path": "another",
+    "max_samples": 9,
+    "per_device_train_batch_size": 5,
+    "per_device_eval_batch_size": 5,
+    "learning_rate": 0.5,
+    "eval_file": "rows.json",
+    "warmup_ratio": 0.5,
+}
+"""A value for each key with another spelling, other than its default."""
+
+
+@pytest.mark.parametrize(("spelling", "key"), RENAMED.items())
+def test_another_spelling_sets_the_key(loaded, spelling, key):
+    assert loaded(**{spelling: VALUES[key]}) == loaded(**{key: VALUES[key]}) != loaded()
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in NO_EFFECT.items() for value in values])
+def test_a_key_that_says_what_is_so_anyway_changes_nothing(loaded, key, value):
+    assert loaded(**{key: value}) == loaded()
+
+
+@pytest.mark.parametrize("key", sorted(set(NO_EFFECT) - {"val_size"}))
+def test_a_key_that_asks_for_what_is_not_possible_is_refused(loaded, key):
+    with pytest.raises(LikelyError, match=f"{key}: something is not possible here, only"):
+        loaded(**{key: "something"})
+
+
+@pytest.mark.parametrize("key", HARDWARE_ONLY)
+def test_a_key_of_the_hardware_may_have_any_value(loaded, key):
+    assert loaded(**{key: 16}) == loaded()
+
+
+def test_a_precision_may_be_switched_on_or_left_off(loaded):
+    assert [loaded(**{key: True}).dtype for key in ("bf16", "pure_bf16", "fp16")] == ["bfloat16", "bfloat16", "float16"]
+    assert loaded(bf16=False).dtype == loaded().dtype

@@ -1,0 +1,71 @@
+"""A data set is found by its name, or its files by theirs, and what is wrong is named."""
+
+import json
+
+import pytest
+
+from likely.data.dataset_info import find_data
+from likely.data.records import Labels, read_records
+from likely.errors import LikelyError
+
+RECORD = {"instruction": "Will this user like it?", "output": "Yes"}
+
+
+def saved(tmp_path, content, name="data.json"):
+    path = tmp_path / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_a_data_set_is_found_by_its_name(tmp_path):
+    saved(
+        tmp_path,
+        {"films": {"file_name": "a.json", "file_name_eval": "b.json", "columns": {"response": "answer"}}},
+        "dataset_info.json",
+    )
+    for name in ("a.json", "b.json"):
+        saved(tmp_path, [{"instruction": "?", "answer": "No"}], name)
+    files = find_data(tmp_path, "films")
+    assert (files.train, files.eval, files.test) == (tmp_path / "a.json", tmp_path / "b.json", None)
+    assert read_records(files.train, Labels(), files.columns)[0].output == "No"
+    assert find_data(tmp_path, "films", eval_file=str(tmp_path / "a.json")).eval == tmp_path / "a.json"
+
+
+@pytest.mark.parametrize(
+    ("registry", "dataset", "complaint"),
+    [
+        ({"films": {"file_name": "a.json"}}, "film", "did you mean films?"),
+        (
+            {"films": {"file_name": "missing.json"}},
+            "films",
+            "make it with: python finetune/scripts/prepare_movielens.py",
+        ),
+        ({"films": {}}, "films", "file_name is missing"),
+        ({"films": {"file_name": "a.json", "columns": {"respons": "x"}}}, "films", "'respons'"),
+        ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "alpaca or sharegpt"),
+        ("not json", "films", "is not JSON"),
+        (["films"], "films", "has to be an object"),
+    ],
+)
+def test_a_wrong_registry_is_explained(tmp_path, registry, dataset, complaint):
+    saved(tmp_path, registry, "dataset_info.json")
+    with pytest.raises(LikelyError, match=complaint):
+        find_data(tmp_path, dataset)
+
+
+def test_without_a_registry_the_files_can_be_named(tmp_path):
+    with pytest.raises(LikelyError, match="does not exist; set dataset_dir"):
+        find_data(tmp_path, "films")
+    path = saved(tmp_path, [RECORD])
+    assert find_data(tmp_path, "films", train_file=str(path)).train == path
+
+
+def test_a_data_set_in_sharegpts_form_is_read_as_its_tags_say(tmp_path):
+    tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+    entry = {"file_name": "a.json", "formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": tags}
+    saved(tmp_path, {"films": entry}, "dataset_info.json")
+    turns = [{"role": "user", "content": "Heat?"}, {"role": "assistant", "content": "No"}]
+    saved(tmp_path, [{"messages": turns}], "a.json")
+    files = find_data(tmp_path, "films")
+    (record,) = read_records(files.train, Labels(), files.columns)
+    assert (record.instruction, record.output) == ("Heat?", "No")

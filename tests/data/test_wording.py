@@ -1,0 +1,61 @@
+"""A record's words say what is known, are read back as they were meant, and differ at the end only."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from likely.data.liked_shares import Shares
+from likely.data.wording import (
+    CANDIDATE_LINE,
+    OPINIONS,
+    RATED_LINE,
+    hint,
+    make_instruction,
+    opinion,
+    show_movie,
+    show_question,
+    show_rated,
+)
+
+SHARE = st.floats(0, 1) | st.just(math.nan)
+TITLES = st.text(st.characters(blacklist_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20)
+HALF_STARS = st.integers(1, 10).map(lambda halves: halves / 2)
+
+
+@given(
+    st.builds(Shares, of_all=st.floats(0, 1), above=st.floats(0, 1), of_genres=SHARE, of_similar=SHARE, others=SHARE)
+)
+def test_a_hint_tells_every_share_that_there_is(shares):
+    text = hint(shares)
+    assert text.startswith(f"This user {opinion(shares.of_all)} earlier movies, {opinion(shares.above)} those above")
+    for share, name in ((shares.of_genres, "these genres"), (shares.of_similar, "similar movies")):
+        assert (name in text) == (not math.isnan(share))
+        assert math.isnan(share) or f", {opinion(share)} {name}" in text
+    said = "No other user has rated" if math.isnan(shares.others) else f"Other users {opinion(shares.others)} the"
+    assert f". {said}" in text
+
+
+def test_opinions_rise_with_the_share_of_likes():
+    words = [opinion(share / 100) for share in range(101)]
+    assert list(dict.fromkeys(words)) == [word for _, word in OPINIONS]
+
+
+@given(st.lists(st.tuples(TITLES, HALF_STARS), min_size=1, max_size=5), TITLES)
+def test_ratings_and_the_candidate_are_read_back(rated, candidate):
+    text = show_question([show_rated(title, stars) for title, stars in rated], candidate)
+    assert [float(stars) for stars in RATED_LINE.findall(text)] == [stars for _, stars in rated]
+    assert CANDIDATE_LINE.findall(text) == [candidate]
+
+
+def test_records_of_one_history_differ_after_it_only():
+    lines = [show_rated(show_movie("Heat", 1995, ["Crime"]), 4.5), show_rated(show_movie("Cosmos", None, []), 2.0)]
+    first, second = (show_question(lines, title, "A hint.") for title in ("Ronin (1998)", "Babe (1995)"))
+    shared = "History, oldest first:\n- Heat (1995) | Crime | rated 4.5\n- Cosmos | rated 2\nCandidate: "
+    assert (first, second) == (f"{shared}Ronin (1998)\nA hint.", f"{shared}Babe (1995)\nA hint.")
+
+
+@pytest.mark.parametrize(("threshold", "said"), [(4.0, "rate it 4 or higher"), (3.5, "rate it 3.5 or higher")])
+def test_the_question_names_the_rating_that_is_a_like(threshold, said):
+    assert said in make_instruction(threshold)

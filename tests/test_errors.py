@@ -1,0 +1,14 @@
+"""Somebody who mistypes a word is told the nearest one."""
+
+import pytest
+
+
+@pytest.mark.xfail(reason="not merged yet: take this mark away when it passes", strict=True)
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("learning_rat", "did you mean learning_rate?"), ("sead", "did you mean seed?"), ("warp", "")],
+)
+def test_the_nearest_word_is_named_if_there_is_one(word, said):
+    from likely.errors import did_you_mean
+
+    assert did_you_mean(word, ["learning_rate", "seed"]) == said

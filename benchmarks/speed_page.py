@@ -57,7 +57,7 @@ def results(folder: Path) -> list[dict[str, Any]]:
 
 def table(found: list[dict[str, Any]]) -> str:
     """Return the table, and below it the commands, numbered as in its last column, and where each was run."""
-    lines = ["| figure | bar | measured | | where | how |", "|---|---|---|---|---|---|"]
+    lines = ["| figure | goal | measured | | where | how |", "|---|---|---|---|---|---|"]
     commands = []
     machines: dict[str, list[str]] = {}
     for number, result in enumerate(found, start=1):

@@ -16,8 +16,8 @@ from typing import IO, Any
 from likely.errors import LikelyError
 
 
-def read_text(path: Path, remedy: str) -> str:
-    """Read a UTF-8 file, with or without a byte order mark.
+def read_lines(path: Path, remedy: str) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, with or without a byte order mark, one after the other.
 
     Args:
         path: the file.
@@ -26,27 +26,35 @@ def read_text(path: Path, remedy: str) -> str:
     Raises:
         LikelyError: it is missing, not readable or not UTF-8.
     """
+    number = 1
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
     except FileNotFoundError:
         raise LikelyError(f"{path} does not exist; {remedy}") from None
     except UnicodeDecodeError as error:
-        raise LikelyError(f"{path} is not UTF-8 text (byte {error.start}); {remedy}") from error
+        raise LikelyError(f"{path} is not UTF-8 text (line {number}); {remedy}") from error
     except OSError as error:
         raise LikelyError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
 
 
+def read_text(path: Path, remedy: str) -> str:
+    """Return a whole UTF-8 file; arguments and errors as of :func:`read_lines`."""
+    return "".join(read_lines(path, remedy))
+
+
 def read_json(path: Path, remedy: str) -> Any:
-    """Read a JSON file; arguments as of :func:`read_text`.
+    """Read a JSON file; arguments as of :func:`read_lines`.
 
     Raises:
         LikelyError: it cannot be read, or is not JSON.
     """
-    return parse_json(read_text(path, remedy), str(path), remedy)
+    return parse_json(read_text(path, remedy), path, remedy)
 
 
-def parse_json(text: str, where: str, remedy: str) -> Any:
-    """Parse JSON; `where` is what messages call the text.
+def parse_json(text: str, path: Path, remedy: str, line: int = 1) -> Any:
+    """Parse JSON that was read from a file, where it begins in line `line`.
 
     Raises:
         LikelyError: it is not JSON, or more than Python reads: nested too deeply, numbers too long.
@@ -54,13 +62,14 @@ def parse_json(text: str, where: str, remedy: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise LikelyError(
-            f"{where} is not complete JSON (line {error.lineno}, column {error.colno}: {error.msg}); {remedy}"
-        ) from error
+        if not text.strip():
+            raise LikelyError(f"{path} is empty; {remedy}") from None
+        where = f"line {error.lineno + line - 1}, column {error.colno}"
+        raise LikelyError(f"{path} is not JSON ({where}: {error.msg}); {remedy}") from error
     except RecursionError as error:
-        raise LikelyError(f"{where} is JSON that is nested too deeply; {remedy}") from error
+        raise LikelyError(f"{path} is nested too deeply; {remedy}") from error
     except ValueError as error:  # of whole numbers with more than 4,300 digits
-        raise LikelyError(f"{where} is JSON with a number that is too long; {remedy}") from error
+        raise LikelyError(f"{path} holds a number that is too long; {remedy}") from error
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def config_file(tmp_path, text="", **keys):
         ({"learning_rate": "fast"}, "learning_rate: 'fast' is not a number"),
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size: 0 has to be at least 1"),
         ({"num_train_epochs": -1}, "num_train_epochs: -1 has to be more than 0"),
-        ({"max_steps": 2.5}, "max_steps: 2.5 is not a whole number"),
+        ({"max_steps": 2.5}, "max_steps: '2.5' is not a whole number"),
         ({"gradient_checkpointing": "perhaps"}, "neither true nor false"),
         ({"learning_rat": 1e-4}, "unknown key 'learning_rat'; did you mean learning_rate?"),
         ({"eval_strategy": "stepps"}, "eval_strategy: stepps is unknown .did you mean steps?"),
@@ -85,7 +85,9 @@ def config_file(tmp_path, text="", **keys):
         ({"save_steps": 300, "eval_steps": 200}, "not a multiple"),
         ({"dataset": None}, "neither dataset nor train_file"),
         ({"output_dir": ""}, "output_dir"),
-        ({"positive_label": True}, "positive_label: YAML reads that word as true; put it in double quotes"),
+        ({"positive_label": ["Yes"]}, "positive_label: .* is not allowed"),
+        ({"learning_rate": float("inf")}, "learning_rate: '.inf' is not a number"),
+        ({"report_to": "wandb"}, "report_to: wandb is not possible here, only tensorboard or none"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_right(tmp_path, keys, complaint):
@@ -117,7 +119,7 @@ def test_missing_and_binary_files(tmp_path):
     with pytest.raises(LikelyError, match="does not exist"):
         load_config(tmp_path / "none.yaml")
     (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(LikelyError, match="cannot be read as text"):
+    with pytest.raises(LikelyError, match="is not UTF-8 text"):
         load_config(tmp_path / "run.yaml")
 
 

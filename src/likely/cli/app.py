@@ -28,21 +28,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-VERBS = {
-    "prepare": prepare,
-    "audit": audit,
-    "tree": tree,
-    "train": train,
-    "infer": infer,
-    "evaluate": evaluate,
-    "rank": score,
-    "report": report,
-    "config": config,
-    "demo": demo,
-}
-for name, verb in VERBS.items():
-    app.command(name, cls=Verb)(verb)
-app.command("score", cls=Verb, hidden=True)(score)  # what rank was called
+for verb in (prepare, audit, tree, train, infer, evaluate, score, report, config, demo):
+    app.command(cls=Verb)(verb)
 
 
 def _print_version(wanted: bool) -> None:

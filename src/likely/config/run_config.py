@@ -81,7 +81,9 @@ class RunConfig(BaseModel):
     dataset: Annotated[str | None, NoneWord] = Field(
         "movielens_qwen3", description="entry in dataset_info.json, or a folder beside it that likely prepare wrote"
     )
-    train_file: Annotated[str | None, NoneWord] = Field(None, description="training records; a file here wins over dataset")
+    train_file: Annotated[str | None, NoneWord] = Field(
+        None, description="training records; a file here wins over dataset"
+    )
     eval_file: Annotated[str | None, NoneWord] = Field(None, description="evaluation records, likewise")
     test_file: Annotated[str | None, NoneWord] = Field(None, description="test records, likewise")
     cutoff_len: int = Field(
@@ -112,9 +114,7 @@ class RunConfig(BaseModel):
     per_device_train_batch_size: int = Field(
         2, ge=1, description="times cutoff_len: the token budget of one forward pass"
     )
-    gradient_accumulation_steps: int = Field(
-        8, ge=1, description="times the batch size: records of an optimizer step"
-    )
+    gradient_accumulation_steps: int = Field(8, ge=1, description="times the batch size: records of an optimizer step")
     per_device_eval_batch_size: int = Field(
         16, ge=1, description="times cutoff_len: the budget of one forward pass of evaluation"
     )
@@ -135,9 +135,7 @@ class RunConfig(BaseModel):
 
     eval_strategy: Literal["steps", "epoch", "no"] = Field("steps", description="steps, epoch or no")
     eval_steps: int = Field(2000, ge=1, description="optimizer steps between evaluations")
-    save_steps: int = Field(
-        2000, ge=1, description="optimizer steps between checkpoints; a multiple of eval_steps"
-    )
+    save_steps: int = Field(2000, ge=1, description="optimizer steps between checkpoints; a multiple of eval_steps")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept, the best among them")
     early_stopping_patience: Annotated[int | None, NoneWord] = Field(
         3, ge=1, description="stop after so many evaluations without a better one; none for never"

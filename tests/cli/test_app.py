@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import yaml
 
 from likely.cli import run
+from likely.config.presets import PRESETS
+from likely.config.reading import load_config
 from likely.training import run as training
 
 ROW = {"instruction": "Liked?", "input": "- Heat (1995) | rated 5\nCandidate: Ronin (1998)", "output": "Yes"}
@@ -190,6 +193,54 @@ def test_names_that_are_unknown(tmp_path, capsys):
     assert run(["trian"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        (["--learning_rate", "1e-4"], "learning_rate=1e-4"),
+        (["--learning-rate", "1e-4"], "learning_rate=1e-4"),
+        (["--learning_rate=1e-4"], "learning_rate=1e-4"),
+        (["seed=1", "--lora_r", "8"], "lora_r=8"),
+        (["--max_steps"], "max_steps=..."),
+    ],
+)
+@pytest.mark.parametrize("verb", ["train", "audit", "tree", "infer", "evaluate"])
+def test_a_key_given_as_an_option_is_answered_with_how_to_write_it(capsys, verb, given, written):
+    assert f"is not an option; write {written}" in complaint(capsys, [verb, *given])
+
+
+def test_an_option_that_is_nearly_one_is_not_taken_for_a_key(capsys):
+    assert run(["audit", "--max_samples", "3"]) == 2
+    assert "--max-samples" in capsys.readouterr().err
+    assert run(["prepare", "--seed_", "3"]) == 2
+
+
+def test_the_version_is_told(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"likely {version('likely')}\n"
+
+
+def test_presets_are_listed_and_written(capsys, tmp_path):
+    assert run(["config"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(PRESETS)
+    for name in PRESETS:
+        assert run(["config", name]) == 0
+        (tmp_path / "run.yaml").write_text(capsys.readouterr().out)
+        assert load_config(tmp_path / "run.yaml") == load_config(name)
+    assert "did you mean smollm2_movielens_cpu?" in complaint(capsys, ["config", "smollm_movielens_cpu"])
+
+
+def test_shells_complete_verbs_and_presets():
+    def completed(line):
+        asked = {"_LIKELY_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        code = "import sys; sys.argv = ['likely']; from likely.cli import main; main()"
+        told = subprocess.run([sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True)
+        return told.stdout.split()
+
+    assert completed("likely ev") == ["evaluate"]
+    assert completed("likely train --config qwen3_movielens_1") == ["qwen3_movielens_16gb"]
+    assert completed("likely config de") == ["demo"]
+
+
 def test_a_bug_keeps_its_traceback(project, monkeypatch):
     def bug(*arguments):
         raise ZeroDivisionError
@@ -200,10 +251,10 @@ def test_a_bug_keeps_its_traceback(project, monkeypatch):
 
 
 def test_importing_the_package_and_asking_for_help_are_quick():
-    """Under half a second of computing each; the best of three, because other work on the machine only adds."""
+    """Under half a second of computing each; the best of five, because other work on the machine only adds."""
     for command in (["-c", "import likely"], ["-m", "likely", "--help"], ["-c", "from likely.cli import main"]):
         times = []
-        for _ in range(3):
+        for _ in range(5):
             before = os.times()
             subprocess.run([sys.executable, *command], check=True, capture_output=True)
             after = os.times()

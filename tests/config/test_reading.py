@@ -1,5 +1,6 @@
 """Every knob is checked, and what is wrong is said in one sentence."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,28 @@ def test_familiar_spellings_are_understood(tmp_path):
     assert config.dtype == "bfloat16"
     assert config.learning_rate == 1e-4
     assert config.quantization_bit is None
+
+
+@pytest.mark.parametrize("label", ["Yes", "1", "true", "on", "007", "1e3", "Ja: gern", "null-ish", "#1"])
+def test_a_label_is_text_whatever_yaml_takes_it_for(tmp_path, label):
+    assert load_config(config_file(tmp_path), [f"positive_label={label}"]).positive_label == label
+    assert load_config(config_file(tmp_path), [f"positive_label={json.dumps(label)}"]).positive_label == label
+    if label.isalnum():
+        path = config_file(tmp_path, f"model_name_or_path: m\noutput_dir: out\npositive_label: {label}\n")
+        assert load_config(path).positive_label == label
+
+
+@pytest.mark.parametrize("value", ["none", "tensorboard", "[tensorboard]"])
+def test_where_curves_go_may_be_said(tmp_path, value):
+    path = config_file(tmp_path, f"model_name_or_path: m\noutput_dir: out\nreport_to: {value}\n")
+    assert load_config(path) == load_config(config_file(tmp_path))
+
+
+@pytest.mark.parametrize("yes", ["true", "True", "yes", "on"])
+def test_a_yes_is_understood_in_every_spelling_of_yaml(tmp_path, yes):
+    text = f"model_name_or_path: m\noutput_dir: out\nbf16: {yes}\ndo_train: {yes}\ngradient_checkpointing: {yes}\n"
+    config = load_config(config_file(tmp_path, text))
+    assert (config.dtype, config.gradient_checkpointing) == ("bfloat16", True)
 
 
 def test_never_to_evaluate_needs_no_quotes(tmp_path):

@@ -132,6 +132,16 @@ def test_a_wrong_registry_is_explained(tmp_path, registry, dataset, complaint):
         find_data(tmp_path, dataset)
 
 
+def test_without_a_registry_a_prepared_folder_is_found_by_its_name(tmp_path):
+    (tmp_path / "films").mkdir()
+    prepared = [saved(tmp_path / "films", [TALLREC], f"{split}.json") for split in ("train", "eval", "test")]
+    files = find_data(tmp_path, "films")
+    assert [files.train, files.eval, files.test] == prepared
+    saved(tmp_path, {"shows": {"file_name": "a.json"}}, "dataset_info.json")
+    with pytest.raises(LikelyError, match="has no data set 'films'"):
+        find_data(tmp_path, "films")
+
+
 def test_without_a_registry_the_files_can_be_named(tmp_path):
     with pytest.raises(LikelyError, match="does not exist; set dataset_dir"):
         find_data(tmp_path, "films")

@@ -38,7 +38,9 @@ class Verb(TyperCommand):
                 name, equals, value = option.partition("=")
                 key = name.removeprefix("--").replace("-", "_")
                 if name.startswith("--") and f"--{key.replace('_', '-')}" not in options and _is_key(key):
-                    raise LikelyError(f"{name} is not an option; write {key}={value if equals else following}")
+                    raise LikelyError(
+                        f"{name} is not an option; write {key}={value if equals else following} without dashes."
+                    )
         return super().parse_args(ctx, args)
 
 

@@ -31,22 +31,32 @@ class Preset:
 MAIN = "qwen3_movielens_qlora"
 """The preset that verbs use unless told otherwise; its YAML lists every key."""
 
-NO_DROPOUT = "drawing dropout masks takes a fifth of a step on a CPU"
+_QLORA = {"model_name_or_path": "Qwen/Qwen3-0.6B", "quantization_bit": 4}
+_CPU = {
+    "model_name_or_path": "smollm2-135m",
+    "dtype": "float32",
+    "quantization_bit": None,
+    "group_size": 8,
+    "num_train_epochs": 1.0,
+    "lora_dropout": 0.0,
+}
+_WHY_CPU = {
+    "model_name_or_path": "fetched and converted once",
+    "dtype": "CPUs are fast in float32 only",
+    "quantization_bit": "4-bit weights are for CUDA",
+    "group_size": "a whole history of eight candidates: cheapest, at a little noise",
+    "lora_dropout": "drawing dropout masks takes a fifth of a step on a CPU",
+}
 
 PRESETS: Mapping[str, Preset] = {
     MAIN: Preset(
         "Finetune Qwen3-0.6B to answer: will this user like this movie?",
-        {
-            "model_name_or_path": "Qwen/Qwen3-0.6B",
-            "quantization_bit": 4,
-            "output_dir": "output/qwen3-movielens-qlora",
-        },
+        {**_QLORA, "output_dir": "output/qwen3-movielens-qlora"},
     ),
     "qwen3_movielens_8gb": Preset(
         "Qwen3-0.6B on a GPU of 8 GB: 4-bit weights, recomputed activations, one full-length prompt a forward pass.",
         {
-            "model_name_or_path": "Qwen/Qwen3-0.6B",
-            "quantization_bit": 4,
+            **_QLORA,
             "output_dir": "output/qwen3-movielens-8gb",
             "per_device_train_batch_size": 1,
             "gradient_accumulation_steps": 16,
@@ -57,8 +67,7 @@ PRESETS: Mapping[str, Preset] = {
     "qwen3_movielens_16gb": Preset(
         "Qwen3-0.6B on a GPU of 16 GB: 4-bit weights, more tokens a forward pass.",
         {
-            "model_name_or_path": "Qwen/Qwen3-0.6B",
-            "quantization_bit": 4,
+            **_QLORA,
             "output_dir": "output/qwen3-movielens-16gb",
             "per_device_train_batch_size": 4,
             "gradient_accumulation_steps": 4,
@@ -67,7 +76,7 @@ PRESETS: Mapping[str, Preset] = {
     "qwen3_movielens_24gb": Preset(
         "Qwen3-0.6B on a GPU of 24 GB: plain LoRA on bfloat16 weights, faster than 4-bit, and 32 records a step.",
         {
-            "model_name_or_path": "Qwen/Qwen3-0.6B",
+            **_QLORA,
             "quantization_bit": None,
             "output_dir": "output/qwen3-movielens-24gb",
             "per_device_train_batch_size": 8,
@@ -79,61 +88,41 @@ PRESETS: Mapping[str, Preset] = {
         "SmolLM2-135M on a CPU: three quarters of an hour on two cores, for records prepared with "
         "--hints --history-len 8.",
         {
-            "model_name_or_path": "smollm2-135m",
-            "dtype": "float32",
-            "quantization_bit": None,
+            **_CPU,
             "max_samples": 6000,
             "max_eval_samples": 300,
-            "group_size": 8,
             "output_dir": "output/smollm2-movielens-cpu",
             "per_device_eval_batch_size": 2,
-            "num_train_epochs": 1.0,
             "learning_rate": 4e-4,
             "eval_steps": 100,
-            "lora_dropout": 0.0,
         },
-        {
-            "model_name_or_path": "fetched and converted once",
-            "dtype": "CPUs are fast in float32 only",
-            "quantization_bit": "4-bit weights are for CUDA",
-            "group_size": "a whole history of eight candidates: cheapest, at a little noise",
-            "lora_dropout": NO_DROPOUT,
-        },
+        _WHY_CPU,
     ),
     "demo": Preset(
         "What likely demo runs: SmolLM2-135M on MovieLens 100K, sized for minutes on two cores.",
         {
-            "model_name_or_path": "smollm2-135m",
-            "dtype": "float32",
-            "quantization_bit": None,
+            **_CPU,
             "dataset": None,
             "train_file": "output/demo/data/train.json",
             "eval_file": "output/demo/data/eval.json",
             "test_file": "output/demo/data/test.json",
             "max_samples": 800,
             "max_eval_samples": 100,
-            "group_size": 8,
             "output_dir": "output/demo",
             "logging_steps": 4,
             "per_device_eval_batch_size": 1,
-            "num_train_epochs": 1.0,
             "max_minutes": 6.5,
             "learning_rate": 2e-4,
             "eval_steps": 25,
             "early_stopping_patience": None,
             "metric_for_best_model": "eval_loss",
-            "lora_dropout": 0.0,
         },
         {
-            "model_name_or_path": "fetched and converted once",
-            "dtype": "CPUs are fast in float32 only",
-            "quantization_bit": "4-bit weights are for CUDA",
+            **_WHY_CPU,
             "dataset": "the demo makes its own files",
             "max_samples": "training records, of about a hundred histories",
-            "group_size": "a whole history of eight candidates: cheapest, at a little noise",
             "max_minutes": "a slower machine trains on fewer records",
             "metric_for_best_model": "an AUC of 100 rows is too noisy to choose by",
-            "lora_dropout": NO_DROPOUT,
         },
     ),
 }

@@ -37,6 +37,8 @@ FLASH_NAMES = {
 FLASH_NAMES |= dict.fromkeys(("false", "disabled", "off", "no"), "false")
 
 NoneWord = BeforeValidator(_named(NOTHING))
+TextOrNone = Annotated[str | None, NoneWord]
+CountOrNone = Annotated[int | None, NoneWord]
 FlashAttention = Literal[
     "auto", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention", "sdpa", "eager", "false"
 ]
@@ -64,7 +66,7 @@ class RunConfig(BaseModel):
     model_name_or_path: str = Field(
         min_length=1, description="hub name, local folder, or a name likely knows (smollm2-135m)"
     )
-    model_revision: Annotated[str | None, NoneWord] = Field(None, description="branch, tag or commit on the hub")
+    model_revision: TextOrNone = Field(None, description="branch, tag or commit on the hub")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: bfloat16 on CUDA, float32 elsewhere; or float32, bfloat16, float16"
     )
@@ -78,46 +80,32 @@ class RunConfig(BaseModel):
     )
 
     dataset_dir: str = Field("finetune/data", description="folder with dataset_info.json")
-    dataset: Annotated[str | None, NoneWord] = Field(
+    dataset: TextOrNone = Field(
         "movielens_qwen3", description="entry in dataset_info.json, or a folder beside it that likely prepare wrote"
     )
-    train_file: Annotated[str | None, NoneWord] = Field(
-        None, description="training records; a file here wins over dataset"
-    )
-    eval_file: Annotated[str | None, NoneWord] = Field(None, description="evaluation records, likewise")
-    test_file: Annotated[str | None, NoneWord] = Field(None, description="test records, likewise")
-    cutoff_len: int = Field(
-        1024, ge=16, description="most tokens of a prompt; longer ones lose their oldest history lines"
-    )
-    max_samples: Annotated[int | None, NoneWord] = Field(
-        None, ge=1, description="most training records, of histories chosen at random"
-    )
-    max_eval_samples: Annotated[int | None, NoneWord] = Field(
-        1000, ge=1, description="most evaluation records, of whole users"
-    )
+    train_file: TextOrNone = Field(None, description="training records; a file here wins over dataset")
+    eval_file: TextOrNone = Field(None, description="evaluation records, likewise")
+    test_file: TextOrNone = Field(None, description="test records, likewise")
+    cutoff_len: int = Field(1024, ge=16, description="most tokens of a prompt; longer ones lose old history lines")
+    max_samples: CountOrNone = Field(None, ge=1, description="most training records, of histories chosen at random")
+    max_eval_samples: CountOrNone = Field(1000, ge=1, description="most evaluation records, of whole users")
     positive_label: str = Field("Yes", min_length=1, description="the answer that means a like")
     negative_label: str = Field("No", min_length=1, description="the answer that means no like")
     batching: Literal["tree", "packed", "padded"] = Field(
         "tree", description="tree: shared history computed once; packed; padded"
     )
     group_size: int = Field(
-        4, ge=1, description="most records of one history that stay together in the shuffle; 1: plain shuffle"
+        4, ge=1, description="most records of a history kept together in the shuffle; 1: plain shuffle"
     )
 
     output_dir: str = Field(min_length=1, description="adapter, tokenizer, config.yaml, metrics.json, logs")
     overwrite_output_dir: bool = Field(False, description="start anew where another run has been")
-    run_name: Annotated[str | None, NoneWord] = Field(
-        None, description="folder under output_dir/logs; by default the date and time"
-    )
+    run_name: TextOrNone = Field(None, description="folder under output_dir/logs; by default the date and time")
     logging_steps: int = Field(10, ge=1, description="optimizer steps between log entries")
 
-    per_device_train_batch_size: int = Field(
-        2, ge=1, description="times cutoff_len: the token budget of one forward pass"
-    )
+    per_device_train_batch_size: int = Field(2, ge=1, description="times cutoff_len: token budget of a forward pass")
     gradient_accumulation_steps: int = Field(8, ge=1, description="times the batch size: records of an optimizer step")
-    per_device_eval_batch_size: int = Field(
-        16, ge=1, description="times cutoff_len: the budget of one forward pass of evaluation"
-    )
+    per_device_eval_batch_size: int = Field(16, ge=1, description="times cutoff_len: token budget in evaluation")
     num_train_epochs: float = Field(3.0, gt=0, description="passes over the training records")
     max_steps: int = Field(-1, ge=-1, description="optimizer steps; wins over epochs if not -1")
     max_minutes: Annotated[float | None, NoneWord] = Field(
@@ -137,8 +125,8 @@ class RunConfig(BaseModel):
     eval_steps: int = Field(2000, ge=1, description="optimizer steps between evaluations")
     save_steps: int = Field(2000, ge=1, description="optimizer steps between checkpoints; a multiple of eval_steps")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept, the best among them")
-    early_stopping_patience: Annotated[int | None, NoneWord] = Field(
-        3, ge=1, description="stop after so many evaluations without a better one; none for never"
+    early_stopping_patience: CountOrNone = Field(
+        3, ge=1, description="stop after so many evaluations without a better one; none: never"
     )
     metric_for_best_model: Metric = Field(
         "eval_auc", description="eval_auc, eval_loss, eval_accuracy, eval_f1, eval_log_loss, eval_ece"

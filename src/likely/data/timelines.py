@@ -94,15 +94,6 @@ def make_rows(
         protocol: what becomes of a timeline.
     """
     question = make_instruction(protocol.like_threshold)
-    for timeline, histories in _histories(table, movies, split, protocol):
-        for history in histories:
-            yield {"instruction": question, **_row(timeline, history)}
-
-
-def _histories(
-    table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol: SplitProtocol
-) -> Iterator[tuple[Timeline, list[range]]]:
-    """Yield each user with rows in a split, and the places of the history of each row; its candidate is after them."""
     named = movies.select("movie_id", "title", "year", "genres").iter_rows()
     shown = {movie_id: show_movie(*movie) for movie_id, *movie in named}
     names = ["movie_id", "rating", "timestamp"]
@@ -128,11 +119,13 @@ def _histories(
             likes=[rating >= protocol.like_threshold for rating in ratings],
             told=list(zip(*told, strict=True)),
         )
-        yield timeline, [range(window_start(position, protocol) - offset, position - offset) for position in positions]
+        for position in positions:
+            history = range(window_start(position, protocol) - offset, position - offset)
+            yield {"instruction": question, **_row(timeline, history)}
 
 
 def _row(timeline: Timeline, history: range) -> dict[str, Any]:
-    """Return what a record says beside its question."""
+    """Return what a record says beside its question; `history` are the places before its candidate's."""
     above, here = slice(history.start, history.stop), history.stop
     liked = sum(timeline.likes[above])
     shares = _shares(liked / len(history), timeline.told[here]) if timeline.told else None

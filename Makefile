@@ -12,6 +12,7 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict src
+	$(BIN)/lint-imports
 	$(BIN)/pytest
 
 # The environment is made once, and again when what it is made from changes.

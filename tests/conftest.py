@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from likely.data.records import Labels, Record
 from likely.encoding.prompt import PromptBuilder
-from likely.sources.tiny_model import TinyShape, make_tiny_base
+from likely.sources.tiny_model import TinyShape, chat_prompt, make_tiny_base
 from support import make_record
 
 # A busy machine makes any example slow; what is slow on a quiet one shows in the durations.
@@ -35,8 +35,7 @@ def records() -> list[Record]:
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> Path:
     """Folder of a tiny Llama with random weights and a tokenizer that knows the records' words."""
-    chat = "<|im_start|>user\n{}\n{}<|im_end|>\n<|im_start|>assistant\n"
-    prompts = [chat.format(record.instruction, record.input) for record in records]
+    prompts = [chat_prompt(f"{record.instruction}\n{record.input}") for record in records]
     shape = TinyShape(vocabulary=600, hidden=64, layers=2, steps=0)
     return make_tiny_base(tmp_path_factory.mktemp("tiny-base"), prompts, shape)
 

@@ -1,13 +1,118 @@
-"""A file is whole or not there, whatever happens while it is written."""
+"""Files are whole or not there, and one that cannot be read is told in one sentence."""
 
 import json
 import math
+import os
+import stat
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from likely.files import make_writable_folder, replacing, replacing_bytes, write_json
+from likely.errors import LikelyError, did_you_mean
+from likely.files import (
+    make_writable_folder,
+    parse_json,
+    read_json,
+    read_lines,
+    replacing,
+    replacing_bytes,
+    replacing_folder,
+    write_json,
+)
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=values, mark=st.sampled_from([b"", b"\xef\xbb\xbf"]))
+def test_what_is_written_is_read_back_with_or_without_a_byte_order_mark(tmp_path, value, mark):
+    write_json(tmp_path / "a.json", value)
+    (tmp_path / "b.json").write_bytes(mark + (tmp_path / "a.json").read_bytes())
+    assert read_json(tmp_path / "b.json", "") == value
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "a.json does not exist"),
+        (b"", "a.json is empty"),
+        (b"\n \n", "a.json is empty"),
+        (b"{", r"a.json is not JSON \(line 1, column 2"),
+        (b'{\n"a": 1,\n}', r"a.json is not JSON \(line 3, column 1"),
+        (b"{}{}", r"a.json is not JSON \(line 1, column 3: Extra data\)"),
+        (b'["a",\n"\xe9"]', r"a.json is not UTF-8 text \(line 2\)"),
+        ("[]".encode("utf-16"), r"a.json is not UTF-8 text \(line 1\)"),
+        (b"[" * 100_000, "a.json is nested too deeply"),
+        (b"9" * 5000, "a.json holds a number that is too long"),
+    ],
+    ids=["missing", "empty", "blank", "cut off", "comma", "two", "latin-1", "utf-16", "deep", "long"],
+)
+def test_every_way_to_be_no_json_file_is_one_sentence(tmp_path, content, complaint):
+    if content is not None:
+        (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(LikelyError, match=f"{complaint}.*; write it anew.$"):
+        read_json(tmp_path / "a.json", "write it anew.")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(LikelyError, match="cannot be read"):
+        read_json(tmp_path, "name a file.")
+
+
+def test_a_line_of_a_larger_file_keeps_its_number(tmp_path):
+    with pytest.raises(LikelyError, match="line 7, column 1"):
+        parse_json("x", tmp_path, "", line=7)
+
+
+def test_lines_end_where_lines_end_in_json_and_nowhere_else(tmp_path):
+    lines = [json.dumps(text, ensure_ascii=False) for text in ("a\u2028b", "c\x85d", "e")]
+    (tmp_path / "a").write_text("\n".join(lines), encoding="utf-8")
+    assert [json.loads(line) for line in read_lines(tmp_path / "a", "")] == ["a\u2028b", "c\x85d", "e"]
+
+
+def test_a_set_of_files_takes_its_place_together(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    with replacing_folder(folder, last="config.json") as scratch:
+        for name in ("config.json", "zebra", "antelope"):
+            (scratch / name).write_text("1")
+            os.chmod(scratch / name, 0o600)
+        assert list(folder.iterdir()) == [scratch]
+    assert sorted(path.name for path in folder.iterdir()) == ["antelope", "config.json", "zebra"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
+
+
+def test_a_set_of_files_that_fails_leaves_the_old_ones(tmp_path):
+    (tmp_path / "a").write_text("old")
+
+    def fail():
+        with replacing_folder(tmp_path, last="a") as scratch:
+            (scratch / "a").write_text("new")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        fail()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_the_file_that_marks_the_others_as_complete_comes_last(tmp_path, monkeypatch):
+    moved = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: (moved.append(new.name), replace(old, new)))
+    with replacing_folder(tmp_path, last="b") as scratch:
+        for name in "cab":
+            (scratch / name).write_text("")
+    assert moved == ["a", "c", "b"]
+
+
+def test_the_nearest_word_is_named_only_where_one_is_near():
+    assert did_you_mean("learning_rat", ["seed", "learning_rate"]) == "did you mean learning_rate?"
+    assert did_you_mean("xyz", ["seed", "learning_rate"]) == ""
+
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=5),

@@ -1,10 +1,23 @@
-"""The one exception that speaks to the user.
+"""The one exception that speaks to the user, and the nearest word to one that was mistyped.
 
 Every module raises :class:`LikelyError` for what a user can get wrong (a file, a key, a value);
 the command line prints its sentence and exits with status 2. Bugs raise anything else and keep
 their traceback.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class LikelyError(Exception):
     """A mistake the user can fix: one sentence that says what is wrong, where, and what to do."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return a question that names the nearest of the choices; empty where none is near.
+
+    >>> did_you_mean("learning_rat", ["learning_rate", "seed"])
+    'did you mean learning_rate?'
+    """
+    near = difflib.get_close_matches(word, list(choices), 1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else ""

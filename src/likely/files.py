@@ -1,4 +1,7 @@
-"""Files that are whole or not there: a killed or failed write leaves the old file as it was."""
+"""Files that are whole or not there: a killed or failed write leaves the old file as it was.
+
+What cannot be read is said in one sentence.
+"""
 
 import io
 import json
@@ -9,6 +12,64 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from likely.errors import LikelyError
+
+
+def read_lines(path: Path, remedy: str) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, with or without a byte order mark, one after the other.
+
+    Args:
+        path: the file.
+        remedy: what to do where it cannot be read, as the end of a sentence.
+
+    Raises:
+        LikelyError: it is missing, not readable or not UTF-8.
+    """
+    number = 1
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except FileNotFoundError:
+        raise LikelyError(f"{path} does not exist; {remedy}") from None
+    except UnicodeDecodeError as error:
+        raise LikelyError(f"{path} is not UTF-8 text (line {number}); {remedy}") from error
+    except OSError as error:
+        raise LikelyError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+
+
+def read_text(path: Path, remedy: str) -> str:
+    """Return a whole UTF-8 file; arguments and errors as of :func:`read_lines`."""
+    return "".join(read_lines(path, remedy))
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """Read a JSON file; arguments as of :func:`read_lines`.
+
+    Raises:
+        LikelyError: it cannot be read, or is not JSON.
+    """
+    return parse_json(read_text(path, remedy), path, remedy)
+
+
+def parse_json(text: str, path: Path, remedy: str, line: int = 1) -> Any:
+    """Parse JSON that was read from a file, where it begins in line `line`.
+
+    Raises:
+        LikelyError: it is not JSON, or more than Python reads: nested too deeply, numbers too long.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if not text.strip():
+            raise LikelyError(f"{path} is empty; {remedy}") from None
+        where = f"line {error.lineno + line - 1}, column {error.colno}"
+        raise LikelyError(f"{path} is not JSON ({where}: {error.msg}); {remedy}") from error
+    except RecursionError as error:
+        raise LikelyError(f"{path} is nested too deeply; {remedy}") from error
+    except ValueError as error:  # of whole numbers with more than 4,300 digits
+        raise LikelyError(f"{path} holds a number that is too long; {remedy}") from error
 
 
 @contextmanager
@@ -31,6 +92,25 @@ def replacing_bytes(path: Path) -> Iterator[IO[bytes]]:
             raise
     os.chmod(out.name, 0o644)
     os.replace(out.name, path)
+
+
+@contextmanager
+def replacing_folder(folder: Path, last: str) -> Iterator[Path]:
+    """Give a scratch folder whose files move into `folder`, made if missing, once all are written.
+
+    Files of the same names are replaced, others stay; none is touched if writing fails. Everybody may read them.
+
+    Args:
+        folder: where the files go.
+        last: name of the file that moves last, and so marks the others as complete.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as name:
+        scratch = Path(name)
+        yield scratch
+        for path in sorted(scratch.iterdir(), key=lambda path: (path.name == last, path.name)):
+            os.chmod(path, 0o644)
+            os.replace(path, folder / path.name)
 
 
 def make_writable_folder(folder: Path) -> None:

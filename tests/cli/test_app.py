@@ -1,14 +1,17 @@
 """Whatever a user gets wrong ends in one sentence on stderr and exit status 2, with nothing loaded and nothing lost."""
 
 import json
+import os
 import subprocess
 import sys
-import time
+from importlib.metadata import version
 
 import pytest
 import yaml
 
 from likely.cli import run
+from likely.config.presets import PRESETS
+from likely.config.reading import load_config
 from likely.training import run as training
 
 ROW = {"instruction": "Liked?", "input": "- Heat (1995) | rated 5\nCandidate: Ronin (1998)", "output": "Yes"}
@@ -67,7 +70,7 @@ def complaint(capsys, arguments):
         (None, ["train.json does not exist"]),
         (b"", ["train.json is empty"]),
         (b"[]", ["train.json holds no records"]),
-        (text(ROWS)[:-20], ["train.json is not complete JSON", "line 1"]),
+        (text(ROWS)[:-20], ["train.json is not JSON", "line 1"]),
         (b"\x89PNG\r\n\x1a\n\x00\xff", ["train.json is not UTF-8"]),
         (b'"just words"', ["train.json holds a str"]),
         (text([ROW, ["a", "list"]]), ["train.json, row 2", "'instruction'"]),
@@ -75,7 +78,7 @@ def complaint(capsys, arguments):
         (text([ROW, {**ROW, "output": 1}]), ["row 2, key 'output'", "is not text"]),
         (text([ROW, {**ROW, "output": "Maybe"}]), ["row 2, key 'output'", "'Maybe' is neither Yes or No"]),
         (text([ROW, {**ROW, "history": ["x"]}]), ["row 2, key 'history'"]),
-        (text(ROW)[:-1], ["line 1 is not a JSON object"]),
+        (text(ROW)[:-1], ["train.json is not JSON (line 1, column"]),
     ],
     ids=["missing", "empty", "no rows", "cut off", "binary", "text", "row", "key", "type", "label", "history", "line"],
 )
@@ -105,7 +108,12 @@ def test_values_that_are_wrong(project, tmp_path, capsys, no_model, override):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"seed:\t1\n\tx: 2\n", "a tab"), (b"- seed\n", "a list"), (b"\xff\x00", "as text"), (None, "does not exist")],
+    [
+        (b"seed:\t1\n\tx: 2\n", "a tab"),
+        (b"- seed\n", "a list"),
+        (b"\xff\x00", "not UTF-8 text"),
+        (None, "does not exist"),
+    ],
 )
 def test_configurations_that_are_none(tmp_path, capsys, content, words):
     if content is not None:
@@ -185,6 +193,54 @@ def test_names_that_are_unknown(tmp_path, capsys):
     assert run(["trian"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        (["--learning_rate", "1e-4"], "learning_rate=1e-4"),
+        (["--learning-rate", "1e-4"], "learning_rate=1e-4"),
+        (["--learning_rate=1e-4"], "learning_rate=1e-4"),
+        (["seed=1", "--lora_r", "8"], "lora_r=8"),
+        (["--max_steps"], "max_steps=..."),
+    ],
+)
+@pytest.mark.parametrize("verb", ["train", "audit", "tree", "infer", "evaluate"])
+def test_a_key_given_as_an_option_is_answered_with_how_to_write_it(capsys, verb, given, written):
+    assert f"is not an option; write {written}" in complaint(capsys, [verb, *given])
+
+
+def test_an_option_that_is_nearly_one_is_not_taken_for_a_key(capsys):
+    assert run(["audit", "--max_samples", "3"]) == 2
+    assert "--max-samples" in capsys.readouterr().err
+    assert run(["prepare", "--seed_", "3"]) == 2
+
+
+def test_the_version_is_told(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"likely {version('likely')}\n"
+
+
+def test_presets_are_listed_and_written(capsys, tmp_path):
+    assert run(["config"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(PRESETS)
+    for name in PRESETS:
+        assert run(["config", name]) == 0
+        (tmp_path / "run.yaml").write_text(capsys.readouterr().out)
+        assert load_config(tmp_path / "run.yaml") == load_config(name)
+    assert "did you mean smollm2_movielens_cpu?" in complaint(capsys, ["config", "smollm_movielens_cpu"])
+
+
+def test_shells_complete_verbs_and_presets():
+    def completed(line):
+        asked = {"_LIKELY_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        code = "import sys; sys.argv = ['likely']; from likely.cli import main; main()"
+        told = subprocess.run([sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True)
+        return told.stdout.split()
+
+    assert completed("likely ev") == ["evaluate"]
+    assert completed("likely train --config qwen3_movielens_1") == ["qwen3_movielens_16gb"]
+    assert completed("likely config de") == ["demo"]
+
+
 def test_a_bug_keeps_its_traceback(project, monkeypatch):
     def bug(*arguments):
         raise ZeroDivisionError
@@ -195,13 +251,14 @@ def test_a_bug_keeps_its_traceback(project, monkeypatch):
 
 
 def test_importing_the_package_and_asking_for_help_are_quick():
-    """Under half a second each; the best of three, because other work on the machine only adds."""
+    """Under half a second of computing each; the best of five, because other work on the machine only adds."""
     for command in (["-c", "import likely"], ["-m", "likely", "--help"], ["-c", "from likely.cli import main"]):
         times = []
-        for _ in range(3):
-            started = time.perf_counter()
+        for _ in range(5):
+            before = os.times()
             subprocess.run([sys.executable, *command], check=True, capture_output=True)
-            times.append(time.perf_counter() - started)
+            after = os.times()
+            times.append(after.children_user + after.children_system - before.children_user - before.children_system)
         assert min(times) < 0.5
 
 

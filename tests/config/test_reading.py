@@ -1,5 +1,6 @@
 """Every knob is checked, and what is wrong is said in one sentence."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def config_file(tmp_path, text="", **keys):
         ({"learning_rate": "fast"}, "learning_rate: 'fast' is not a number"),
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size: 0 has to be at least 1"),
         ({"num_train_epochs": -1}, "num_train_epochs: -1 has to be more than 0"),
-        ({"max_steps": 2.5}, "max_steps: 2.5 is not a whole number"),
+        ({"max_steps": 2.5}, "max_steps: '2.5' is not a whole number"),
         ({"gradient_checkpointing": "perhaps"}, "neither true nor false"),
         ({"learning_rat": 1e-4}, "unknown key 'learning_rat'; did you mean learning_rate?"),
         ({"eval_strategy": "stepps"}, "eval_strategy: stepps is unknown .did you mean steps?"),
@@ -85,7 +86,9 @@ def config_file(tmp_path, text="", **keys):
         ({"save_steps": 300, "eval_steps": 200}, "not a multiple"),
         ({"dataset": None}, "neither dataset nor train_file"),
         ({"output_dir": ""}, "output_dir"),
-        ({"positive_label": True}, "positive_label: YAML reads that word as true; put it in double quotes"),
+        ({"positive_label": ["Yes"]}, "positive_label: .* is not allowed"),
+        ({"learning_rate": float("inf")}, "learning_rate: '.inf' is not a number"),
+        ({"report_to": "wandb"}, "report_to: wandb is not possible here, only tensorboard or none"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_right(tmp_path, keys, complaint):
@@ -117,7 +120,7 @@ def test_missing_and_binary_files(tmp_path):
     with pytest.raises(LikelyError, match="does not exist"):
         load_config(tmp_path / "none.yaml")
     (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(LikelyError, match="cannot be read as text"):
+    with pytest.raises(LikelyError, match="is not UTF-8 text"):
         load_config(tmp_path / "run.yaml")
 
 
@@ -142,6 +145,28 @@ def test_familiar_spellings_are_understood(tmp_path):
     assert config.dtype == "bfloat16"
     assert config.learning_rate == 1e-4
     assert config.quantization_bit is None
+
+
+@pytest.mark.parametrize("label", ["Yes", "1", "true", "on", "007", "1e3", "Ja: gern", "null-ish", "#1"])
+def test_a_label_is_text_whatever_yaml_takes_it_for(tmp_path, label):
+    assert load_config(config_file(tmp_path), [f"positive_label={label}"]).positive_label == label
+    assert load_config(config_file(tmp_path), [f"positive_label={json.dumps(label)}"]).positive_label == label
+    if label.isalnum():
+        path = config_file(tmp_path, f"model_name_or_path: m\noutput_dir: out\npositive_label: {label}\n")
+        assert load_config(path).positive_label == label
+
+
+@pytest.mark.parametrize("value", ["none", "tensorboard", "[tensorboard]"])
+def test_where_curves_go_may_be_said(tmp_path, value):
+    path = config_file(tmp_path, f"model_name_or_path: m\noutput_dir: out\nreport_to: {value}\n")
+    assert load_config(path) == load_config(config_file(tmp_path))
+
+
+@pytest.mark.parametrize("yes", ["true", "True", "yes", "on"])
+def test_a_yes_is_understood_in_every_spelling_of_yaml(tmp_path, yes):
+    text = f"model_name_or_path: m\noutput_dir: out\nbf16: {yes}\ndo_train: {yes}\ngradient_checkpointing: {yes}\n"
+    config = load_config(config_file(tmp_path, text))
+    assert (config.dtype, config.gradient_checkpointing) == ("bfloat16", True)
 
 
 def test_never_to_evaluate_needs_no_quotes(tmp_path):

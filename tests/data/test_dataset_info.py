@@ -38,11 +38,11 @@ def test_a_data_set_is_found_by_its_name(tmp_path):
         (
             {"films": {"file_name": "missing.json"}},
             "films",
-            "make it with: python finetune/scripts/prepare_movielens.py",
+            "make it with: likely prepare",
         ),
         ({"films": {}}, "films", "file_name is missing"),
         ({"films": {"file_name": "a.json", "columns": {"respons": "x"}}}, "films", "'respons'"),
-        ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "alpaca or sharegpt"),
+        ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "'csv'; .*'alpaca' or 'sharegpt'"),
         ("not json", "films", "is not JSON"),
         (["films"], "films", "has to be an object"),
     ],
@@ -51,6 +51,16 @@ def test_a_wrong_registry_is_explained(tmp_path, registry, dataset, complaint):
     saved(tmp_path, registry, "dataset_info.json")
     with pytest.raises(LikelyError, match=complaint):
         find_data(tmp_path, dataset)
+
+
+def test_without_a_registry_a_prepared_folder_is_found_by_its_name(tmp_path):
+    (tmp_path / "films").mkdir()
+    prepared = [saved(tmp_path / "films", [RECORD], f"{split}.json") for split in ("train", "eval", "test")]
+    files = find_data(tmp_path, "films")
+    assert [files.train, files.eval, files.test] == prepared
+    saved(tmp_path, {"shows": {"file_name": "a.json"}}, "dataset_info.json")
+    with pytest.raises(LikelyError, match="has no data set 'films'"):
+        find_data(tmp_path, "films")
 
 
 def test_without_a_registry_the_files_can_be_named(tmp_path):

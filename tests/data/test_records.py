@@ -66,16 +66,19 @@ def test_sharegpt_turns_become_question_history_and_answer(tmp_path):
     [
         ("", "is empty"),
         ("[]", "holds no records"),
-        ('[{"instruction": "a", "outp', r"not complete JSON \(line 1, column"),
+        ('[{"instruction": "a", "outp', r"not JSON \(line 1, column"),
         (b"\x80\x04\x95binary", "not UTF-8"),
         ('"words"', "holds a str"),
         ([["a"]], r"data.json, row 1: a list where an object"),
         ([TALLREC, {"instruction": "a"}], r"row 2: the key 'output' is missing"),
-        ([{"Instruction": "a", "output": "Yes"}], r"row 1: the key 'instruction' is missing \(is it 'Instruction'\?\)"),
+        (
+            [{"Instruction": "a", "output": "Yes"}],
+            r"row 1: the key 'instruction' is missing; did you mean Instruction\?",
+        ),
         ([{"instruction": 5, "output": "Yes"}], r"row 1, key 'instruction': '5' is not text"),
         ([TALLREC, {**TALLREC, "output": "Maybe"}], r"row 2, key 'output': 'Maybe' is neither Yes or No"),
         ([{**TALLREC, "history": "x"}], r"row 1, key 'history'"),
-        ('{"instruction": "a", "output": "Yes"}\n{broken', "its line 2 is not a JSON object"),
+        ('{"instruction": "a", "output": "Yes"}\n{broken', r"not JSON \(line 2, column 2"),
     ],
 )
 def test_a_wrong_file_is_named_by_row_and_key(tmp_path, content, complaint):

@@ -7,6 +7,7 @@ import yaml
 from rich.console import Console
 
 from likely.cli import demo, run
+from likely.config.presets import preset_yaml
 from likely.sources import catalogue as sources
 from likely.sources.download import UnreachableError
 
@@ -18,15 +19,13 @@ def offline(monkeypatch, tmp_path):
 
     monkeypatch.setattr(sources, "download", nothing)
     monkeypatch.setattr(sources, "wheel_members", nothing)
-    for name in ("resolve_model", "resolve_dataset"):
-        there = getattr(sources, name)
-        monkeypatch.setattr(demo, name, lambda wanted, resolve=there: resolve(wanted, tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(demo, "COMPARED", 40)
 
 
 @pytest.fixture
 def small_config(tmp_path):
-    values = yaml.safe_load(demo.CONFIG.read_text(encoding="utf-8"))
+    values = yaml.load(preset_yaml(demo.CONFIG), yaml.BaseLoader)
     path = tmp_path / "demo.yaml"
     path.write_text(yaml.safe_dump({**values, "max_samples": 64, "max_eval_samples": 30}), encoding="utf-8")
     return path

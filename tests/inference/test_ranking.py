@@ -273,7 +273,7 @@ RATED = HISTORY[0]
         ({"candidates": []}, ["candidates.json holds an empty list"]),
         ({"history": [RATED, "Heat"]}, ["history.json, row 2", "a str where an object"]),
         ({"history": [RATED, {"rating": 4}]}, ["history.json, row 2", "'title' is missing"]),
-        ({"candidates": [{"titel": "Heat"}]}, ["candidates.json, row 1", "'title' is missing", "is it 'titel'?"]),
+        ({"candidates": [{"titel": "Heat"}]}, ["candidates.json, row 1", "'title' is missing", "did you mean titel?"]),
         ({"candidates": [{"title": 5}]}, ["candidates.json, row 1", "title is 5"]),
         ({"candidates": [{"title": " "}]}, ["candidates.json, row 1", "title is ''"]),
         ({"history": [{"title": "Heat"}]}, ["history.json, row 1", "'rating' is missing"]),

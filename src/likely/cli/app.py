@@ -6,13 +6,16 @@ doors to the same.
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from likely.cli.audit import audit
+from likely.cli.config import config
 from likely.cli.demo import demo
 from likely.cli.evaluate import evaluate
 from likely.cli.infer import infer
+from likely.cli.options import Verb
 from likely.cli.prepare import prepare
 from likely.cli.rank import score
 from likely.cli.report import report
@@ -23,11 +26,27 @@ from likely.errors import LikelyError
 app = typer.Typer(
     help="Finetune a small language model to answer: will this user like this movie?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, audit, tree, train, infer, score, evaluate, report, demo):
-    app.command()(verb)
+for verb in (prepare, audit, tree, train, infer, evaluate, score, report, config, demo):
+    app.command(cls=Verb)(verb)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"likely {version('likely')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options before the verb."""
 
 
 def run(arguments: Sequence[str]) -> int:

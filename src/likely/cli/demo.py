@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from likely.config.run_config import RunConfig
-    from likely.data.protocol import SplitProtocol
-    from likely.data.records import Record
 
 
 def demo(
@@ -36,7 +34,7 @@ def demo(
     run_demo(Console(), output, picture=picture)
 
 
-CONFIG = Path("finetune/configs/demo.yaml")
+CONFIG = "demo"
 MODEL, DATASET = "smollm2-135m", "ml-100k"
 HISTORY_LENGTH, HINTS = 8, True
 """Half the usual history and a hint, so that a very small model learns something in five minutes on two cores."""
@@ -56,7 +54,7 @@ class Ingredients:
     real_ratings: bool
 
 
-def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture: Path | None = None) -> None:
+def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, picture: Path | None = None) -> None:
     """Run the demo; most of its time is training.
 
     Args:
@@ -119,7 +117,7 @@ def next_commands(output: Path) -> list[tuple[str, str]]:
         (f".venv/bin/likely infer --adapter-dir {output} --max-samples 20", "example histories with P(Yes)"),
         (f".venv/bin/tensorboard --logdir {output}/logs --port 6006", "training curves"),
         (".venv/bin/likely prepare --dataset ml-latest-small", "the records of the main configuration"),
-        (".venv/bin/likely train --config finetune/configs/qwen3_movielens_qlora.yaml", "Qwen3-0.6B, on a GPU"),
+        (".venv/bin/likely train --config qwen3_movielens_qlora", "Qwen3-0.6B, on a GPU"),
     ]
 
 
@@ -127,6 +125,7 @@ def gather(console: Console, output: Path) -> Ingredients:
     """Get model and ratings, real ones where they can be had, and prepare the records."""
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
+    from likely.data.protocol import SplitProtocol
     from likely.report.preparation_table import preparation_table
     from likely.sources.catalogue import CATALOGUE, resolve_dataset, resolve_model
     from likely.sources.invented_ratings import make_sample
@@ -158,12 +157,12 @@ def gather(console: Console, output: Path) -> Ingredients:
 def tiny_base(folder: Path, data: Path) -> Path:
     """Make the tiny base of last resort out of the training prompts, unless it is there."""
     from likely.data.records import Labels, read_records
-    from likely.sources.tiny_model import make_tiny_base
+    from likely.sources.tiny_model import chat_prompt, make_tiny_base
 
     if (folder / "config.json").is_file():
         return folder
     records = read_records(data / "train.json", Labels())[:600]
-    return make_tiny_base(folder, [_chat(record) for record in records])
+    return make_tiny_base(folder, [chat_prompt(f"{record.instruction}\n{record.input}") for record in records])
 
 
 def finetune(console: Console, config: RunConfig, ingredients: Ingredients) -> None:
@@ -182,16 +181,6 @@ def finetune(console: Console, config: RunConfig, ingredients: Ingredients) -> N
             return
     run = train(config, ingredients.model, console, answer_metrics)
     print_run(console, run.output_dir, run.metrics, run.log)
-
-
-def _chat(record: Record) -> str:
-    """Return a prompt in the tiny base's own template, before there is a tokenizer to render it."""
-    import jinja2
-
-    from likely.sources.tiny_model import CHAT_TEMPLATE
-
-    turns = [{"role": "user", "content": f"{record.instruction}\n{record.input}"}]
-    return str(jinja2.Template(CHAT_TEMPLATE).render(messages=turns, add_generation_prompt=True))
 
 
 def _heading(console: Console, title: str, about: str) -> None:

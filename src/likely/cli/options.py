@@ -1,14 +1,51 @@
 """Options that several verbs have in common, and where things are unless a user says otherwise."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-MAIN_CONFIG = Path("finetune/configs/qwen3_movielens_qlora.yaml")
+from likely.errors import LikelyError
+
+MAIN_CONFIG = "qwen3_movielens_qlora"
 PREPARED = Path("finetune/data/movielens_qwen3")
 MAIN_RUN = Path("output/qwen3-movielens-qlora")
 BASELINES = Path("output/baselines")
 
-Config = Annotated[Path, typer.Option("--config", help="YAML file with every knob.")]
+
+def preset_names() -> list[str]:
+    """Return the names that a shell completes."""
+    from likely.config.presets import PRESETS
+
+    return list(PRESETS)
+
+
+Config = Annotated[
+    str, typer.Option("--config", help="YAML file, or a preset of likely config.", autocompletion=preset_names)
+]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the YAML file.", metavar="[KEY=VALUE]...")]
+
+
+class Verb(TyperCommand):
+    """A verb that tells somebody who gives a key of the configuration as an option how to write it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Look for such an option before all are parsed."""
+        options = {option for parameter in self.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        if any(parameter.name == "overrides" for parameter in self.params):
+            for option, following in zip(args, [*args[1:], "..."], strict=True):
+                name, equals, value = option.partition("=")
+                key = name.removeprefix("--").replace("-", "_")
+                if name.startswith("--") and f"--{key.replace('_', '-')}" not in options and _is_key(key):
+                    raise LikelyError(
+                        f"{name} is not an option; write {key}={value if equals else following} without dashes."
+                    )
+        return super().parse_args(ctx, args)
+
+
+def _is_key(name: str) -> bool:
+    from likely.config.run_config import RunConfig
+    from likely.config.spellings import NO_EFFECT, RENAMED
+
+    return name in {*RunConfig.model_fields, *RENAMED, *NO_EFFECT}

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Every knob of a run: typed, checked, explained, and the presets."""

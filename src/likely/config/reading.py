@@ -1,6 +1,5 @@
-"""Configurations on disk: a YAML file and `key=value` overrides in, a checked :class:`RunConfig` out."""
+"""Configurations as text: a YAML file or a preset and `key=value` overrides in, a checked :class:`RunConfig` out."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -8,33 +7,36 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
+from likely.config.presets import PRESETS
 from likely.config.run_config import RunConfig
 from likely.config.spellings import canonical
-from likely.errors import LikelyError
+from likely.errors import LikelyError, did_you_mean
+from likely.files import read_text
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read a YAML file and put overrides over it.
+def load_config(config: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a YAML file or a preset and put overrides over it.
 
     Args:
-        path: the YAML file; paths inside it are relative to the working directory.
-        overrides: `key=value`, the value written as in YAML.
+        config: a preset's name, or else the path of a YAML file; paths inside it are relative to the working directory.
+        overrides: `key=value`.
 
     Raises:
         LikelyError: all that is wrong with keys and values, in one sentence.
     """
     fields = RunConfig.model_fields
-    values = canonical(_read_yaml(path), fields, str(path))
+    preset = PRESETS.get(str(config))
+    values = dict(preset.values) if preset else canonical(_read_yaml(Path(config)), fields, str(config))
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise LikelyError(f"The override {override!r} is not of the form key=value, as in learning_rate=1e-4.")
-        where = f"he override {override!r}"
-        values.update(canonical({key.strip(): _parse(text, f"T{where}")}, fields, f"t{where}"))
+        where = f"The override {override!r}"
+        values.update(canonical({key.strip(): _override_value(text.strip(), where)}, fields, where))
     try:
         return RunConfig(**values)
     except ValidationError as error:
-        raise LikelyError(f"{path}: " + "; ".join(_explain(problem) for problem in error.errors()) + ".") from None
+        raise LikelyError(f"{config}: " + "; ".join(_explain(problem) for problem in error.errors()) + ".") from None
 
 
 def dump_config(config: RunConfig) -> str:
@@ -45,22 +47,25 @@ def dump_config(config: RunConfig) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise LikelyError(f"The configuration {path} does not exist; those of finetune/configs/ do.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LikelyError(f"The configuration {path} cannot be read as text ({error}); give a YAML file.") from error
-    values = _parse(text, str(path))
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        found = "nothing" if values is None else f"a {type(values).__name__}"
+    if not path.exists():
+        hint = did_you_mean(path.stem, PRESETS) or f"give a YAML file or one of {', '.join(PRESETS)}."
+        raise LikelyError(f"The configuration {path} does not exist; {hint}")
+    values = _parse(read_text(path, "give a YAML file."), str(path))
+    if not isinstance(values, dict):
+        found = f"a {type(values).__name__}" if values else "nothing"
         raise LikelyError(f"{path} holds {found} where keys and values should be; write lines such as seed: 42.")
     return values
 
 
+def _override_value(text: str, where: str) -> Any:
+    """Return the text of an override as it stands; a list, or what is in quotes, as YAML reads it."""
+    return _parse(text, where) if text.startswith(("[", "'", '"')) else text
+
+
 def _parse(text: str, where: str) -> Any:
+    """Parse YAML with every value as text: what a word means is up to the key's type, not to YAML."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = error.problem or "not readable"
@@ -83,12 +88,10 @@ def _explain(problem: Any) -> str:
         return f"{key}: {value} is unknown{_nearest(key, value)}"
     if problem["type"] in ("int_parsing", "int_type", "int_from_float"):
         return f"{key}: {value!r} is not a whole number"
-    if problem["type"] in ("float_parsing", "float_type"):
+    if problem["type"] in ("float_parsing", "float_type", "finite_number"):
         return f"{key}: {value!r} is not a number"
     if problem["type"] in ("bool_parsing", "bool_type"):
         return f"{key}: {value!r} is neither true nor false"
-    if problem["type"] == "string_type" and isinstance(value, bool):
-        return f"{key}: YAML reads that word as {str(value).lower()}; put it in double quotes"
     limits = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     for name, words in limits.items():
         if name in context:
@@ -100,6 +103,5 @@ def _explain(problem: Any) -> str:
 def _nearest(key: str, value: Any) -> str:
     annotation = RunConfig.model_fields[key].annotation
     choices = [str(choice) for choice in get_args(annotation) if isinstance(choice, str | int)] or ["4 or none"]
-    near = difflib.get_close_matches(str(value), choices, 1, cutoff=0.4)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"{hint}; it can be {', '.join(choices)}"
+    near = did_you_mean(str(value), choices).rstrip("?")
+    return f"{f' ({near}?)' if near else ''}; it can be {', '.join(choices)}"

@@ -1,13 +1,12 @@
 """Other ways to write the keys of a configuration, LLaMA-Factory's first of all.
 
-`config` passes every YAML file and override through :func:`canonical`.
+`reading` passes every YAML file and override through :func:`canonical`; values are words still.
 """
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from likely.errors import LikelyError
+from likely.errors import LikelyError, did_you_mean
 
 RENAMED = {
     "evaluation_strategy": "eval_strategy",
@@ -25,23 +24,26 @@ RENAMED = {
 }
 """Other spellings of keys."""
 
-NO_EFFECT: Mapping[str, tuple[Any, ...]] = {
+TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""Words that YAML 1.1 takes for truth values."""
+
+NO_EFFECT: Mapping[str, tuple[str, ...]] = {
     "stage": ("sft",),
-    "do_train": (True,),
-    "do_eval": (True, False),
+    "do_train": ("true",),
+    "do_eval": ("true", "false"),
     "finetuning_type": ("lora",),
     "template": ("qwen", "qwen3", "qwen3_nothink", "default"),
-    "enable_thinking": (False,),
+    "enable_thinking": ("false",),
     "quantization_method": ("bnb", "bitsandbytes"),
     "quantization_type": ("nf4",),
-    "double_quantization": (True,),
+    "double_quantization": ("true",),
     "optim": ("adamw_torch",),
-    "report_to": ("tensorboard", ["tensorboard"]),
-    "plot_loss": (True,),
-    "load_best_model_at_end": (True,),
-    "val_size": (0, 0.0),
-    "overwrite_cache": (True, False),
-    "trust_remote_code": (False,),
+    "report_to": ("tensorboard", "none"),  # the curves are local files, which cost nothing
+    "plot_loss": ("true",),
+    "load_best_model_at_end": ("true",),
+    "val_size": ("0", "0.0"),
+    "overwrite_cache": ("true", "false"),
+    "trust_remote_code": ("false",),
 }
 """LLaMA-Factory's keys for what is always so here, and the values that say so."""
 
@@ -63,19 +65,18 @@ def canonical(values: Mapping[str, Any], fields: Collection[str], where: str) ->
     known: dict[str, Any] = {}
     for key, value in values.items():
         name = RENAMED.get(key, key)
+        said = str(value[0] if isinstance(value, list) and len(value) == 1 else value).lower()
+        said = TRUTHS.get(said, said)
         if key in ("bf16", "fp16", "pure_bf16"):
-            if value is True:
+            if said == "true":
                 known["dtype"] = "float16" if key == "fp16" else "bfloat16"
         elif key in NO_EFFECT:
-            if value not in NO_EFFECT[key]:
-                allowed = " or ".join(str(choice) for choice in NO_EFFECT[key])
+            if said not in NO_EFFECT[key]:
+                allowed = " or ".join(NO_EFFECT[key])
                 raise LikelyError(f"{where}: {key}: {value} is not possible here, only {allowed}; take the line out.")
         elif name in fields:
             known[name] = value
         elif key not in HARDWARE_ONLY:
-            near = difflib.get_close_matches(key, [*fields, *RENAMED, *NO_EFFECT], 1, cutoff=0.5)
-            hint = (
-                f"did you mean {near[0]}?" if near else "see finetune/configs/qwen3_movielens_qlora.yaml for all keys."
-            )
-            raise LikelyError(f"{where}: unknown key {key!r}; {hint}")
+            hint = did_you_mean(key, [*fields, *RENAMED, *NO_EFFECT])
+            raise LikelyError(f"{where}: unknown key {key!r}; {hint or 'likely config shows all keys.'}")
     return known

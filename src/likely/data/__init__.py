@@ -1,1 +1,1 @@
-"""TODO"""
+"""Ratings become records, without leaks from the future; records on disk."""

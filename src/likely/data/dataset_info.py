@@ -3,23 +3,22 @@
 Names come from the configuration; paths and columns go to `records`.
 """
 
-import difflib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from likely.errors import LikelyError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
 
-PREPARE = "python finetune/scripts/prepare_movielens.py --dataset ml-latest-small"
+from likely.errors import LikelyError, did_you_mean
+from likely.files import read_json
+
+PREPARE = "likely prepare --dataset ml-latest-small"
 """What makes the data that the configurations name."""
 
-_COLUMN_NAMES = ("prompt", "query", "response", "system", "history", "messages")
-_TAG_NAMES = ("role_tag", "content_tag", "user_tag", "assistant_tag", "system_tag")
 
-
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Columns:
     """What a file calls its columns; names as in LLaMA-Factory's `dataset_info.json`.
 
@@ -27,7 +26,7 @@ class Columns:
     `messages` names the list of turns and the tags say how a turn is written.
     """
 
-    formatting: str = "alpaca"
+    formatting: Literal["alpaca", "sharegpt"] = "alpaca"
     prompt: str = "instruction"
     query: str = "input"
     response: str = "output"
@@ -51,6 +50,17 @@ class DataFiles:
     columns: Columns
 
 
+class _Entry(BaseModel):
+    """What the registry says of one data set; other keys of LLaMA-Factory's are passed over."""
+
+    file_name: str
+    file_name_eval: str | None = None
+    file_name_test: str | None = None
+    formatting: str = "alpaca"
+    columns: dict[str, str] = {}
+    tags: dict[str, str] = {}
+
+
 def find_data(
     dataset_dir: str | Path,
     dataset: str | None,
@@ -60,6 +70,9 @@ def find_data(
 ) -> DataFiles:
     """Find the files of a data set by its name in `dataset_info.json`, or as the configuration names them.
 
+    Where there is no `dataset_info.json`, a folder of that name with `train.json`, as `likely prepare` writes it, is a
+    data set too.
+
     Args:
         dataset_dir: folder with `dataset_info.json`.
         dataset: name in it; read only as far as the three files are not given.
@@ -68,52 +81,48 @@ def find_data(
     Raises:
         LikelyError: the registry or a file is missing or wrong.
     """
-    given = [Path(name) if name else None for name in (train_file, eval_file, test_file)]
+    named: Sequence[Path | None] = (None, None, None)
     columns = Columns()
-    if dataset and not given[0]:
-        entry = _registry_entry(Path(dataset_dir) / "dataset_info.json", dataset)
-        columns = _columns_of(entry, f"{dataset} in {Path(dataset_dir) / 'dataset_info.json'}")
-        for place, key in enumerate(("file_name", "file_name_eval", "file_name_test")):
-            if given[place] is None and isinstance(entry.get(key), str):
-                given[place] = Path(dataset_dir) / entry[key]
-    for path in given[:2]:
+    if dataset and not train_file:
+        named, columns = _named_files(Path(dataset_dir), dataset)
+    given = (train_file, eval_file, test_file)
+    train, evaluation, test = (Path(own) if own else other for own, other in zip(given, named, strict=True))
+    for path in (train, evaluation):
         if path is not None and not path.is_file():
             raise LikelyError(f"The data file {path} does not exist; make it with: {PREPARE}")
-    return DataFiles(given[0], given[1], given[2], columns)
+    return DataFiles(train, evaluation, test, columns)
 
 
-def _registry_entry(path: Path, dataset: str) -> Mapping[str, Any]:
+def _named_files(folder: Path, dataset: str) -> tuple[Sequence[Path | None], Columns]:
+    """Return the three files of a data set and their columns."""
+    registry = folder / "dataset_info.json"
+    prepared = [folder / dataset / f"{split}.json" for split in ("train", "eval", "test")]
+    if not registry.exists() and prepared[0].is_file():
+        return prepared, Columns()
+    remedy = f"set dataset_dir to its folder, or set train_file and eval_file, or make it with: {PREPARE}"
+    entries = read_json(registry, remedy)
+    if not isinstance(entries, dict):
+        raise LikelyError(f"{registry} has to be an object; write one with an object for each data set.")
+    if dataset not in entries:
+        hint = did_you_mean(dataset, entries) or f"it has {', '.join(entries) or 'none'}."
+        raise LikelyError(f"{registry} has no data set {dataset!r}; {hint}")
     try:
-        registry = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LikelyError(f"{path} does not exist; set dataset_dir, or train_file and eval_file.") from None
-    except ValueError as error:
-        raise LikelyError(f"{path} is not JSON ({error}); fix it.") from error
-    if not isinstance(registry, dict) or not all(isinstance(entry, dict) for entry in registry.values()):
-        raise LikelyError(f"{path} has to be an object with an object for each data set; fix it.")
-    if dataset not in registry:
-        near = difflib.get_close_matches(dataset, registry, 1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(registry) or 'none'}."
-        raise LikelyError(f"{path} has no data set {dataset!r}; {hint}")
-    entry: Mapping[str, Any] = registry[dataset]
-    if not isinstance(entry.get("file_name"), str):
-        raise LikelyError(f"{path}, data set {dataset!r}: file_name is missing; name its training file.")
-    return entry
+        entry = _Entry.model_validate(entries[dataset])
+        names = {"formatting": entry.formatting, **entry.columns, **entry.tags}
+        columns = TypeAdapter(Columns).validate_python(names)
+    except ValidationError as error:
+        raise LikelyError(f"{registry}, data set {dataset!r}: {_explain(error.errors()[0])}") from None
+    files = (entry.file_name, entry.file_name_eval, entry.file_name_test)
+    return [folder / name if name else None for name in files], columns
 
 
-def _columns_of(entry: Mapping[str, Any], where: str) -> Columns:
-    formatting = entry.get("formatting", "alpaca")
-    if formatting not in ("alpaca", "sharegpt"):
-        raise LikelyError(f"The formatting of {where} is {formatting!r}; it can be alpaca or sharegpt.")
-    names: dict[str, str] = {}
-    for section, allowed in (("columns", _COLUMN_NAMES), ("tags", _TAG_NAMES)):
-        given = entry.get(section, {})
-        unknown = [key for key in given if key not in allowed]
-        if unknown:
-            raise LikelyError(f"{section} of {where} has {unknown[0]!r}; it can have {_list(allowed)}.")
-        names.update(given)
-    return Columns(formatting=formatting, **names)
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names)
+def _explain(problem: Any) -> str:
+    """Turn one of pydantic's errors into words."""
+    key = ".".join(map(str, problem["loc"])) or "it"
+    if problem["type"] == "missing":
+        return f"{key} is missing; name its training file."
+    if problem["type"] == "unexpected_keyword_argument":
+        names = list(Columns.__dataclass_fields__)[1:]
+        hint = did_you_mean(key, names) or f"there are {', '.join(names)}."
+        return f"no column or tag is called {key!r} here; {hint}"
+    return f"{key} is {problem['input']!r}; write what it should be ({problem['msg'].lower()})."

@@ -8,12 +8,13 @@ import fnmatch
 import io
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from likely.data.movies_file import colon_movies, csv_movies, flag_movies, movies_table, recbole_movies
+from likely.data.movies_file import MovieRow, colon_movies, csv_movies, flag_movies, movies_table, recbole_movies
 from likely.errors import LikelyError
 
 LOWEST_RATING, HIGHEST_RATING = 0.5, 5.0
@@ -47,20 +48,26 @@ class FileFormat:
     Attributes:
         ratings: name of the ratings file, or a pattern for it.
         movies: name of the movies file, or a pattern for it.
+        read_movies: takes the bytes of the movies file, its name for messages and, where there is one, the bytes of
+            the genres file.
         separator: between the fields of a rating.
         header: names of the four rating columns in the first line; empty where there is no such line.
+        genres: name of a file with the names of genres, which may be missing.
     """
 
     ratings: str
     movies: str
+    read_movies: Callable[..., Iterator[MovieRow]]
     separator: str
     header: tuple[str, ...] = ()
+    genres: str = ""
 
 
-CSV = FileFormat("ratings.csv", "movies.csv", ",", ("userId", "movieId", "rating", "timestamp"))
-COLONS = FileFormat("ratings.dat", "movies.dat", "::")
-TABS = FileFormat("u.data", "u.item", "\t")
-RECBOLE = FileFormat("*.inter", "*.item", "\t", ("user_id:token", "item_id:token", "rating:float", "timestamp:float"))
+CSV = FileFormat("ratings.csv", "movies.csv", csv_movies, ",", ("userId", "movieId", "rating", "timestamp"))
+COLONS = FileFormat("ratings.dat", "movies.dat", colon_movies, "::")
+TABS = FileFormat("u.data", "u.item", flag_movies, "\t", genres="u.genre")
+RECBOLE_COLUMNS = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
+RECBOLE = FileFormat("*.inter", "*.item", recbole_movies, "\t", RECBOLE_COLUMNS)
 FILE_FORMATS = (CSV, COLONS, TABS, RECBOLE)
 """ml-latest*, 20M, 25M, 32M; 1M, 10M; 100K; RecBole's copies. The first whose ratings file exists counts."""
 
@@ -93,17 +100,9 @@ def read_movielens(source: Path) -> MovieLens:
             f"{source} holds {ratings_name} but no {file_format.movies} beside it; add it from the same release."
         )
     movies_file = _read_file(source, movies_name)
-    if file_format is CSV:
-        rows = csv_movies(movies_file.data, movies_file.name)
-    elif file_format is COLONS:
-        rows = colon_movies(movies_file.data, movies_file.name)
-    elif file_format is TABS:
-        genres_name = _find(names, "u.genre", folder)
-        genre_names = None if genres_name is None else _read_file(source, genres_name).data
-        rows = flag_movies(movies_file.data, movies_file.name, genre_names)
-    else:
-        rows = recbole_movies(movies_file.data, movies_file.name)
-    movies = movies_table(rows, movies_file.name)
+    genres_name = _find(names, file_format.genres, folder)
+    genres = [] if genres_name is None else [_read_file(source, genres_name).data]
+    movies = movies_table(file_format.read_movies(movies_file.data, movies_file.name, *genres), movies_file.name)
     ratings = _read_ratings(_read_file(source, ratings_name), file_format, movies, movies_file.name)
     resolved = source.resolve()
     return MovieLens(resolved.name if source.is_dir() else resolved.stem, ratings, movies)

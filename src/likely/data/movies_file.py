@@ -114,7 +114,9 @@ def csv_movies(data: bytes, file: str) -> Iterator[MovieRow]:
                 movie_id, title, genres = (fields[place] for place in places)
                 yield MovieRow(reader.line_num, movie_id, title, "", genres.split("|"))
     except csv.Error as error:
-        raise LikelyError(f"Line {reader.line_num} of {file} is no csv ({error}); fix the line.") from error
+        raise LikelyError(
+            f"Line {reader.line_num} of {file} is no csv ({error}); correct its quotes or remove it."
+        ) from error
 
 
 def colon_movies(data: bytes, file: str) -> Iterator[MovieRow]:
@@ -124,7 +126,7 @@ def colon_movies(data: bytes, file: str) -> Iterator[MovieRow]:
         yield MovieRow(line, fields[0], fields[1], "", fields[2].split("|"))
 
 
-def flag_movies(data: bytes, file: str, genre_names: bytes | None) -> Iterator[MovieRow]:
+def flag_movies(data: bytes, file: str, genre_names: bytes | None = None) -> Iterator[MovieRow]:
     """Read `u.item`: `id|title|date|date|address|` and a flag 0 or 1 for each genre of `u.genre`."""
     genres = list(GENRES_100K)
     if genre_names is not None:

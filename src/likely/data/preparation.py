@@ -1,13 +1,10 @@
-"""Fetches a MovieLens release, writes its train.json, eval.json and test.json and says what they are.
+"""Turns a MovieLens release into train.json, eval.json and test.json and says what they are.
 
-The verb `likely prepare`: `sources` and `movielens` give the ratings, `timelines` splits them and makes the rows,
-`records` writes them.
+`movielens` gives the ratings, `timelines` splits them and makes the rows, `records` writes them.
 """
 
 import dataclasses
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
 from likely.data.records import write_records
 from likely.data.timelines import build_timelines, make_rows
 from likely.errors import LikelyError
+from likely.files import replacing_folder
 
 
 @dataclass(frozen=True)
@@ -96,13 +94,10 @@ def prepare(
         "splits": dataclasses.asdict(summary),
     }
     try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".preparing-") as staging:
+        with replacing_folder(output_dir, last="preparation.json") as staging:
             for split in SPLITS:
-                write_records(Path(staging) / f"{split}.json", make_rows(table, data.movies, split, protocol))
-            (Path(staging) / "preparation.json").write_text(json.dumps(description, indent=2) + "\n")
-            for name in (*(f"{split}.json" for split in SPLITS), "preparation.json"):
-                os.replace(Path(staging) / name, output_dir / name)
+                write_records(staging / f"{split}.json", make_rows(table, data.movies, split, protocol))
+            (staging / "preparation.json").write_text(json.dumps(description, indent=2) + "\n")
     except OSError as error:
         raise LikelyError(f"Cannot write to {output_dir} ({error}); choose another output folder.") from error
     return summary

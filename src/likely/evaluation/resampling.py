@@ -1,4 +1,7 @@
-"""95% intervals: figures over resamples of users, the same resamples for everybody."""
+"""95% intervals: figures over resamples of users, the same resamples for everybody.
+
+Takes truth, answers and whose rows they are, and gives `contest` and `groups` the figures of every resample at once.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -15,9 +15,8 @@ from likely.evaluation.features import (
     has_history_counts,
     like_rates,
     likes_of,
-    logit,
+    log_odds,
     rating_counts,
-    sigmoid,
 )
 
 TITLES = st.sampled_from(
@@ -81,10 +80,11 @@ def test_item_columns_of_training_rows_leave_the_row_out():
     assert inside[0, 0] < outside[0, 0] < inside[1, 0]
 
 
-def test_log_odds_and_back():
-    shares = np.array([0.0, 0.2, 1.0])
-    assert np.isfinite(logit(shares)).all()
-    assert sigmoid(logit(shares)) == pytest.approx(shares, abs=1e-6)
+def test_log_odds_are_finite_even_of_certainty():
+    odds = log_odds(np.array([0.0, 0.2, 1.0]))
+    assert odds[1] == pytest.approx(np.log(0.2 / 0.8))
+    assert odds[2] == pytest.approx(-odds[0])
+    assert np.isfinite(odds).all()
 
 
 def test_records_that_lack_something_are_an_error():

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ from hypothesis import strategies as st
 
 from likely.data.records import Record
 from likely.errors import LikelyError
-from likely.evaluation.contest import Evaluation, System, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, System, SystemResult
 from likely.evaluation.storage import kinds_in, load_evaluation, save_evaluation
+
+OLD = Path(__file__).parent / "old_evaluation"
+"""As it was written before the package was laid out in folders: without `differences` in one of its results."""
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 FIGURE = st.floats(0, 1) | st.just(math.nan)
@@ -19,7 +24,7 @@ SHARE = st.floats(0, 1)
 
 
 @st.composite
-def contests(draw):
+def evaluations(draw):
     rows = draw(st.integers(1, 4))
     records = [
         Record(
@@ -41,7 +46,7 @@ def contests(draw):
         kind = "baseline" if place == 0 else draw(st.sampled_from(["base", "adapter", "fusion"]))
         system = System(name, kind, p_yes, says_yes & answers, ~says_yes & answers)
         metrics = {metric: draw(FIGURE) for metric in ("auc", "uauc")}
-        difference = None if place == 0 else draw(st.tuples(FIGURE, FIGURE, FIGURE))
+        difference = None if place == 0 else Estimate(*draw(st.tuples(FIGURE, FIGURE, FIGURE)))
         differences = {} if difference is None else {"another": difference}
         area = {"auc": draw(st.tuples(FIGURE, FIGURE))}
         results.append(SystemResult(system, metrics, area, difference, differences))
@@ -56,8 +61,8 @@ def same(one, other):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(contests())
-def test_a_contest_is_read_back_as_it_was(tmp_path, evaluation):
+@given(evaluations())
+def test_an_evaluation_is_read_back_as_it_was(tmp_path, evaluation):
     save_evaluation(tmp_path, evaluation)
     read = load_evaluation(tmp_path)
     assert read.records == evaluation.records
@@ -72,14 +77,14 @@ def test_a_contest_is_read_back_as_it_was(tmp_path, evaluation):
             assert same(getattr(one, name), getattr(other, name))
 
 
-def a_contest(p_yes=0.7):
+def an_evaluation(p_yes=0.7):
     system = System("always Yes", "baseline", np.array([p_yes]), np.array([True]), np.array([False]))
     result = SystemResult(system, {"auc": math.nan}, {"auc": (math.nan, math.nan)}, None)
     return Evaluation([Record("Liked?", "x", "Yes")], np.array([True]), ["row 1"], [result], "always Yes")
 
 
 def test_figures_are_plain_json_without_nan(tmp_path):
-    save_evaluation(tmp_path, a_contest())
+    save_evaluation(tmp_path, an_evaluation())
 
     def refuse(word):
         raise AssertionError(word)
@@ -87,6 +92,31 @@ def test_figures_are_plain_json_without_nan(tmp_path):
     figures = json.loads((tmp_path / "evaluation.json").read_text(), parse_constant=refuse)
     assert figures["rows"] == figures["users"] == 1
     assert figures["standings"][0]["metrics"] == {"auc": None}
+
+
+def test_a_file_of_an_earlier_version_is_read():
+    evaluation = load_evaluation(OLD)
+    assert [record.item_id for record in evaluation.records] == ["6", None]
+    assert evaluation.records[0].history == (("Hi", "Hello"),)
+    assert math.isnan(evaluation.records[0].extra["shares"]["above"])
+    assert evaluation.liked.tolist() == [True, False]
+    assert evaluation.users == ["7", "8"]
+    always, base = evaluation.results
+    assert (always.system.name, always.system.kind, base.system.kind) == ("always Yes", "baseline", "base")
+    assert base.system.p_yes.tolist() == [0.25, 1e-7]
+    assert base.system.says_yes.tolist() == [False, False]
+    assert base.system.says_no.tolist() == [False, True]
+    assert (always.difference, base.difference.value, base.difference.interval) == (None, 0.5, None)
+    assert always.estimate("accuracy") == (0.5, 0.25, 0.75)
+    assert math.isnan(base.estimate("uauc").value)
+
+
+def test_the_names_in_a_file_stay_what_they_are(tmp_path):
+    """What reads these files elsewhere goes on to work."""
+    save_evaluation(tmp_path, load_evaluation(OLD))
+    for name in ("evaluation.json", "evaluation_rows.jsonl"):
+        old, new = ((folder / name).read_text(encoding="utf-8") for folder in (OLD, tmp_path))
+        assert set(re.findall(r'"(\w+)":', old)) <= set(re.findall(r'"(\w+)":', new))
 
 
 def test_what_cannot_be_read_says_what_to_do(tmp_path):
@@ -102,19 +132,19 @@ def test_what_cannot_be_read_says_what_to_do(tmp_path):
 
 
 def test_rows_of_another_evaluation_are_refused(tmp_path):
-    save_evaluation(tmp_path, a_contest())
+    save_evaluation(tmp_path, an_evaluation())
     figures = (tmp_path / "evaluation.json").read_text()
-    save_evaluation(tmp_path, a_contest(0.8))
+    save_evaluation(tmp_path, an_evaluation(0.8))
     (tmp_path / "evaluation.json").write_text(figures)
     with pytest.raises(LikelyError, match="run likely evaluate again"):
         load_evaluation(tmp_path)
 
 
 def test_a_write_that_fails_leaves_the_last_evaluation(tmp_path):
-    save_evaluation(tmp_path, a_contest())
-    broken = a_contest(0.8)
+    save_evaluation(tmp_path, an_evaluation())
+    broken = an_evaluation(0.8)
     broken.records[0] = Record("Liked?", "x", "Yes", extra={"not": object()})
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="object"):
         save_evaluation(tmp_path, broken)
     assert load_evaluation(tmp_path).results[0].system.p_yes == [0.7]
     assert {path.name for path in tmp_path.iterdir()} == {"evaluation.json", "evaluation_rows.jsonl"}
@@ -122,7 +152,7 @@ def test_a_write_that_fails_leaves_the_last_evaluation(tmp_path):
 
 def test_kinds_are_told_without_reading_the_rows(tmp_path):
     assert kinds_in(tmp_path) == set()
-    save_evaluation(tmp_path, a_contest())
+    save_evaluation(tmp_path, an_evaluation())
     assert kinds_in(tmp_path) == {"baseline"}
     (tmp_path / "evaluation.json").write_text("{")
     assert kinds_in(tmp_path) == set()

@@ -13,21 +13,21 @@ import pytest
 from likely.data.records import Record
 from likely.data.wording import show_movie, show_question, show_rated
 from likely.errors import LikelyError
-from likely.evaluation.contest import Evaluation, System, SystemResult
-from likely.evaluation.groups import drawn_curves, equal_groups, group_areas, history_lengths
-from likely.evaluation.metrics import auc, probability_metrics
+from likely.evaluation.contest import Estimate, Evaluation, System, SystemResult
+from likely.evaluation.metrics import METRICS, probability_metrics
 from likely.report.facts import RunFacts, facts_of
 from likely.report.page import write_report
 from likely.report.words import outcome_sentences
 
 ODD = ["<script>alert('x')</script>", 'Lock, "Stock" & Two', "千と千尋の神隠し", "$9.99 $x_1$", "</style><b>", "Amélie"]
 VOID = {"meta", "link", "br", "img", "hr", "input"}
-METRICS = {
+TRAINED = {
     "best_step": 8,
     "eval": {"eval_loss": 0.6, "eval_auc": 0.75, "eval_accuracy": 0.7},
     "train": {"records": 64, "steps": 8, "seconds": 90.0},
     "versions": {"torch": "2.13.0"},
     "python": "3.11.7",
+    "saving": "7.7x & more",
     "log": [
         {"loss": 0.9, "step": 4},
         {"loss": None, "step": 6},
@@ -35,9 +35,7 @@ METRICS = {
         {"eval_loss": 0.6, "eval_auc": 0.75, "step": 8},
     ],
 }
-FACTS = RunFacts(
-    'Run "1" & <2>', {"seed": 42, "run_name": "</pre><i>ü"}, METRICS, {"torch": "2.13.0"}, "7.7x & more", "today"
-)
+FACTS = RunFacts('Run "1" & <2>', {"seed": 42, "run_name": "</pre><i>ü"}, TRAINED, {"torch": "2.13.0"}, "today")
 
 
 class Page(HTMLParser):
@@ -84,11 +82,14 @@ class Page(HTMLParser):
 
 def result(name, kind, liked, p_yes, users, difference=None):
     metrics = probability_metrics(liked, p_yes, users)
-    interval = {name: (metrics[name] - 0.05, metrics[name] + 0.05) for name in ("accuracy", "f1", "auc", "uauc")}
-    return SystemResult(System(name, kind, p_yes, p_yes >= 0.5, p_yes < 0.5), metrics, interval, difference)
+    width = 0.05 if len(set(users)) > 1 else math.nan
+    interval = {name: (metrics[name] - width, metrics[name] + width) for name in ("accuracy", "f1", "auc", "uauc")}
+    if difference is not None:
+        difference = Estimate(*difference) if len(set(users)) > 1 else Estimate(difference[0])
+    return SystemResult(System.from_probabilities(name, kind, p_yes), metrics, interval, difference)
 
 
-def make_contest(difference=(-0.02, -0.07, 0.03), rows=60, users=6):
+def make_evaluation(difference=(-0.02, -0.07, 0.03), rows=60, users=6):
     random = np.random.default_rng(0)
     liked = random.random(rows) < 0.6
     of_users = [f"user{row % users}" for row in range(rows)]
@@ -134,7 +135,7 @@ def unknown(evaluation):
                 s,
                 metrics=dict.fromkeys(s.metrics, math.nan),
                 intervals=dict.fromkeys(s.intervals, (math.nan, math.nan)),
-                difference=s.difference and (math.nan,) * 3,
+                difference=s.difference and Estimate(math.nan),
             )
             for s in evaluation.results
         ],
@@ -147,21 +148,21 @@ def bare(evaluation):
     return replace(evaluation, records=records, users=[f"row {row}" for row in range(len(records))])
 
 
-CONTEST = make_contest()
+EVALUATION = make_evaluation()
 CASES = {
-    "whole": (FACTS, CONTEST),
+    "whole": (FACTS, EVALUATION),
     "just trained": (FACTS, None),
-    "no training": (replace(FACTS, metrics=None, saving=None, versions={}, config={}), CONTEST),
-    "nothing at all": (replace(FACTS, metrics=None, saving=None, versions={}, config={}), None),
-    "no adapter": (FACTS, without(CONTEST, "adapter", "fusion")),
-    "baselines only": (FACTS, without(CONTEST, "adapter", "base", "fusion")),
-    "no baselines": (FACTS, replace(without(CONTEST, "baseline"), best_baseline="")),
-    "nan": (replace(FACTS, metrics={**METRICS, "eval": {"eval_auc": None}, "best_step": None}), unknown(CONTEST)),
-    "nan without adapter": (FACTS, without(unknown(CONTEST), "adapter", "base", "fusion")),
-    "one user": (FACTS, make_contest(users=1)),
-    "one row": (FACTS, make_contest(rows=1, users=1)),
-    "foreign records": (replace(FACTS, item_counts={}), bare(CONTEST)),
-    "no evaluation": (replace(FACTS, metrics={**METRICS, "eval": {}, "best_step": None, "log": []}), None),
+    "no training": (replace(FACTS, metrics={}, versions={}, config={}), EVALUATION),
+    "nothing at all": (replace(FACTS, metrics={}, versions={}, config={}), None),
+    "no adapter": (FACTS, without(EVALUATION, "adapter", "fusion")),
+    "baselines only": (FACTS, without(EVALUATION, "adapter", "base", "fusion")),
+    "no baselines": (FACTS, replace(without(EVALUATION, "baseline"), best_baseline="")),
+    "nan": (replace(FACTS, metrics={**TRAINED, "eval": {"eval_auc": None}, "best_step": None}), unknown(EVALUATION)),
+    "nan without adapter": (FACTS, without(unknown(EVALUATION), "adapter", "base", "fusion")),
+    "one user": (FACTS, make_evaluation(users=1)),
+    "one row": (FACTS, make_evaluation(rows=1, users=1)),
+    "foreign records": (replace(FACTS, item_counts={}), bare(EVALUATION)),
+    "no evaluation": (replace(FACTS, metrics={**TRAINED, "eval": {}, "best_step": None, "log": []}), None),
 }
 
 
@@ -222,9 +223,9 @@ def test_half_a_character_does_not_spoil_the_page(tmp_path):
     assert "half ?" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_table_has_every_contestant_with_all_its_figures(texts):
+def test_the_table_has_every_system_with_all_its_figures(texts):
     rows = Page(texts["whole"]).rows
-    for result in CONTEST.results:
+    for result in EVALUATION.results:
         (row,) = [row for row in rows if result.system.name in row]
         for name in ("accuracy", "f1", "auc", "uauc", "log_loss", "ece"):
             assert f"{result.metrics[name]:.3f}" in row
@@ -235,15 +236,9 @@ def test_the_table_has_every_contestant_with_all_its_figures(texts):
 def test_bold_is_the_best_of_its_column(texts):
     bold = re.findall("<strong>([0-9.]+)</strong>", texts["whole"][: texts["whole"].index("</table>")])
     best = [
-        f"{choose(s.metrics[name] for s in CONTEST.results):.3f}"
-        for name, choose in [
-            ("auc", max),
-            ("accuracy", max),
-            ("f1", max),
-            ("uauc", max),
-            ("log_loss", min),
-            ("ece", min),
-        ]
+        f"{metric.best(s.metrics[metric.name] for s in EVALUATION.results):.3f}"
+        for metric in METRICS.values()
+        if metric.best and metric.name != "loss"
     ]
     assert sorted(set(bold)) == sorted(set(best))
 
@@ -260,7 +255,7 @@ def test_bold_is_the_best_of_its_column(texts):
     ids=["better", "worse", "undecided", "level", "unknown"],
 )
 def test_the_summary_says_better_or_worse_only_where_the_interval_does(difference, said, unsaid):
-    lead = outcome_sentences(make_contest(difference))[0]
+    lead = outcome_sentences(make_evaluation(difference))[0]
     assert lead.startswith("On 60 rows of 6 users the adapter has an AUC of ")
     for words in said:
         assert words in lead
@@ -277,24 +272,24 @@ def test_of_one_user_no_interval_is_shown_and_nothing_is_decided(texts):
 
 
 def test_a_base_model_that_does_not_answer_is_named():
-    base = CONTEST.results[2]
+    base = EVALUATION.results[2]
     silent = replace(base, metrics={**base.metrics, "answered": 0.008})
-    evaluation = replace(CONTEST, results=[*CONTEST.results[:2], silent, *CONTEST.results[3:]])
+    evaluation = replace(EVALUATION, results=[*EVALUATION.results[:2], silent, *EVALUATION.results[3:]])
     assert any("an answer of Yes or No to 0.8% of the rows" in said for said in outcome_sentences(evaluation))
-    assert not any("an answer of" in said for said in outcome_sentences(CONTEST))
+    assert not any("an answer of" in said for said in outcome_sentences(EVALUATION))
 
 
 @pytest.mark.parametrize(
     ("case", "there", "missing"),
     [
-        ("whole", ["Contestants", "ROC curves", "Calibration", "Spread of P(Yes)", "Loss"], []),
+        ("whole", ["Systems", "ROC curves", "Calibration", "Spread of P(Yes)", "Loss"], []),
         ("whole", ["By history length", "By popularity of the movie", "Most confident mistakes"], []),
-        ("just trained", ["Training", "Configuration and versions"], ["Contestants", "Most confident mistakes"]),
-        ("no training", ["Contestants"], ["Training", "Configuration and versions"]),
-        ("no adapter", ["Contestants", "Spread of P(Yes)"], ["Most confident mistakes"]),
-        ("baselines only", ["Contestants", "Spread of P(Yes)"], ["Most confident mistakes"]),
-        ("nan", ["Contestants", "Calibration"], ["ROC curves"]),
-        ("foreign records", ["Contestants", "ROC curves"], ["By history length", "By popularity of the movie"]),
+        ("just trained", ["Training", "Configuration and versions"], ["Systems", "Most confident mistakes"]),
+        ("no training", ["Systems"], ["Training", "Configuration and versions"]),
+        ("no adapter", ["Systems", "Spread of P(Yes)"], ["Most confident mistakes"]),
+        ("baselines only", ["Systems", "Spread of P(Yes)"], ["Most confident mistakes"]),
+        ("nan", ["Systems", "Calibration"], ["ROC curves"]),
+        ("foreign records", ["Systems", "ROC curves"], ["By history length", "By popularity of the movie"]),
     ],
 )
 def test_a_page_has_the_sections_that_its_run_has_something_for(texts, case, there, missing):
@@ -304,9 +299,9 @@ def test_a_page_has_the_sections_that_its_run_has_something_for(texts, case, the
 
 
 def test_the_mistakes_are_the_ten_most_confident_ones_with_the_end_of_their_histories(texts):
-    p_yes = CONTEST.results[3].system.p_yes
+    p_yes = EVALUATION.results[3].system.p_yes
     wrong = sorted(
-        (-abs(p - 0.5), f"{p:.3f}") for p, liked in zip(p_yes, CONTEST.liked, strict=True) if (p >= 0.5) != liked
+        (-abs(p - 0.5), f"{p:.3f}") for p, liked in zip(p_yes, EVALUATION.liked, strict=True) if (p >= 0.5) != liked
     )
     shown = texts["whole"].partition("Most confident mistakes")[2]
     assert re.findall("P\\(Yes\\) ([0-9.]+)</strong>", shown) == [text for _, text in wrong[:10]]
@@ -321,30 +316,11 @@ def test_the_same_run_gives_the_same_page(tmp_path, texts):
 
 def test_popularity_is_counted_in_the_training_records_where_they_are_known(tmp_path, texts):
     counts = {str(item): 10**item for item in range(1, 7)}
-    write_report(tmp_path / "report.html", replace(FACTS, item_counts=counts), CONTEST)
+    write_report(tmp_path / "report.html", replace(FACTS, item_counts=counts), EVALUATION)
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "training records with the movie" in text
     assert "0–10" in text
     assert "rows of this comparison with the movie" in Page(texts["whole"]).text
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_groups_hold_every_row_once_and_do_not_overlap(seed):
-    values = np.random.default_rng(seed).integers(0, 2 + seed, 1 + 3 * seed)
-    groups = equal_groups(values)
-    assert sorted(np.concatenate([group.rows for group in groups])) == list(range(len(values)))
-    assert 1 <= len(groups) <= 4
-    for before, after in pairwise(groups):
-        assert values[before.rows].max() < values[after.rows].min()
-
-
-def test_a_groups_figures_are_those_of_its_rows_alone():
-    groups = equal_groups(history_lengths(CONTEST))
-    lines = drawn_curves(CONTEST)
-    for line, areas in zip(lines, group_areas(CONTEST, groups, lines), strict=True):
-        for group, area in zip(groups, areas, strict=True):
-            assert area.auc == auc(CONTEST.liked[group.rows], line.p_yes[group.rows])
-            assert area.low <= area.auc <= area.high
 
 
 def test_where_nobody_knows_whose_rows_they_are_no_users_are_counted(texts):
@@ -357,10 +333,10 @@ def test_where_nobody_knows_whose_rows_they_are_no_users_are_counted(texts):
 def test_the_facts_of_a_run_are_what_its_folder_holds(tmp_path):
     (tmp_path / "config.yaml").write_text("run_name: null\nseed: 42\n", encoding="utf-8")
     facts = facts_of(tmp_path)
-    assert (facts.title, facts.config["seed"], facts.metrics) == (tmp_path.name, 42, None)
-    (tmp_path / "metrics.json").write_text(json.dumps(METRICS), encoding="utf-8")
+    assert (facts.title, facts.config["seed"], facts.metrics) == (tmp_path.name, 42, {})
+    (tmp_path / "metrics.json").write_text(json.dumps(TRAINED), encoding="utf-8")
     facts = facts_of(tmp_path)
-    assert facts.metrics == METRICS
+    assert facts.metrics == TRAINED
     assert facts.versions == {"torch": "2.13.0", "python": "3.11.7"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", facts.made)
 

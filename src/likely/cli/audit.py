@@ -1,7 +1,4 @@
-"""How long prompts are, and what `cutoff_len` that asks for.
-
-Takes lengths in tokens or characters, as `cli` measures them through `prompt`, and prints them.
-"""
+"""`likely audit`: how long the prompts are, what `cutoff_len` that asks for, and what the layout saves."""
 
 from __future__ import annotations
 
@@ -13,8 +10,10 @@ import typer
 from likely.cli.options import MAIN_CONFIG, Config, Overrides
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from likely.config.run_config import RunConfig
-    from likely.encoding.prompt import EncodedRecord
+    from likely.encoding.prompt import EncodedRecord, PromptBuilder
 
 
 def audit(
@@ -27,34 +26,24 @@ def audit(
     from rich.console import Console
 
     from likely.config.reading import load_config
-    from likely.report.lengths_table import print_audit, print_saving
+    from likely.report.lengths_table import print_audit
 
     run = load_config(config, overrides or ())
     if char_only:
         print_audit(Console(), character_lengths(run, max_samples), "characters", None)
-        return
-    encoded = encode_prompts(run, max_samples)
-    print_audit(Console(), token_lengths(encoded), "tokens", run.cutoff_len)
-    print_saving(Console(), run, encoded)
+    else:
+        audit_prompts(Console(), run, max_samples)
 
 
-def encode_prompts(config: RunConfig, max_samples: int | None) -> list[EncodedRecord]:
-    """Return training records, whole users at random, uncut and encoded by the prompt builder of training."""
-    from likely.data.run_data import labels_of, subset_of_users, training_records
-    from likely.encoding.prompt import PromptBuilder
-    from likely.model.base import check_model_folder, load_tokenizer
-    from likely.sources.catalogue import resolve_model
+def audit_prompts(console: Console, config: RunConfig, max_samples: int | None) -> None:
+    """Print the lengths of training records in tokens, uncut, and what the configured layout saves on them."""
+    from likely.data.run_data import subset_of_users, training_records
+    from likely.report.lengths_table import print_audit
 
     records = subset_of_users(training_records(config), max_samples, config.seed)
-    location = resolve_model(config.model_name_or_path).location
-    check_model_folder(location, needs_weights=False)
-    builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), cutoff_len=1 << 30)
-    return builder.encode_all(records)
-
-
-def token_lengths(encoded: Sequence[EncodedRecord]) -> list[int]:
-    """Return the tokens of each record with its answer."""
-    return [len(record.input_ids) + 1 for record in encoded]
+    encoded = prompt_builder(config, cutoff_len=1 << 30).encode_all(records)
+    print_audit(console, [len(record.input_ids) + 1 for record in encoded], "tokens", config.cutoff_len)
+    console.print(f"{saving_in_words(config, encoded)}.", highlight=False)
 
 
 def character_lengths(config: RunConfig, max_samples: int | None) -> list[int]:
@@ -64,3 +53,27 @@ def character_lengths(config: RunConfig, max_samples: int | None) -> list[int]:
 
     records = subset_of_users(training_records(config), max_samples, config.seed)
     return [len(record.system) + len(user_turn(record)) + len(record.output) for record in records]
+
+
+def prompt_builder(config: RunConfig, cutoff_len: int) -> PromptBuilder:
+    """Return the builder of a run's prompts, for which the model's tokenizer is enough."""
+    from likely.data.run_data import labels_of
+    from likely.encoding.prompt import PromptBuilder
+    from likely.model.base import check_model_folder, load_tokenizer
+    from likely.sources.catalogue import resolve_model
+
+    location = resolve_model(config.model_name_or_path).location
+    check_model_folder(location, needs_weights=False)
+    return PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), cutoff_len)
+
+
+def saving_in_words(config: RunConfig, encoded: Sequence[EncodedRecord]) -> str:
+    """Return what the configured layout saves in an epoch of these records."""
+    from likely.encoding.batches import Budget
+    from likely.encoding.order import shared_runs, shuffled_groups
+    from likely.encoding.saving import epoch_saving
+
+    order = shuffled_groups(shared_runs(encoded), config.group_size, config.step_size, config.seed)
+    budget = Budget(config.per_device_train_batch_size * config.cutoff_len)
+    saving = epoch_saving(encoded, order, config.step_size, config.batching, budget)
+    return saving.describe(config.batching, config.per_device_train_batch_size)

@@ -63,12 +63,11 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
         config_path: knobs of the training.
         picture: write the summary as SVG too.
     """
-    from likely.cli.audit import encode_prompts, token_lengths
+    from likely.cli.audit import audit_prompts
     from likely.cli.report import report_run
     from likely.config.reading import load_config
     from likely.evaluation.run import run_evaluation
     from likely.evaluation.storage import save_evaluation
-    from likely.report.lengths_table import print_audit, print_saving
     from likely.report.picture import save_picture
     from likely.report.terminal import print_next_commands, results_table
 
@@ -89,9 +88,7 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
         ],
     )
     _heading(console, "Audit", "prompt lengths of 2,000 records")
-    encoded = encode_prompts(config, 2000)
-    print_audit(console, token_lengths(encoded), "tokens", config.cutoff_len)
-    print_saving(console, config, encoded)
+    audit_prompts(console, config, 2000)
     finetune(console, config, ingredients)
     _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, about 1.5 min")
     evaluation = run_evaluation(console, config, output, None, COMPARED)

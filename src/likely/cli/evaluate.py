@@ -73,15 +73,16 @@ def evaluate_run(
         output: folder of the figures, the rows and the page.
         with_base: whether the base model answers too, which takes half of the time.
     """
+    from likely.cli.report import training_item_counts
     from likely.evaluation.run import check_folder, run_evaluation
     from likely.inference.loaded_run import config_of
-    from likely.report.facts import facts_of, facts_without_run, training_item_counts
+    from likely.report.facts import facts_of, facts_without_run
 
     config = config_of(run_folder, config_path, overrides)
     check_folder(output, baselines_only=False)
     evaluation = run_evaluation(console, config, run_folder, data, max_samples, with_base)
     known = (run_folder / "config.yaml").is_file()
-    facts = facts_of(run_folder) if known else facts_without_run(run_folder.resolve().name, config)
+    facts = facts_of(run_folder) if known else facts_without_run(run_folder.resolve().name, config.model_dump())
     finish(console, output, evaluation, replace(facts, item_counts=training_item_counts(config)))
     return evaluation
 
@@ -90,12 +91,13 @@ def evaluate_baselines(
     console: Console, config: RunConfig, data: Path | None, max_samples: int | None, output: Path
 ) -> Evaluation:
     """Do the same for baselines alone; nothing has to be trained."""
+    from likely.cli.report import training_item_counts
     from likely.evaluation.run import check_folder, run_evaluation
-    from likely.report.facts import facts_without_run, training_item_counts
+    from likely.report.facts import facts_without_run
 
     check_folder(output, baselines_only=True)
     evaluation = run_evaluation(console, config, None, data, max_samples)
-    facts = facts_without_run("Baselines", config)
+    facts = facts_without_run("Baselines", config.model_dump())
     finish(console, output, evaluation, replace(facts, item_counts=training_item_counts(config)))
     return evaluation
 

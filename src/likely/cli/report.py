@@ -1,12 +1,21 @@
 """`likely report`: the page of a run, written anew from what its folder holds."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from likely.cli.options import MAIN_RUN
+from likely.errors import LikelyError
+
+if TYPE_CHECKING:
+    from likely.config.run_config import RunConfig
+
+PAGE = "report.html"
 
 
 def report(adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = MAIN_RUN) -> None:
@@ -16,9 +25,6 @@ def report(adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished 
 
     page = report_run(adapter_dir)
     Console().print(f"Report written to {escape(str(page))}.", soft_wrap=True, highlight=False)
-
-
-PAGE = "report.html"
 
 
 def report_run(folder: Path) -> Path:
@@ -34,17 +40,26 @@ def report_run(folder: Path) -> Path:
     """
     from likely.config.reading import load_config
     from likely.evaluation.storage import FIGURES_FILE, load_evaluation
-    from likely.report.facts import facts_of, training_item_counts
+    from likely.report.facts import facts_of
     from likely.report.page import write_report
 
-    facts = facts_of(folder)
-    evaluation = (
-        load_evaluation(folder) if _is_newer(folder / FIGURES_FILE, folder / "adapter_model.safetensors") else None
-    )
-    if evaluation is not None:
+    facts, evaluation = facts_of(folder), None
+    if _is_newer(folder / FIGURES_FILE, folder / "adapter_model.safetensors"):
+        evaluation = load_evaluation(folder)
         facts = replace(facts, item_counts=training_item_counts(load_config(folder / "config.yaml", ())))
     write_report(folder / PAGE, facts, evaluation)
     return folder / PAGE
+
+
+def training_item_counts(config: RunConfig) -> Mapping[str, int] | None:
+    """Return how many training records each item has, None where they cannot be counted: a page can do without."""
+    from likely.data.run_data import training_records
+    from likely.evaluation.groups import count_items
+
+    try:
+        return count_items(training_records(config))
+    except LikelyError:
+        return None
 
 
 def _is_newer(path: Path, than: Path) -> bool:

@@ -56,12 +56,11 @@ def print_run(
 ) -> None:
     """Write metrics.json and training.png of a finished run and print its best evaluation."""
     from likely.report.training_plot import save_training_plot
+    from likely.report.words import figures_line
 
     write_json(output_dir / "metrics.json", {**metrics, "log": list(log)})
     save_training_plot(log, output_dir / "training.png")
-    names = {"eval_loss": "loss", "eval_accuracy": "accuracy", "eval_f1": "F1", "eval_auc": "AUC"}
-    best = metrics["eval"]
-    figures = "  ".join(f"{label} {best[name]:.4f}" for name, label in names.items() if name in best)
+    figures = figures_line(metrics["eval"], "eval_")
     trained = metrics["train"]
     found = f"best at step {metrics['best_step']}: {figures}" if figures else "not evaluated"
     console.print(

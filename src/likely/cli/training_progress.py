@@ -8,6 +8,7 @@ from rich.progress import TaskID
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from likely.cli.progress import progress_bar
+from likely.report.words import figures_line
 
 
 class TrainingProgress(TrainerCallback):
@@ -67,11 +68,4 @@ class TrainingProgress(TrainerCallback):
 
 def describe(logs: dict[str, float]) -> str:
     """Return the figures of a log entry in words, or nothing where it holds none of them."""
-    names = {
-        "loss": "loss {:.4f}",
-        "eval_loss": "[bold]eval[/bold] loss {:.4f}",
-        "eval_accuracy": "accuracy {:.3f}",
-        "eval_f1": "F1 {:.3f}",
-        "eval_auc": "AUC {:.4f}",
-    }
-    return "  ".join(text.format(logs[name]) for name, text in names.items() if name in logs)
+    return f"[bold]eval[/bold] {figures_line(logs, 'eval_')}" if "eval_loss" in logs else figures_line(logs)

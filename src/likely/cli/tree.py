@@ -12,10 +12,10 @@ from likely.cli.options import MAIN_CONFIG, Config, Overrides
 from likely.errors import LikelyError
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
-    from likely.config.run_config import RunConfig
     from likely.data.records import Record
+
+NAMED_USERS = 5
+"""Users that are named to somebody who asks for one that is not there."""
 
 
 def tree(
@@ -29,45 +29,21 @@ def tree(
     from rich.console import Console
     from rich.markup import escape
 
+    from likely.cli.audit import prompt_builder
     from likely.config.reading import load_config
+    from likely.data.run_data import training_records
     from likely.report.picture import save_picture
+    from likely.report.tree_drawing import draw_records
 
-    drawing = draw_user(load_config(config, overrides or ()), user, max_records)
+    run = load_config(config, overrides or ())
+    owned = records_of_user(training_records(run), user)
+    title = f"user {owned[0].user_id}, {min(max_records, len(owned)):,} of {len(owned):,} records"
+    drawing = draw_records(prompt_builder(run, run.cutoff_len), owned[:max_records], title)
     console = Console()
     console.print(drawing)
     if picture:
         save_picture(picture, "likely tree", lambda terminal: terminal.print(drawing))
         console.print(f"Picture written to {escape(str(picture))}.", soft_wrap=True, highlight=False)
-
-
-NAMED_USERS = 5
-"""Users that are named to somebody who asks for one that is not there."""
-
-
-def draw_user(config: RunConfig, user: str | None, max_records: int) -> Group:
-    """Draw the first training records of a user, through the very prompt builder of training.
-
-    Args:
-        config: names records and model.
-        user: whose records; None for the user of the first record that has one.
-        max_records: draw so many.
-
-    Raises:
-        LikelyError: there are no such records, or no such model.
-    """
-    from likely.data.run_data import labels_of, training_records
-    from likely.encoding.prompt import PromptBuilder
-    from likely.model.base import check_model_folder, load_tokenizer
-    from likely.report.tree_drawing import draw_records
-    from likely.sources.catalogue import resolve_model
-
-    owned = records_of_user(training_records(config), user)
-    shown = owned[:max_records]
-    location = resolve_model(config.model_name_or_path).location
-    check_model_folder(location, needs_weights=False)
-    builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), config.cutoff_len)
-    title = f"user {owned[0].user_id}, {len(shown):,} of {len(owned):,} records"
-    return draw_records(builder, shown, title)
 
 
 def records_of_user(records: Sequence[Record], user: str | None) -> list[Record]:

@@ -1,4 +1,4 @@
-"""How long prompts are, and the `cutoff_len` that they ask for."""
+"""How long prompts are, and the `cutoff_len` that they ask for: plain figures, for `likely audit`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

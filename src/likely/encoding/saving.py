@@ -1,4 +1,7 @@
-"""What a layout saves in an epoch: tokens and forward passes, counted without computing anything."""
+"""What a layout saves in an epoch: tokens and forward passes, counted without computing anything.
+
+Takes encoded records and their order, plans their batches as training does, and gives `training` and `cli` a sentence.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from likely.encoding.prompt import EncodedRecord
 
 @dataclass(frozen=True)
 class Saving:
-    """What a layout saves in an epoch.
+    """Cost of an epoch in some layout, beside that of its records alone.
 
     Attributes:
         records: in the epoch.
@@ -43,7 +46,7 @@ def epoch_saving(
         encoded: all training records.
         order: in which an epoch sees them.
         step_size: records of an optimizer step.
-        layout: see the module's description.
+        layout: of the batches, see `batches`.
         budget: of one forward pass.
     """
     tokens = passes = 0

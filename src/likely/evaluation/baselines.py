@@ -1,12 +1,15 @@
 """What a sceptic would try first, on the same rows as the model: from counting likes to boosted trees.
 
-Takes records (`records`) and their numbers (`features`) and gives `evaluation` a probability of Yes for
-each row. Only training rows are counted and fitted on.
+Takes records and their numbers (`features`) and gives `run` and `fusion` a probability of Yes for each row. Only
+training rows are counted and fitted on.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import scipy.special
 from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
@@ -22,81 +25,23 @@ from likely.evaluation.features import (
     item_keys,
     like_rates,
     likes_of,
-    logit,
+    log_odds,
     share_matrix,
-    sigmoid,
 )
 from likely.model.answers import BoolRows, FloatRows
+
+Matrix = NDArray[np.float64]
 
 TRAINING = "training records with both labels"
 ITEMS = "item_id in every record"
 USERS = "user_id in every record"
 HISTORIES = "history_likes and history_length in every row"
 TRAINING_HISTORIES = "history_likes and history_length in every training record"
-
-
-def baseline_systems(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> tuple[list[System], list[str]]:
-    """Answer rows with every baseline that the records allow.
-
-    Args:
-        train: records to count in and fit on; may be empty.
-        rows: records to answer.
-        labels: which output is a like.
-
-    Returns:
-        The baselines in the order of the table, and for each one left out a line that says why. Two of them know
-        what hints tell the model, where records have hints.
-    """
-    everything = (*train, *rows)
-    liked = likes_of(train, labels)
-    facts = {
-        TRAINING: bool(liked.any() and not liked.all()),
-        ITEMS: all(record.item_id is not None for record in everything),
-        USERS: all(record.user_id is not None for record in everything),
-        HISTORIES: has_history_counts(rows),
-        TRAINING_HISTORIES: has_history_counts(train),
-    }
-    on_features = (TRAINING, ITEMS, HISTORIES, TRAINING_HISTORIES)
-    fitted_on = answered = np.empty((0, len(FEATURES)))
-    if all(facts[need] for need in on_features):
-        items = count_likes(item_keys(train), liked)
-        fitted_on, answered = feature_matrix(train, items, own=liked), feature_matrix(rows, items)
-    hinted = all(facts[need] for need in on_features) and has_shares(everything)
-    plans: list[tuple[str, tuple[str, ...], Callable[[], FloatRows]]] = [
-        ("always Yes", (), lambda: always_yes(rows)),
-        ("item like-rate", (TRAINING, ITEMS), lambda: item_like_rate(train, rows, labels)),
-        ("user like-rate", (TRAINING, USERS), lambda: user_like_rate(train, rows, labels)),
-        ("history fraction liked", (HISTORIES,), lambda: history_fraction(rows)),
-        ("item + user like-rate", (TRAINING, ITEMS, USERS), lambda: item_and_user(train, rows, labels)),
-        ("matrix factorisation", (TRAINING, ITEMS, USERS), lambda: matrix_factorisation(train, rows, labels)),
-        ("logistic regression", on_features, lambda: logistic_regression(fitted_on, liked, answered)),
-        ("boosted trees", on_features, lambda: boosted_trees(fitted_on, liked, answered)),
-    ]
-    if hinted:
-        fitted_with, answered_with = (
-            np.column_stack([known, share_matrix(records)]) for known, records in ((fitted_on, train), (answered, rows))
-        )
-        plans += [
-            ("logistic regression, hints", (), lambda: logistic_regression(fitted_with, liked, answered_with)),
-            ("boosted trees, hints", (), lambda: boosted_trees(fitted_with, liked, answered_with)),
-        ]
-    systems, left_out = [], []
-    for name, needs, answer in plans:
-        lacking = [need for need in needs if not facts[need]]
-        if lacking:
-            left_out.append(f"{name} is left out: it needs {', and '.join(lacking)}.")
-        else:
-            p_yes = answer()
-            systems.append(System(name, "baseline", p_yes, p_yes >= 0.5, p_yes < 0.5))
-    return systems, left_out
+ON_FEATURES = (TRAINING, ITEMS, HISTORIES, TRAINING_HISTORIES)
 
 
 def always_yes(rows: Sequence[Record]) -> FloatRows:
-    """Return 1 for each row: the F1 that knowing nothing gives.
-
-    Returns:
-        float64 [rows].
-    """
+    """Return 1 for each row, float64 [rows]: the F1 that knowing nothing gives."""
     return np.ones(len(rows))
 
 
@@ -123,43 +68,32 @@ def item_like_rate(
 
 
 def user_like_rate(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
-    """Return the share of the training records of each row's user that were likes, smoothed like that of items.
-
-    Returns:
-        float64 [rows].
-    """
+    """Return the like-rate of each row's user, float64 [rows], smoothed like that of items."""
     return like_rates(count_likes(_user_keys(train), likes_of(train, labels)), _user_keys(rows))
 
 
 def item_and_user(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
-    """Return the two like-rates as one: their log-odds added, less the overall one that both of them hold.
-
-    Returns:
-        float64 [rows].
-    """
+    """Return the two like-rates as one, float64 [rows]: their log-odds added, less the overall ones that both hold."""
     overall = np.array([likes_of(train, labels).mean()])
-    return sigmoid(prior_logits(train, rows, labels).sum(axis=1) - logit(overall))
+    return np.asarray(scipy.special.expit(prior_log_odds(train, rows, labels).sum(axis=1) - log_odds(overall)))
 
 
-def prior_logits(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> NDArray[np.float64]:
+def prior_log_odds(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> Matrix:
     """Return the log-odds of the like-rates of each row's item and user, float64 [rows, 2]."""
     rates = (item_like_rate(train, rows, labels), user_like_rate(train, rows, labels))
-    return np.column_stack([logit(rate) for rate in rates])
+    return np.column_stack([log_odds(rate) for rate in rates])
 
 
 def matrix_factorisation(
     train: Sequence[Record], rows: Sequence[Record], labels: Labels, factors: int = 16, steps: int = 60
 ) -> FloatRows:
-    """Return sigmoid(m + a_user + b_item + u_user . v_item), fitted to the training rows.
+    """Return sigmoid(m + a_user + b_item + u_user . v_item), float64 [rows], fitted to the training rows.
 
     Logistic matrix factorisation with biases (Johnson 2014; biases of Koren et al. 2009), m being the overall
     log-odds, by Adam over all rows at once. `implicit` has one too, but it takes every pair that was not seen
     for a dislike; here dislikes are explicit and the unseen says nothing, and no further package is needed.
     Penalties, factors and steps are those with the best AUC on the eval rows of MovieLens latest-small. Users
     and items without training rows have zeros.
-
-    Returns:
-        float64 [rows].
     """
     import torch
 
@@ -177,33 +111,33 @@ def matrix_factorisation(
         table[:, 0] = table[-1] = 0
         tables.append(table.requires_grad_())
 
-    def log_odds(places: Sequence[torch.Tensor]) -> torch.Tensor:
+    def predicted(places: Sequence[torch.Tensor]) -> torch.Tensor:
         user, item = (table[place] for table, place in zip(tables, places, strict=True))
         return overall + user[:, 0] + item[:, 0] + (user[:, 1:] * item[:, 1:]).sum(dim=1)
 
     optimizer = torch.optim.Adam(tables, lr=0.1)
     for _ in range(steps):
-        misfit = torch.nn.functional.binary_cross_entropy_with_logits(log_odds(of_train), liked, reduction="sum")
+        misfit = torch.nn.functional.binary_cross_entropy_with_logits(predicted(of_train), liked, reduction="sum")
         penalty = torch.stack([(table.square() * penalties).sum() for table in tables]).sum()
         optimizer.zero_grad()
         ((misfit + penalty / 2) / len(liked)).backward()
         optimizer.step()
     with torch.no_grad():
-        return np.asarray(log_odds(of_rows).sigmoid().double().numpy())
+        return np.asarray(predicted(of_rows).sigmoid().double().numpy())
 
 
-def boosted_trees(fitted_on: NDArray[np.float64], liked: BoolRows, answered: NDArray[np.float64]) -> FloatRows:
+def boosted_trees(liked: BoolRows, fitted_on: Matrix, answered: Matrix) -> FloatRows:
     """Fit scikit-learn's histogram gradient boosting (after LightGBM) on `features.FEATURES` and more.
 
     Default settings, no early stopping, and one constraint: a higher like-rate of the item never lowers the
     answer. Without it, trees see through leaving a row out of its own rate (among rows of the same item the
-    likes have the lower rate) and learn the training labels: AUC .875 on the training rows of MovieLens
-    latest-small and .779 on its eval rows, against .813 and .801.
+    likes have the lower rate) and learn the training labels: AUC 0.875 on the training rows of MovieLens
+    latest-small and 0.779 on its eval rows, against 0.813 and 0.801.
 
     Args:
+        liked: bool [fitted rows], with both labels.
         fitted_on: float64 [fitted rows, columns], each row left out of its own like-rate; the first 8 columns are
             those of `FEATURES`.
-        liked: bool [fitted rows], with both labels.
         answered: float64 [rows, columns].
 
     Returns:
@@ -219,12 +153,12 @@ def boosted_trees(fitted_on: NDArray[np.float64], liked: BoolRows, answered: NDA
     return np.asarray(trees.fit(fitted_on[:, known], liked).predict_proba(answered[:, known])[:, 1])
 
 
-def logistic_regression(fitted_on: NDArray[np.float64], liked: BoolRows, answered: NDArray[np.float64]) -> FloatRows:
+def logistic_regression(liked: BoolRows, fitted_on: Matrix, answered: Matrix) -> FloatRows:
     """Fit scikit-learn's logistic regression on standardised columns, missing values at their median.
 
     Args:
-        fitted_on: float64 [fitted rows, columns].
         liked: bool [fitted rows], with both labels.
+        fitted_on: float64 [fitted rows, columns].
         answered: float64 [rows, columns].
 
     Returns:
@@ -249,3 +183,113 @@ def _places(names: NDArray[np.str_], keys: Sequence[str]) -> NDArray[np.int64]:
 
 def _user_keys(records: Sequence[Record]) -> list[str]:
     return [str(record.user_id) for record in records]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a baseline answers from.
+
+    Attributes:
+        train: records to count in and fit on; may be empty.
+        rows: records to answer.
+        labels: which output is a like.
+    """
+
+    train: Sequence[Record]
+    rows: Sequence[Record]
+    labels: Labels
+
+    @cached_property
+    def liked(self) -> BoolRows:
+        """Truth of the training records, bool [training records]."""
+        return likes_of(self.train, self.labels)
+
+    @cached_property
+    def features(self) -> tuple[Matrix, Matrix]:
+        """Columns of `FEATURES` of the training records, each left out of its own like-rate, and of the rows."""
+        items = count_likes(item_keys(self.train), self.liked)
+        return feature_matrix(self.train, items, own=self.liked), feature_matrix(self.rows, items)
+
+    @cached_property
+    def features_and_shares(self) -> tuple[Matrix, Matrix]:
+        """The same, and the shares of likes that hints put into words."""
+        fitted_on, answered = self.features
+        return np.hstack([fitted_on, share_matrix(self.train)]), np.hstack([answered, share_matrix(self.rows)])
+
+    @cached_property
+    def lacking(self) -> set[str]:
+        """Needs of baselines that the records do not meet."""
+        everything = (*self.train, *self.rows)
+        met = {
+            TRAINING: bool(self.liked.any() and not self.liked.all()),
+            ITEMS: all(record.item_id is not None for record in everything),
+            USERS: all(record.user_id is not None for record in everything),
+            HISTORIES: has_history_counts(self.rows),
+            TRAINING_HISTORIES: has_history_counts(self.train),
+        }
+        return {need for need, is_met in met.items() if not is_met}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A way to answer rows without the model.
+
+    Attributes:
+        name: as shown in tables.
+        needs: what records must have, or else it is left out.
+        answer: gives P(Yes) of each row, float64 [rows].
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    answer: Callable[[Given], FloatRows]
+
+
+def _of_records(
+    answer: Callable[[Sequence[Record], Sequence[Record], Labels], FloatRows],
+) -> Callable[[Given], FloatRows]:
+    return lambda given: answer(given.train, given.rows, given.labels)
+
+
+BASELINES = (
+    Baseline("always Yes", (), lambda given: always_yes(given.rows)),
+    Baseline("item like-rate", (TRAINING, ITEMS), _of_records(item_like_rate)),
+    Baseline("user like-rate", (TRAINING, USERS), _of_records(user_like_rate)),
+    Baseline("history fraction liked", (HISTORIES,), lambda given: history_fraction(given.rows)),
+    Baseline("item + user like-rate", (TRAINING, ITEMS, USERS), _of_records(item_and_user)),
+    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), _of_records(matrix_factorisation)),
+    Baseline("logistic regression", ON_FEATURES, lambda given: logistic_regression(given.liked, *given.features)),
+    Baseline("boosted trees", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features)),
+)
+WITH_HINTS = (
+    Baseline(
+        "logistic regression, hints",
+        ON_FEATURES,
+        lambda given: logistic_regression(given.liked, *given.features_and_shares),
+    ),
+    Baseline("boosted trees, hints", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features_and_shares)),
+)
+"""They know what hints tell the model; for records with hints only."""
+
+
+def baseline_systems(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> tuple[list[System], list[str]]:
+    """Answer rows with every baseline that the records allow.
+
+    Args:
+        train: records to count in and fit on; may be empty.
+        rows: records to answer.
+        labels: which output is a like.
+
+    Returns:
+        The baselines in the order of the table, and for each one left out a line that says why.
+    """
+    given = Given(train, rows, labels)
+    baselines = (*BASELINES, *WITH_HINTS) if has_shares((*train, *rows)) else BASELINES
+    systems, left_out = [], []
+    for one in baselines:
+        lacking = [need for need in one.needs if need in given.lacking]
+        if lacking:
+            left_out.append(f"{one.name} is left out: it needs {', and '.join(lacking)}.")
+        else:
+            systems.append(System.from_probabilities(one.name, "baseline", one.answer(given)))
+    return systems, left_out

@@ -1,22 +1,24 @@
 """Every system's answers to the same rows, and how good they are: what `likely evaluate` finds out.
 
-`evaluation` fills it from models and baselines; `results` and `html_report` show it. It is kept in a
-run's folder, figures in one file and rows in another.
+`run` collects the answers of models and baselines and :func:`judge` measures them. `storage` keeps the result in a
+run's folder, `report` shows it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from likely.data.records import Labels, Record
 from likely.evaluation.features import likes_of
-from likely.evaluation.metrics import said_metrics
+from likely.evaluation.metrics import METRICS, Metric, said_metrics
 from likely.evaluation.resampling import UserDraws, draw_users, interval, resampled_metrics
 from likely.model.answers import BoolRows, FloatRows
 
 Kind = Literal["baseline", "base", "adapter", "fusion"]
+DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,29 @@ class System:
     says_yes: BoolRows
     says_no: BoolRows
 
+    @classmethod
+    def from_probabilities(cls, name: str, kind: Kind, p_yes: FloatRows) -> "System":
+        """Return a system that says Yes from 0.5 on, and else No."""
+        return cls(name, kind, p_yes, p_yes >= 0.5, p_yes < 0.5)
+
+
+class Estimate(NamedTuple):
+    """A figure with its 95% interval; nan stands for what is unknown."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a figure."""
+        return math.isfinite(self.value)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The ends of the interval, None where they are unknown."""
+        return (self.low, self.high) if math.isfinite(self.low) and math.isfinite(self.high) else None
+
 
 @dataclass(frozen=True)
 class SystemResult:
@@ -46,16 +71,19 @@ class SystemResult:
         system: who.
         metrics: accuracy, f1, auc, uauc, log_loss, ece, answered.
         intervals: 95% intervals of accuracy, f1, auc, uauc, by resampling users.
-        difference: its AUC minus that of the best baseline, and the 95% interval of that, on the same
-            resamples; None for the best baseline itself.
+        difference: its AUC minus that of the best baseline, on the same resamples; None for the best baseline itself.
         differences: the same to every baseline, by its name; nothing to itself.
     """
 
     system: System
     metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
-    difference: tuple[float, float, float] | None
-    differences: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    difference: Estimate | None
+    differences: Mapping[str, Estimate] = field(default_factory=dict)
+
+    def estimate(self, metric: str) -> Estimate:
+        """Return a metric with its interval, nan for what is unknown."""
+        return Estimate(self.metrics.get(metric, math.nan), *self.intervals.get(metric, ()))
 
 
 @dataclass(frozen=True)
@@ -67,7 +95,7 @@ class Evaluation:
         liked: the truth, bool [rows].
         users: whose rows they are.
         results: in the order of the table.
-        best_baseline: name of the baseline with the highest AUC.
+        best_baseline: name of the baseline with the highest AUC; empty without baselines.
     """
 
     records: Sequence[Record]
@@ -76,8 +104,45 @@ class Evaluation:
     results: Sequence[SystemResult]
     best_baseline: str
 
+    def of_kind(self, kind: Kind) -> list[SystemResult]:
+        """Return the results of all systems of a kind."""
+        return [result for result in self.results if result.system.kind == kind]
 
-DRAWS = 1000
+    def first_of(self, kind: Kind) -> SystemResult | None:
+        """Return the result of the first system of a kind, None without any."""
+        return next(iter(self.of_kind(kind)), None)
+
+    @property
+    def best_baseline_result(self) -> SystemResult | None:
+        """The baseline that the others are measured against, None without baselines."""
+        baselines = self.of_kind("baseline")
+        return next((result for result in baselines if result.system.name == self.best_baseline), None)
+
+    @property
+    def main_result(self) -> SystemResult | None:
+        """Whom a report is about: the adapter, else the base model, else the best baseline."""
+        return self.first_of("adapter") or self.first_of("base") or self.best_baseline_result
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics that any system has, in the order of tables."""
+        return [metric for name, metric in METRICS.items() if any(name in result.metrics for result in self.results)]
+
+    def best(self, metric: Metric) -> float | None:
+        """Return the best figure of any system, None where none is known or none is better than another."""
+        known = [result.estimate(metric.name) for result in self.results]
+        figures = [estimate.value for estimate in known if estimate.is_known]
+        return metric.best(figures) if metric.best and figures else None
+
+    @property
+    def names_users(self) -> bool:
+        """Whether records say whose they are; where they do not, every row counts as a user of its own."""
+        return all(record.user_id for record in self.records)
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether resampling users says anything: of a single user, every resample is the same rows."""
+        return len(set(self.users)) > 1
 
 
 def judge(records: Sequence[Record], labels: Labels, systems: Sequence[System], seed: int = 0) -> Evaluation:
@@ -93,16 +158,17 @@ def judge(records: Sequence[Record], labels: Labels, systems: Sequence[System], 
     users = [str(record.user_id) if known else f"row {row}" for row, record in enumerate(records, start=1)]
     liked = likes_of(records, labels)
     drawn = draw_users(users, DRAWS, seed)
-    figures = [said_metrics(liked, c.p_yes, c.says_yes, c.says_no, users) for c in systems]
-    areas = {c.name: own["auc"] for c, own in zip(systems, figures, strict=True) if c.kind == "baseline"}
-    best_baseline = max(areas, key=lambda name: np.nan_to_num(areas[name], nan=-1.0))
+    figures = [said_metrics(liked, one.p_yes, one.says_yes, one.says_no, users) for one in systems]
     resampled = [_resample(system, liked, drawn) for system in systems]
-    places = {system.name: place for place, system in enumerate(systems)}
+    baselines = {one.name: place for place, one in enumerate(systems) if one.kind == "baseline"}
+    best_baseline = max(
+        baselines, key=lambda name: np.nan_to_num(figures[baselines[name]]["auc"], nan=-1.0), default=""
+    )
     results = []
     for system, own, draws in zip(systems, figures, resampled, strict=True):
         differences = {
-            name: (own["auc"] - area, *interval(draws["auc"] - resampled[places[name]]["auc"]))
-            for name, area in areas.items()
+            name: Estimate(own["auc"] - figures[place]["auc"], *interval(draws["auc"] - resampled[place]["auc"]))
+            for name, place in baselines.items()
             if name != system.name
         }
         intervals = {metric: interval(values) for metric, values in draws.items()}

@@ -1,7 +1,7 @@
 """What a record says in numbers: how its user and its candidate were rated before, and what its history looks like.
 
-Takes records as `timelines` writes them, reads ratings and years back out of their words (`wording`),
-and gives `baselines` and `evaluation` their columns.
+Takes records as `data.timelines` writes them, reads ratings and years back out of their words (`data.wording`),
+and gives `baselines` and `fusion` their columns.
 """
 
 from collections import Counter
@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.special
 from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import CANDIDATE_LINE, RATED_LINE, YEAR
 from likely.errors import LikelyError
+from likely.evaluation.metrics import CLIP
 from likely.model.answers import BoolRows, FloatRows
 
 FEATURES = (
@@ -169,15 +171,9 @@ def likes_of(records: Sequence[Record], labels: Labels) -> BoolRows:
     return np.array([record.output == labels.positive for record in records], dtype=bool)
 
 
-def logit(probability: FloatRows) -> FloatRows:
-    """Return the log-odds of probabilities, which are kept 1e-7 from 0 and 1."""
-    inside = probability.clip(1e-7, 1 - 1e-7)
-    return np.asarray(np.log(inside / (1 - inside)))
-
-
-def sigmoid(log_odds: FloatRows) -> FloatRows:
-    """Return the probabilities of log-odds."""
-    return np.asarray(1 / (1 + np.exp(-log_odds)))
+def log_odds(probability: FloatRows) -> FloatRows:
+    """Return the log-odds of probabilities, which are kept `CLIP` from 0 and 1."""
+    return np.asarray(scipy.special.logit(probability.clip(CLIP, 1 - CLIP)))
 
 
 def _history_counts(record: Record) -> tuple[int, int] | None:

@@ -1,6 +1,6 @@
 """What the adapter adds to what counting knows: logistic regressions that mix the two, fitted on eval rows alone.
 
-`evaluation` gives the answers of the adapter and of `baselines` and enters what comes out beside them.
+`run` gives the answers of the adapter and of `baselines`, and enters what comes out beside them.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from likely.data.records import Labels, Record
-from likely.evaluation.baselines import baseline_systems, logistic_regression, prior_logits
+from likely.evaluation.baselines import baseline_systems, logistic_regression, prior_log_odds
 from likely.evaluation.contest import System
-from likely.evaluation.features import likes_of, logit
+from likely.evaluation.features import likes_of, log_odds
 from likely.model.answers import FloatRows
 
 WITH_RATES = "adapter + item + user"
@@ -65,15 +65,15 @@ def fusions(
     on_eval = {system.name: system.p_yes for system in baseline_systems(train, tuned, labels)[0]}
     on_rows = {one.name: one.p_yes for one in systems if one.kind == "baseline" and one.name in on_eval}
     best = max(on_rows, key=lambda name: float(roc_auc_score(liked, on_eval[name])))
-    mixes = [
-        (WITH_RATES, prior_logits(train, tuned, labels), prior_logits(train, rows, labels)),
-        (f"adapter + {best}", logit(on_eval[best])[:, None], logit(on_rows[best])[:, None]),
-    ]
-    mixed: list[System] = []
-    for name, known_of_eval, known_of_rows in mixes:
-        fitted_on = np.column_stack([logit(adapter_on_eval), known_of_eval])
-        p_yes = logistic_regression(fitted_on, liked, np.column_stack([logit(adapter), known_of_rows]))
-        mixed.append(System(name, "fusion", p_yes, p_yes >= 0.5, p_yes < 0.5))
+    mixes = {
+        WITH_RATES: (prior_log_odds(train, tuned, labels), prior_log_odds(train, rows, labels)),
+        f"adapter + {best}": (log_odds(on_eval[best]), log_odds(on_rows[best])),
+    }
+    mixed = []
+    for name, (known_of_eval, known_of_rows) in mixes.items():
+        fitted_on = np.column_stack([log_odds(adapter_on_eval), known_of_eval])
+        p_yes = logistic_regression(liked, fitted_on, np.column_stack([log_odds(adapter), known_of_rows]))
+        mixed.append(System.from_probabilities(name, "fusion", p_yes))
     return mixed
 
 

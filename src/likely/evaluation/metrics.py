@@ -1,17 +1,56 @@
-"""How good answers are: from what a model said (`answers`) to the figures of logs and tables.
+"""How good answers are: from what a model said (`model.answers`) to the figures of logs and tables.
 
-Every figure is computed from the same rows for models and baselines, with scikit-learn where it has
-the metric.
+Every figure is computed from the same rows for models and baselines, with scikit-learn where it has the metric.
+`METRICS` says how a metric is called and shown, and `report` and `cli` show it so everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import sklearn.metrics
 from numpy.typing import NDArray
 
 from likely.model.answers import Answers, BoolRows, FloatRows
 
 ECE_BINS = 15
+CLIP = 1e-7
+"""Probabilities are kept so far from 0 and 1 where their logarithm is taken."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is called and shown.
+
+    Attributes:
+        name: its key in figures.
+        label: what a person reads where there is room.
+        short: the same at the head of a narrow column.
+        best: picks the best of several figures; None where none is better than another.
+        in_percent: whether it is shown as a percentage.
+    """
+
+    name: str
+    label: str
+    short: str
+    best: Callable[[Iterable[float]], float] | None = max
+    in_percent: bool = False
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("loss", "loss", "loss", min),
+        Metric("accuracy", "accuracy", "acc."),
+        Metric("f1", "F1 (Yes)", "F1"),
+        Metric("auc", "AUC", "AUC"),
+        Metric("uauc", "UAUC", "UAUC"),
+        Metric("log_loss", "log-loss", "log-\nloss", min),
+        Metric("ece", "ECE", "ECE", min),
+        Metric("answered", "answered", "ans-\nwered", None, in_percent=True),
+    )
+}
+"""Every metric that a person sees, in the order of tables; its figures are those of :func:`answer_metrics`."""
 
 
 def answer_metrics(answers: Answers, users: Sequence[str | None] = ()) -> dict[str, float]:
@@ -41,7 +80,7 @@ def answer_metrics(answers: Answers, users: Sequence[str | None] = ()) -> dict[s
 
 
 def probability_metrics(liked: BoolRows, p_yes: FloatRows, users: Sequence[str | None] = ()) -> dict[str, float]:
-    """Return the figures of plain probabilities, as baselines give them; Yes is said from .5 on."""
+    """Return the figures of plain probabilities, as baselines give them; Yes is said from 0.5 on."""
     return said_metrics(liked, p_yes, p_yes >= 0.5, p_yes < 0.5, users)
 
 
@@ -73,31 +112,26 @@ def ranking_metrics(liked: BoolRows, p_yes: FloatRows, users: Sequence[str | Non
 
 def auc(liked: BoolRows, scores: FloatRows) -> float:
     """Return the probability that a liked row scores above one that is not, ties counting half; nan without both."""
-    from sklearn.metrics import roc_auc_score
-
     if liked.all() or not liked.any():
         return float("nan")
-    return float(roc_auc_score(liked, scores))
+    return float(sklearn.metrics.roc_auc_score(liked, scores))
 
 
 def user_auc(liked: BoolRows, scores: FloatRows, users: Sequence[str | None]) -> float:
     """Return the unweighted mean of :func:`auc` over users with both labels (UAUC, as in CoLLM); nan without any."""
-    areas = _area_by_user(liked, scores, _user_numbers(users))
+    areas = area_by_user(liked, scores, user_numbers(users))
     known = areas[~np.isnan(areas)]
     return float(known.mean()) if len(known) else float("nan")
 
 
 def f1(liked: BoolRows, says_yes: BoolRows) -> float:
     """Return the harmonic mean of precision and recall of Yes; 0 if nothing right was said."""
-    right = int((liked & says_yes).sum())
-    said_or_true = int(liked.sum()) + int(says_yes.sum())
-    return 2 * right / said_or_true if said_or_true else 0.0
+    return float(sklearn.metrics.f1_score(liked, says_yes, zero_division=0.0))
 
 
 def log_loss(liked: BoolRows, p_yes: FloatRows) -> float:
-    """Return the mean negative log-likelihood in nats; probabilities are kept 1e-7 from 0 and 1."""
-    p_true = np.where(liked, p_yes, 1 - p_yes).clip(1e-7, 1)
-    return float(-np.log(p_true).mean())
+    """Return the mean negative log-likelihood in nats; probabilities are kept `CLIP` from 0 and 1."""
+    return float(sklearn.metrics.log_loss(liked, p_yes.clip(CLIP, 1 - CLIP), labels=[False, True]))
 
 
 def calibration_error(liked: BoolRows, p_yes: FloatRows) -> float:
@@ -110,7 +144,7 @@ def calibration_error(liked: BoolRows, p_yes: FloatRows) -> float:
     return float(np.abs(surplus).sum() / len(liked))
 
 
-def _area_by_user(liked: BoolRows, scores: FloatRows, user_of_row: NDArray[np.int64]) -> FloatRows:
+def area_by_user(liked: BoolRows, scores: FloatRows, user_of_row: NDArray[np.int64]) -> FloatRows:
     """Return :func:`auc` of each user by the ranks of its liked rows (Mann and Whitney), float64 [users]."""
     order = np.lexsort((scores, user_of_row))
     users, ordered, likes = user_of_row[order], scores[order], liked[order]
@@ -121,15 +155,15 @@ def _area_by_user(liked: BoolRows, scores: FloatRows, user_of_row: NDArray[np.in
     ranks = np.repeat((starts + 1 + stops) / 2, stops - starts) - (np.cumsum(rows) - rows)[users]
     positives = np.bincount(users, likes, len(rows))
     won = np.bincount(users, ranks * likes, len(rows)) - positives * (positives + 1) / 2
-    return _quotient(won, positives * (rows - positives))
+    return quotient(won, positives * (rows - positives))
 
 
-def _quotient(dividend: FloatRows, divisor: FloatRows) -> FloatRows:
+def quotient(dividend: FloatRows, divisor: FloatRows) -> FloatRows:
     """Return the quotient, nan where it would be by 0."""
     return np.asarray(np.divide(dividend, divisor, out=np.full(len(dividend), np.nan), where=divisor > 0))
 
 
-def _user_numbers(users: Sequence[str | None]) -> NDArray[np.int64]:
+def user_numbers(users: Sequence[str | None]) -> NDArray[np.int64]:
     """Return whose row it is as a number from 0, in the order of the users' names."""
     _, user_of_row = np.unique(np.array([str(user) for user in users]), return_inverse=True)
     return np.asarray(user_of_row, dtype=np.int64)

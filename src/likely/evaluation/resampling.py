@@ -1,12 +1,15 @@
-"""95% intervals: figures over resamples of users, the same resamples for everybody."""
+"""95% intervals: figures over resamples of users, the same resamples for everybody.
 
-from collections.abc import Callable, Sequence
+Takes truth, answers and whose rows they are, and gives `contest` and `groups` the figures of every resample at once.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from likely.evaluation.metrics import _area_by_user, _quotient, _user_numbers
+from likely.evaluation.metrics import area_by_user, quotient, user_numbers
 from likely.model.answers import BoolRows, FloatRows
 
 BLOCK = 4_000_000
@@ -26,31 +29,6 @@ class UserDraws:
     counts: NDArray[np.float64]
 
 
-def user_interval(
-    metric: Callable[[NDArray[np.int64]], float], users: Sequence[str], draws: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Return a 95% interval of a metric by resampling users with replacement.
-
-    Args:
-        metric: gets row indices (a user drawn twice has its rows twice) and returns a figure.
-        users: whose rows they are.
-        draws: number of resamples.
-        seed: of the resamples.
-
-    Returns:
-        The 2.5% and 97.5% quantiles over the resamples that have the figure; nan if none has.
-    """
-    rows_by_user = _rows_by_user(users)
-    random = np.random.default_rng(seed)
-    figures = [
-        metric(
-            np.concatenate([rows_by_user[user] for user in random.integers(0, len(rows_by_user), len(rows_by_user))])
-        )
-        for _ in range(draws)
-    ]
-    return interval(np.array(figures))
-
-
 def interval(figures: FloatRows) -> tuple[float, float]:
     """Return the 2.5% and 97.5% quantiles over the resamples that have the figure; nan if none has."""
     known = figures[~np.isnan(figures)]
@@ -66,9 +44,9 @@ def draw_users(users: Sequence[str | None], draws: int = 1000, seed: int = 0) ->
     Args:
         users: whose rows they are.
         draws: number of resamples.
-        seed: of the resamples, which are those of :func:`user_interval`.
+        seed: of the resamples.
     """
-    user_of_row = _user_numbers(users)
+    user_of_row = user_numbers(users)
     number = int(user_of_row.max()) + 1
     random = np.random.default_rng(seed)
     counts = [np.bincount(random.integers(0, number, number), minlength=number) for _ in range(draws)]
@@ -87,14 +65,14 @@ def resampled_metrics(
     def summed(values: NDArray[np.generic]) -> FloatRows:
         return np.asarray(drawn.counts @ np.bincount(drawn.user_of_row, values, users))
 
-    areas = _area_by_user(liked, p_yes, drawn.user_of_row)
+    areas = area_by_user(liked, p_yes, drawn.user_of_row)
     has_area = ~np.isnan(areas)
     said_or_true = summed(liked) + summed(says_yes)
     return {
         "accuracy": summed(np.where(liked, says_yes, says_no)) / summed(np.ones(len(liked))),
-        "f1": np.nan_to_num(_quotient(2 * summed(liked & says_yes), said_or_true)),
+        "f1": np.nan_to_num(quotient(2 * summed(liked & says_yes), said_or_true)),
         "auc": resampled_auc(liked, p_yes, drawn),
-        "uauc": _quotient(drawn.counts @ np.where(has_area, areas, 0), drawn.counts @ has_area),
+        "uauc": quotient(drawn.counts @ np.where(has_area, areas, 0), drawn.counts @ has_area),
     }
 
 
@@ -116,12 +94,5 @@ def resampled_auc(liked: BoolRows, scores: FloatRows, drawn: UserDraws) -> Float
         np.cumsum(block[:, owners], axis=1, out=running[:, 1:])
         weights = block[:, liked_owners]
         won = np.einsum("ij,ij->i", weights, running[:, below] + running[:, up_to]) / 2
-        areas.append(_quotient(won, weights.sum(axis=1) * running[:, -1]))
+        areas.append(quotient(won, weights.sum(axis=1) * running[:, -1]))
     return np.concatenate(areas)
-
-
-def _rows_by_user(users: Sequence[str | None]) -> list[NDArray[np.int64]]:
-    """Return the row indices of each user."""
-    user_of_row = _user_numbers(users)
-    order = np.argsort(user_of_row, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(user_of_row))[:-1])

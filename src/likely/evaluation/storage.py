@@ -1,27 +1,68 @@
 """An evaluation on disk: figures in one file, rows in another, each whole or not there."""
 
 import hashlib
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, BeforeValidator
 
 from likely.data.records import Record
 from likely.errors import LikelyError
-from likely.evaluation.contest import Evaluation, System, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, Kind, System, SystemResult
 from likely.files import replacing
 
 FIGURES_FILE, ROWS_FILE = "evaluation.json", "evaluation_rows.jsonl"
 
 
+def _nan_for_null(value: Any) -> Any:
+    """Return a figure, or several, as they were before JSON, which has null for nan."""
+    if isinstance(value, list):
+        return [_nan_for_null(figure) for figure in value]
+    return math.nan if value is None else value
+
+
+_Figure = Annotated[float, BeforeValidator(_nan_for_null)]
+_Interval = Annotated[tuple[float, float], BeforeValidator(_nan_for_null)]
+_Difference = Annotated[Estimate, BeforeValidator(_nan_for_null)]
+
+
+class _Standing(BaseModel):
+    """Figures of a system, as evaluation.json has them."""
+
+    name: str
+    kind: Kind
+    metrics: dict[str, _Figure]
+    intervals: dict[str, _Interval]
+    difference: _Difference | None
+    differences: dict[str, _Difference] = {}
+
+
+class _Figures(BaseModel):
+    """All of evaluation.json."""
+
+    rows: int
+    users: int
+    best_baseline: str
+    standings: list[_Standing]
+    rows_file: dict[str, str]
+
+
+class _Row(BaseModel):
+    """A line of evaluation_rows.jsonl: P(Yes) and what was said, None for neither, by name of the system."""
+
+    row: int
+    user: str
+    liked: bool
+    p_yes: dict[str, float]
+    says: dict[str, Literal["Yes", "No"] | None]
+    record: Record
+
+
 def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
     """Write evaluation.json and evaluation_rows.jsonl, each of them whole or not at all.
-
-    The figures are one object with a list of results. The rows are one object each: user, truth, P(Yes) and
-    what was said ("Yes", "No" or null for neither) by name of the system, and the record.
 
     Args:
         folder: of the run; has to be there.
@@ -29,18 +70,21 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
     """
     digest = hashlib.sha256()
     with replacing(folder / ROWS_FILE) as out:
-        for line in _row_lines(evaluation):
+        for place in range(len(evaluation.records)):
+            line = _row_of(evaluation, place).model_dump_json() + "\n"
             out.write(line)
             digest.update(line.encode())
-    figures = {
-        "rows": len(evaluation.records),
-        "users": len(set(evaluation.users)),
-        "best_baseline": evaluation.best_baseline,
-        "standings": [_result_to_json(result) for result in evaluation.results],
-        "rows_file": {"name": ROWS_FILE, "sha256": digest.hexdigest()},
-    }
+    figures = _Figures(
+        rows=len(evaluation.records),
+        users=len(set(evaluation.users)),
+        best_baseline=evaluation.best_baseline,
+        standings=[
+            _Standing(name=result.system.name, kind=result.system.kind, **vars(result)) for result in evaluation.results
+        ],
+        rows_file={"name": ROWS_FILE, "sha256": digest.hexdigest()},
+    )
     with replacing(folder / FIGURES_FILE) as out:
-        out.write(json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        out.write(figures.model_dump_json(indent=2) + "\n")
 
 
 def load_evaluation(folder: Path) -> Evaluation:
@@ -51,98 +95,53 @@ def load_evaluation(folder: Path) -> Evaluation:
     """
     figures_path, rows_path = folder / FIGURES_FILE, folder / ROWS_FILE
     try:
-        figures = json.loads(figures_path.read_text(encoding="utf-8"))
-        rows_text = rows_path.read_bytes()
-        if hashlib.sha256(rows_text).hexdigest() != figures["rows_file"]["sha256"]:
+        figures = _Figures.model_validate_json(figures_path.read_bytes())
+        lines = rows_path.read_bytes()
+        if hashlib.sha256(lines).hexdigest() != figures.rows_file["sha256"]:
             raise LikelyError(f"{rows_path} is not of the evaluation in {FIGURES_FILE}; run likely evaluate again.")
-        rows = [json.loads(line) for line in rows_text.decode().split("\n")[:-1]]
-        results = [_result_from_json(entry, rows) for entry in figures["standings"]]
-        best_baseline = str(figures["best_baseline"])
+        rows = [_Row.model_validate_json(line) for line in lines.split(b"\n")[:-1]]
+        results = [_result_of(standing, rows) for standing in figures.standings]
     except FileNotFoundError as error:
         raise LikelyError(f"{error.filename} does not exist; make it with likely evaluate.") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise LikelyError(
             f"{figures_path} is damaged or of another version of likely; run likely evaluate again."
         ) from error
-    return Evaluation(
-        [_record_from_json(row["record"]) for row in rows],
-        np.array([row["liked"] for row in rows], dtype=bool),
-        [row["user"] for row in rows],
-        results,
-        best_baseline,
-    )
+    liked = np.array([row.liked for row in rows], dtype=bool)
+    return Evaluation([row.record for row in rows], liked, [row.user for row in rows], results, figures.best_baseline)
 
 
 def kinds_in(folder: Path) -> set[str]:
     """Return which kinds of systems the figures in a folder are of; none where there are no readable ones."""
     try:
-        results = json.loads((folder / FIGURES_FILE).read_text(encoding="utf-8"))["standings"]
-        return {entry["kind"] for entry in results}
-    except (OSError, KeyError, TypeError, ValueError):
+        figures = _Figures.model_validate_json((folder / FIGURES_FILE).read_bytes())
+    except (OSError, ValueError):
         return set()
+    return {standing.kind for standing in figures.standings}
 
 
-def _row_lines(evaluation: Evaluation) -> Iterable[str]:
+def _row_of(evaluation: Evaluation, place: int) -> _Row:
     systems = [result.system for result in evaluation.results]
-    for place, record in enumerate(evaluation.records):
-        said = {
+    return _Row(
+        row=place + 1,
+        user=evaluation.users[place],
+        liked=evaluation.liked[place],
+        p_yes={system.name: system.p_yes[place] for system in systems},
+        says={
             system.name: "Yes" if system.says_yes[place] else "No" if system.says_no[place] else None
             for system in systems
-        }
-        line = {
-            "row": place + 1,
-            "user": evaluation.users[place],
-            "liked": bool(evaluation.liked[place]),
-            "p_yes": {system.name: float(system.p_yes[place]) for system in systems},
-            "says": said,
-            "record": {**vars(record), "extra": dict(record.extra)},
-        }
-        yield json.dumps(line, ensure_ascii=False) + "\n"
+        },
+        record=evaluation.records[place],
+    )
 
 
-def _record_from_json(values: Mapping[str, Any]) -> Record:
-    return Record(**{**values, "history": tuple((turn[0], turn[1]) for turn in values["history"])})
-
-
-def _result_to_json(result: SystemResult) -> dict[str, Any]:
-    return {
-        "name": result.system.name,
-        "kind": result.system.kind,
-        "metrics": {name: _null(value) for name, value in result.metrics.items()},
-        "intervals": {name: [_null(end) for end in ends] for name, ends in result.intervals.items()},
-        "difference": None if result.difference is None else [_null(value) for value in result.difference],
-        "differences": {name: [_null(value) for value in values] for name, values in result.differences.items()},
-    }
-
-
-def _result_from_json(entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> SystemResult:
-    name, difference = entry["name"], entry["difference"]
-    said = [row["says"][name] for row in rows]
+def _result_of(standing: _Standing, rows: Sequence[_Row]) -> SystemResult:
+    said = [row.says[standing.name] for row in rows]
     system = System(
-        name,
-        entry["kind"],
-        np.array([row["p_yes"][name] for row in rows], dtype=float),
+        standing.name,
+        standing.kind,
+        np.array([row.p_yes[standing.name] for row in rows], dtype=float),
         np.array([answer == "Yes" for answer in said], dtype=bool),
         np.array([answer == "No" for answer in said], dtype=bool),
     )
-    intervals = {metric: (_number(low), _number(high)) for metric, (low, high) in entry["intervals"].items()}
-    return SystemResult(
-        system,
-        {metric: _number(value) for metric, value in entry["metrics"].items()},
-        intervals,
-        None if difference is None else _difference_from_json(difference),
-        {baseline: _difference_from_json(values) for baseline, values in entry.get("differences", {}).items()},
-    )
-
-
-def _difference_from_json(values: Sequence[float | None]) -> tuple[float, float, float]:
-    return _number(values[0]), _number(values[1]), _number(values[2])
-
-
-def _null(value: float) -> float | None:
-    """Return a figure as JSON has it, which knows no nan."""
-    return value if math.isfinite(value) else None
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+    return SystemResult(system, standing.metrics, standing.intervals, standing.difference, standing.differences)

@@ -1,9 +1,10 @@
-"""The drawings of `html_report`: matplotlib's, as SVG that stands inside a page and takes its colours from it.
+"""The figures of `page`: matplotlib's, as SVG that stands inside a page and takes its colours from it.
 
-Takes the rows and answers of a evaluation (`report_groups`) and a run's log, and returns `<svg>` elements.
-The same figures give the same bytes. Names and titles stay out of the drawings; the page has them.
+Takes the rows and answers of an evaluation, its groups (`evaluation.groups`) and a run's log, and returns `<svg>`
+elements. The same figures give the same bytes. Names and titles stay out of the drawings; the page has them.
 """
 
+import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from likely.evaluation.groups import Area, Curve, Group, equal_rows
+from likely.evaluation.contest import Estimate, System
+from likely.evaluation.groups import Group, equal_rows
 from likely.model.answers import BoolRows, FloatRows
-from likely.report.html import DASHES, escape
 from likely.report.words import is_finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+DASHES = {"adapter": "", "base": "6 3", "baseline": "1.5 3", "fusion": "6 3 1.5 3"}
+DASHES |= dict.fromkeys(("liked", "other", "training", "evaluation"), "")
+"""How lines differ for those who cannot tell their colours apart: lengths of dashes and gaps in pixels."""
 
 INK = "#0a0b0c"
 COLOURS = {kind: f"#0a0b{place:02x}" for place, kind in enumerate(DASHES, start=0x10)}
@@ -52,32 +57,32 @@ BINS = 20
 MARKERS = {"adapter": "o", "base": "s", "baseline": "D"}
 
 
-def roc_curves(liked: BoolRows, lines: Sequence[Curve]) -> str:
+def roc_curves(liked: BoolRows, systems: Sequence[System]) -> str:
     """Draw the share of liked rows found against the share of others that come with them; needs rows of both."""
     from sklearn.metrics import roc_curve
 
     def draw(axes: "Axes") -> None:
         _diagonal(axes)
-        for line in reversed(lines):
-            others, found, _ = roc_curve(liked, line.p_yes)
-            axes.plot(others, found, **_style(line.kind))
+        for system in reversed(systems):
+            others, found, _ = roc_curve(liked, system.p_yes)
+            axes.plot(others, found, **_style(system.kind))
         axes.set(xlabel="share of not liked rows", ylabel="share of liked rows", xlim=(0, 1), ylim=(0, 1.02))
 
-    return _drawing("roc", f"ROC curves of {_names(lines)}", draw)
+    return _drawing("roc", f"ROC curves of {_names(systems)}", draw)
 
 
-def reliability(liked: BoolRows, lines: Sequence[Curve]) -> str:
+def reliability(liked: BoolRows, systems: Sequence[System]) -> str:
     """Draw the share liked against the mean P(Yes) of up to ten groups of rows of similar size, by P(Yes)."""
 
     def draw(axes: "Axes") -> None:
         _diagonal(axes)
-        for line in reversed(lines):
-            groups = equal_rows(line.p_yes, 10)
-            means = [line.p_yes[rows].mean() for rows in groups]
-            axes.plot(means, [liked[rows].mean() for rows in groups], marker="o", **_style(line.kind))
+        for system in reversed(systems):
+            groups = equal_rows(system.p_yes, 10)
+            means = [system.p_yes[rows].mean() for rows in groups]
+            axes.plot(means, [liked[rows].mean() for rows in groups], marker="o", **_style(system.kind))
         axes.set(xlabel="mean P(Yes)", ylabel="share liked", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
 
-    return _drawing("reliability", f"Share liked against mean P(Yes) of {_names(lines)}", draw)
+    return _drawing("reliability", f"Share liked against mean P(Yes) of {_names(systems)}", draw)
 
 
 def training_curves(
@@ -129,31 +134,31 @@ def probability_histogram(liked: BoolRows, p_yes: FloatRows) -> str:
     return _drawing("probabilities", "Histogram of P(Yes), liked rows upwards, the others downwards", draw)
 
 
-def group_figure(name: str, label: str, groups: Sequence[Group], areas: Sequence[tuple[Curve, Sequence[Area]]]) -> str:
+def group_figure(
+    name: str, label: str, groups: Sequence[Group], areas: Sequence[tuple[System, Sequence[Estimate]]]
+) -> str:
     """Draw each system's AUC on groups of rows, with 95% intervals where they are known.
 
     Args:
         name: of the drawing, unlike any other on the page.
         label: what the groups have in common.
         groups: in order.
-        areas: systems, each with an area a group.
+        areas: systems, each with an AUC a group.
     """
 
     def draw(axes: "Axes") -> None:
-        for place, (line, of_groups) in enumerate(areas):
+        for place, (system, of_groups) in enumerate(areas):
             across = np.arange(len(groups)) + 0.16 * (place - (len(areas) - 1) / 2)
-            colour = COLOURS[line.kind]
-            axes.plot(across, [area.auc for area in of_groups], MARKERS[line.kind], color=colour)
-            axes.vlines(
-                across, [area.low for area in of_groups], [area.high for area in of_groups], colour, linewidth=1.4
-            )
+            middle, low, high = zip(*of_groups, strict=True)
+            axes.plot(across, middle, MARKERS[system.kind], color=COLOURS[system.kind])
+            axes.vlines(across, low, high, COLOURS[system.kind], linewidth=1.4)
         axes.axhline(0.5, color=INK, alpha=0.35, linewidth=0.8)
         names = [f"{group.label}\n{len(group.rows):,} rows" for group in groups]
         axes.set_xticks(range(len(groups)), names)
         axes.set(xlabel=label, ylabel="AUC", xlim=(-0.5, len(groups) - 0.5))
         axes.grid(visible=False, axis="x")
 
-    return _drawing(name, f"AUC of {_names([line for line, _ in areas])} by {label}", draw)
+    return _drawing(name, f"AUC of {_names([system for system, _ in areas])} by {label}", draw)
 
 
 def _drawing(name: str, spoken: str, draw: "Callable[[Axes], None]") -> str:
@@ -196,7 +201,7 @@ def _for_page(svg: str, name: str, spoken: str) -> str:
     body = body.replace(INK, "currentColor")
     box = re.search(r'viewBox="[^"]+"', body)
     assert box is not None
-    head = f'<svg role="img" aria-label="{escape(spoken)}" {box[0]}>'
+    head = f'<svg role="img" aria-label="{html.escape(spoken)}" {box[0]}>'
     return re.sub(r"\s*\n\s*", " ", head + body[body.index(">") + 1 :].strip())
 
 
@@ -215,5 +220,5 @@ def _curve(log: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, flo
     ]
 
 
-def _names(lines: Sequence[Curve]) -> str:
-    return ", ".join(line.name for line in lines)
+def _names(systems: Sequence[System]) -> str:
+    return ", ".join(system.name for system in systems)

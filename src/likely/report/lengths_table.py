@@ -1,16 +1,11 @@
-"""Prompt lengths in the terminal: percentiles, a histogram, what `cutoff_len` shortens, and what the layout saves."""
+"""Prompt lengths in the terminal: percentiles, a histogram, and what `cutoff_len` shortens."""
 
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-from likely.config.run_config import RunConfig
-from likely.encoding.batches import Budget
 from likely.encoding.lengths import LengthStatistics, advised_cutoff, histogram, length_statistics
-from likely.encoding.order import shared_runs, shuffled_groups
-from likely.encoding.prompt import EncodedRecord
-from likely.encoding.saving import epoch_saving
 
 BAR_WIDTH = 40
 BESIDE_BAR = 27
@@ -61,11 +56,3 @@ def _statistics_table(statistics: LengthStatistics, width: int) -> Table:
         table.add_column(name, justify="right")
     table.add_row(*cells)
     return table
-
-
-def print_saving(console: Console, config: RunConfig, encoded: Sequence[EncodedRecord]) -> None:
-    """Print what the configured batching saves in an epoch of these records."""
-    order = shuffled_groups(shared_runs(encoded), config.group_size, config.step_size, config.seed)
-    budget = Budget(config.per_device_train_batch_size * config.cutoff_len)
-    saving = epoch_saving(encoded, order, config.step_size, config.batching, budget)
-    console.print(saving.describe(config.batching, config.per_device_train_batch_size) + ".", highlight=False)

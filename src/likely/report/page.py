@@ -1,40 +1,34 @@
 """A finished run as one page: `report.html` holds its drawings and styles itself and fetches nothing.
 
-Takes what a run left in its folder (:func:`facts_of`) and the evaluation of its adapter against
-baselines (`evaluation`), where there was one; `report_table` and `report_figures` make its parts.
+Takes what a run left in its folder (`facts`) and the evaluation of its adapter against baselines, where there was
+one. `figures` draws, `words` and `systems_table` say, and `templates/page.html` lays it all out, with every text
+escaped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import jinja2
 import numpy as np
 import yaml
 
 from likely.data.records import Record
 from likely.errors import LikelyError
-from likely.evaluation.contest import Evaluation
-from likely.evaluation.groups import Curve, drawn_curves, equal_groups, group_areas, history_lengths, item_counts
+from likely.evaluation.contest import Evaluation, System
+from likely.evaluation.groups import equal_groups, group_areas, history_lengths, popularity
 from likely.files import replacing
+from likely.report import words
 from likely.report.facts import RunFacts
 from likely.report.figures import (
+    DASHES,
     group_figure,
     probability_histogram,
     reliability,
     roc_curves,
     training_curves,
 )
-from likely.report.html import escape, figure, legend_of, page, scrolling, section
-from likely.report.systems_table import systems_table
-from likely.report.words import (
-    count,
-    first_of,
-    has_intervals,
-    main_system,
-    name_in_prose,
-    outcome_sentences,
-    resampled,
-    training_sentences,
-)
+from likely.report.systems_table import spoken, table_values
 
 MISTAKES, HISTORY_LINES = 10, 4
 
@@ -50,165 +44,99 @@ def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> 
     Raises:
         LikelyError: the file cannot be written.
     """
-    parts = [_head(facts, evaluation)]
-    if evaluation is not None:
-        parts += [section("Contestants", systems_table(evaluation)), _probabilities(evaluation)]
-    parts.append(_training(facts))
-    if evaluation is not None:
-        parts += [_groups(evaluation, facts.item_counts), _mistakes(evaluation)]
-    if facts.saving:
-        parts.append(section("What the layout saved", f"<p>{escape(facts.saving)}</p>"))
-    parts.append(_configuration(facts))
-    text = page(f"{facts.title} · likely", "\n".join(part for part in parts if part))
+    outcome = words.outcome_sentences(evaluation) if evaluation else []
+    training = words.training_sentences(facts.metrics, evaluation is not None) if facts.metrics else []
+    (lead, *others), *rest = [said for said in (outcome, training) if said] or [["Nothing was trained or scored yet."]]
+    page = _template().render(
+        facts=facts,
+        lead=lead,
+        paragraphs=[" ".join(said) for said in (others, *rest) if said],
+        **_trained(facts.metrics),
+        evaluation=evaluation,
+        **(_evaluated(evaluation, facts.item_counts) if evaluation else {}),
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as out:
-            out.write(text)
+            out.write(page.encode("utf-8", "replace").decode())  # half a character becomes a question mark
     except OSError as error:
         raise LikelyError(f"The report {path} cannot be written ({error.strerror}); choose another file.") from error
 
 
-def _head(facts: RunFacts, evaluation: Evaluation | None) -> str:
-    outcome = outcome_sentences(evaluation) if evaluation is not None else []
-    training = training_sentences(facts.metrics, evaluation is not None) if facts.metrics is not None else []
-    if not outcome and not training:
-        outcome = ["Nothing was trained or scored yet."]
-    (lead, *others), *rest = [outcome, training] if outcome else [training]
-    paragraphs = f'<p class="lead">{escape(lead)}</p>\n' + "".join(
-        f"<p>{escape(' '.join(sentences))}</p>\n" for sentences in [others, *rest] if sentences
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("likely.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    return (
-        f'<header>\n<h1>{escape(facts.title)}</h1>\n<p class="made">Will this user like this movie? · '
-        f'{escape(facts.made)}</p>\n<div class="summary">\n{paragraphs}</div>\n</header>'
-    )
+    shown = (words.show, words.show_interval, words.show_metric, words.show_signed, spoken)
+    environment.globals |= {"dashes": DASHES, **{function.__name__: function for function in shown}}
+    environment.filters["yaml"] = lambda values: yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+    return environment.get_template("page.html")
 
 
-def _probabilities(evaluation: Evaluation) -> str:
-    """Return ROC curves, calibration, and a histogram of whom the report is about."""
-    lines = drawn_curves(evaluation)
-    if not lines:
-        return ""
-    legend = _legend(lines)
-    drawn = []
-    if evaluation.liked.any() and not evaluation.liked.all():
-        drawn.append(
-            figure(
-                "ROC curves",
-                roc_curves(evaluation.liked, lines),
-                "How many of the liked rows stand above a threshold of P(Yes), for how many others. "
-                "The diagonal is chance.",
-                legend,
-            )
-        )
-    drawn.append(
-        figure(
-            "Calibration",
-            reliability(evaluation.liked, lines),
-            "A dot is up to a tenth of the rows, by P(Yes). On the diagonal, probabilities are true to their word.",
-            legend,
-        )
-    )
-    main = main_system(evaluation)
-    if main is not None:
-        drawn.append(
-            figure(
-                "Spread of P(Yes)",
-                probability_histogram(evaluation.liked, main.system.p_yes),
-                f"Rows by P(Yes) of {name_in_prose(evaluation, main)}: upwards those that were liked, downwards the "
-                "others. The vertical line is 0.5.",
-                legend_of([("liked", "liked"), ("other", "not liked")]),
-            )
-        )
-    return section("Probabilities", _grid(drawn))
-
-
-def _training(facts: RunFacts) -> str:
-    if facts.metrics is None:
-        return ""
-    log, best = facts.metrics.get("log") or [], facts.metrics.get("best_step")
-    loss = training_curves(log, {"loss": "training", "eval_loss": "evaluation"}, "loss at the answer (nats)", best)
-    area = training_curves(log, {"eval_auc": "evaluation"}, "AUC", best)
-    mark = "" if best is None else " The vertical line is the best evaluation, whose weights were kept."
-    drawn = []
-    if loss:
-        legend = legend_of([("training", "training"), ("evaluation", "evaluation")])
-        drawn.append(figure("Loss", loss, f"Mean over the tokens of the answer.{mark}", legend))
-    if area:
-        drawn.append(figure("AUC of the evaluations", area, f"On the evaluation rows, during training.{mark}"))
-    return section("Training", _grid(drawn)) if drawn else ""
-
-
-def _groups(evaluation: Evaluation, training_counts: Mapping[str, int] | None) -> str:
-    """Return AUC by history length and popularity, as far as rows differ in them."""
-    lines = drawn_curves(evaluation)
-    source = "training records" if training_counts is not None else "rows of this comparison"
-    kinds = [
-        ("history", "By history length", "ratings in the history", history_lengths(evaluation)),
-        (
-            "popularity",
-            "By popularity of the movie",
-            f"{source} with the movie",
-            item_counts(evaluation, training_counts),
+def _evaluated(evaluation: Evaluation, training_counts: Mapping[str, int] | None) -> dict[str, Any]:
+    """Return what the template shows of an evaluation beside its figures."""
+    wanted = (evaluation.first_of("adapter"), evaluation.first_of("base"), evaluation.best_baseline_result)
+    drawn = [result.system for result in wanted if result]
+    main, both = evaluation.main_result, evaluation.liked.any() and not evaluation.liked.all()
+    source = "rows of this comparison" if training_counts is None else "training records"
+    popularities = popularity(evaluation.records, training_counts)
+    return {
+        "drawn": [(system.kind, system.name) for system in drawn],
+        "roc": roc_curves(evaluation.liked, drawn) if drawn and both else None,
+        "calibration": reliability(evaluation.liked, drawn) if drawn else None,
+        "spread": probability_histogram(evaluation.liked, main.system.p_yes) if main else None,
+        "main": words.name_in_prose(evaluation, main) if main else None,
+        "by_history": _by_group(
+            "history", "ratings in the history", evaluation, drawn, history_lengths(evaluation.records)
         ),
-    ]
-    drawn = []
-    for name, heading, label, values in kinds:
-        groups = equal_groups(values) if values else []
-        if lines and len(groups) > 1:
-            areas = list(zip(lines, group_areas(evaluation, groups, lines), strict=True))
-            intervals = (
-                f", with 95% intervals by resampling {resampled(evaluation)}" if has_intervals(evaluation) else ""
-            )
-            caption = f"In each group from left to right{intervals}; 0.5 is chance."
-            drawn.append(
-                figure(heading, group_figure(name, label, groups, areas), caption, _legend(lines, symbols=True))
-            )
-    return section("Where it ranks well", _grid(drawn)) if drawn else ""
+        "by_popularity": _by_group("popularity", f"{source} with the movie", evaluation, drawn, popularities),
+        "mistakes": _mistakes(evaluation),
+        **table_values(evaluation),
+    }
 
 
-def _mistakes(evaluation: Evaluation) -> str:
-    """Return the rows of which the adapter was most certain, and wrong."""
-    result = first_of(evaluation, "adapter")
+def _by_group(
+    name: str, label: str, evaluation: Evaluation, drawn: Sequence[System], values: Sequence[int] | None
+) -> str | None:
+    """Draw AUC by a value that rows have, None where they do not differ in it."""
+    groups = equal_groups(values) if values else []
+    if len(groups) < 2 or not drawn:
+        return None
+    return group_figure(name, label, groups, list(zip(drawn, group_areas(evaluation, groups, drawn), strict=True)))
+
+
+def _trained(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return loss and AUC over optimizer steps, as far as they were measured."""
+    log, best = metrics.get("log") or [], metrics.get("best_step")
+    curves = {"loss": "training", "eval_loss": "evaluation"}
+    return {
+        "loss": training_curves(log, curves, "loss at the answer (nats)", best),
+        "area": training_curves(log, {"eval_auc": "evaluation"}, "AUC", best),
+        "best_step": best,
+    }
+
+
+def _mistakes(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return the rows of which the adapter was most certain, and wrong, and how many are wrong; None without one."""
+    result = evaluation.first_of("adapter")
     if result is None:
-        return ""
+        return None
     p_yes = result.system.p_yes
     wrong = np.flatnonzero((p_yes >= 0.5) != evaluation.liked)
-    if not len(wrong):
-        return section("Most confident mistakes", "<p>There are none: P(Yes) is on the right side of every row.</p>")
     chosen = wrong[np.argsort(-np.abs(p_yes[wrong] - 0.5), kind="stable")][:MISTAKES]
-    intro = (
-        f"Of {count(len(wrong), 'row')} on the wrong side of P(Yes) = 0.5, the {len(chosen)} furthest from it, "
-        "with the end of what the model read."
-    )
-    items = "\n".join(_mistake(evaluation.records[row], float(p_yes[row])) for row in chosen)
-    return section("Most confident mistakes", f'<p>{intro}</p>\n<ol class="mistakes">\n{items}\n</ol>')
+    shown = [{"p_yes": p_yes[row], **_end_of_prompt(evaluation.records[row])} for row in chosen]
+    return {"count": words.count(len(wrong), "row"), "shown": shown}
 
 
-def _mistake(record: Record, p_yes: float) -> str:
+def _end_of_prompt(record: Record) -> dict[str, Any]:
+    """Return the last lines that a model read, the place of the candidate among them, and the right answer."""
     lines = (record.input or record.instruction).splitlines()
     candidate = next((place for place, line in enumerate(lines) if line.startswith("Candidate: ")), len(lines))
-    spans = "".join(
-        f'<span class="line{" candidate" if place == candidate else ""}">{escape(line)}</span>'
-        for place, line in enumerate(lines)
-        if place >= candidate - HISTORY_LINES
-    )
-    user = f", user {record.user_id}" if record.user_id is not None else ""
-    return f"<li><p><strong>P(Yes) {p_yes:.3f}</strong>, answer {escape(record.output + user)}</p>{spans}</li>"
-
-
-def _configuration(facts: RunFacts) -> str:
-    config = yaml.safe_dump(dict(facts.config), sort_keys=False, allow_unicode=True)
-    pre = scrolling(f"<pre>{escape(config)}</pre>", "Configuration")
-    parts = [f"<details>\n<summary>Resolved configuration</summary>\n{pre}\n</details>"] if facts.config else []
-    if facts.versions:
-        versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
-        parts.append(f"<p>{escape(versions)}</p>")
-    return section("Configuration and versions", "\n".join(parts)) if parts else ""
-
-
-def _legend(lines: list[Curve], symbols: bool = False) -> str:
-    return legend_of([(line.kind, line.name) for line in lines], symbols)
-
-
-def _grid(figures: list[str]) -> str:
-    return '<div class="figures">\n' + "\n".join(figures) + "\n</div>"
+    first = max(candidate - HISTORY_LINES, 0)
+    user = "" if record.user_id is None else f", user {record.user_id}"
+    return {"answer": record.output + user, "lines": lines[first:], "candidate": candidate - first}

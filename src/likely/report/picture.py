@@ -1,6 +1,6 @@
 """What a terminal shows, as a picture for a page: an SVG that needs no font or script from elsewhere.
 
-`demo` and `tree` print through a console; the same printing, done here once more, is recorded.
+`likely demo` and `likely tree` print through a console; the same printing, done here once more, is recorded.
 """
 
 import io
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from likely.errors import LikelyError
+from likely.files import replacing
 
 NIGHT = TerminalTheme(
     (22, 27, 34),
@@ -67,6 +68,7 @@ def save_picture(path: Path, title: str, show: Callable[[Console], None], width:
     svg = console.export_svg(title=title, theme=NIGHT, code_format=FRAME, unique_id="likely")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(svg, encoding="utf-8")
+        with replacing(path) as out:
+            out.write(svg)
     except OSError as error:
         raise LikelyError(f"The picture {path} cannot be written ({error.strerror}); choose another file.") from error

@@ -6,14 +6,14 @@ from likely.data.preparation import Preparation
 from likely.data.protocol import SPLITS
 
 
-def preparation_table(summary: Preparation) -> Table:
-    """Return a table of the splits."""
+def preparation_table(preparation: Preparation) -> Table:
+    """Return a table of the splits: users, rows, likes, and candidates that training never saw."""
     table = Table(header_style="bold")
     table.add_column("split")
     for name in ("users", "rows", "Yes", "candidates never rated in training"):
         table.add_column(name, justify="right")
     for name in SPLITS:
-        split = getattr(summary, name)
+        split = getattr(preparation, name)
         likes = f"{split.positives:,} ({split.positives / max(split.rows, 1):.1%})"
         table.add_row(name, f"{split.users:,}", f"{split.rows:,}", likes, f"{split.cold:,}")
     return table

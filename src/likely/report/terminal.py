@@ -1,9 +1,8 @@
-"""The table of a evaluation on a terminal: every system's figures, and AUC with its intervals.
+"""Results on a terminal: the table of all systems, examples, and what to type next.
 
-Takes a :class:`likely.evaluation.contest.Evaluation` and gives `cli` what rich prints.
+Takes a :class:`likely.evaluation.contest.Evaluation`, or answers, and gives `cli` what rich prints.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,25 +14,12 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from likely.data.records import Record
-from likely.evaluation.contest import Evaluation, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, SystemResult
 from likely.model.answers import Answers
+from likely.report.words import UNKNOWN, rows_of_users, show, show_interval, show_metric, show_signed
 
-COLUMNS = {
-    "accuracy": ("acc.", "accuracy"),
-    "f1": ("F1", "F1"),
-    "auc": ("AUC", "AUC"),
-    "uauc": ("UAUC", "UAUC"),
-    "log_loss": ("log-\nloss", "log-loss"),
-    "ece": ("ECE", "ECE"),
-    "answered": ("ans-\nwered", "answered"),
-    "difference": ("AUC - best\nbaseline", "difference"),
-}
-"""What is shown, with its head in a table and its name in a list."""
-
-LOWER_IS_BETTER = ("log_loss", "ece")
-NO_BEST = ("answered", "difference")
-BESIDE, UNDER = (" [", "]"), ("\n", "")
-"""What stands before and after an interval, next to its figure or below it."""
+BESIDE, UNDER = " \\[{}]", "\n{}"
+"""Where an interval stands: next to its figure or below it."""
 
 
 @dataclass(frozen=True)
@@ -52,39 +38,47 @@ class FittingForms:
 def results_table(evaluation: Evaluation) -> FittingForms:
     """Return the systems with, dimmed, the baselines; the best figure of a column is bold.
 
-    The second form, which fits 80 columns, has intervals under their figures instead of beside them; the third
-    has the figures of a system one below another.
+    The widest form has intervals beside their figures. In the next two they stand below, the narrower of which fits 80
+    columns. The last one has the figures of a system one below another.
     """
-    listed = _framed(
-        evaluation, Table("on the same rows", "", header_style="bold", box=box.SIMPLE_HEAD, show_lines=True)
+    return FittingForms(
+        (
+            _table(evaluation, BESIDE, None),
+            _table(evaluation, UNDER, 22),
+            _table(evaluation, UNDER, 13),
+            _list(evaluation),
+        )
     )
-    for result in evaluation.results:
-        cells = _cells(evaluation, result, UNDER)
-        figures = [f"{name} {cell}" for (_, name), cell in zip(COLUMNS.values(), cells, strict=True)]
-        listed.add_row(escape(result.system.name), "\n".join(figures), style=_style(result))
-    return FittingForms((_table(evaluation, BESIDE), _table(evaluation, UNDER), listed))
 
 
-def _table(evaluation: Evaluation, around: tuple[str, str]) -> Table:
-    """Return the table with intervals as `around` has them; without blanks around cells where there is no room."""
-    padding, widest = ((0, 1), None) if around == BESIDE else ((0, 0), 22)
-    table = _framed(evaluation, Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=padding))
-    table.add_column("on the same rows", overflow="fold", max_width=widest)
-    for head, _ in COLUMNS.values():
-        table.add_column(head, justify="right", no_wrap=True)
+def _table(evaluation: Evaluation, where: str, widest_name: int | None) -> Table:
+    """Return the table with intervals where they are to be, and names folded where they are wider than that."""
+    gap = (0, 1, 0, 0) if where == BESIDE else 0
+    table = _framed(evaluation, Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=gap))
+    table.add_column("on the same rows", overflow="fold", max_width=widest_name)
+    for metric in evaluation.metrics:
+        table.add_column(metric.short, justify="right", no_wrap=True)
+    if _has_differences(evaluation):
+        table.add_column("AUC - best\nbaseline", justify="right", no_wrap=True)
     for result in evaluation.results:
-        cells = _cells(evaluation, result, around)
-        table.add_row(escape(result.system.name), *cells, style=_style(result))
+        table.add_row(escape(result.system.name), *_cells(evaluation, result, where).values(), style=_style(result))
     return table
+
+
+def _list(evaluation: Evaluation) -> Table:
+    table = Table("on the same rows", "", header_style="bold", box=box.SIMPLE_HEAD, show_lines=True)
+    for result in evaluation.results:
+        figures = [f"{label} {cell}" for label, cell in _cells(evaluation, result, UNDER).items()]
+        table.add_row(escape(result.system.name), "\n".join(figures), style=_style(result))
+    return _framed(evaluation, table)
 
 
 def _framed(evaluation: Evaluation, table: Table) -> Table:
     """Put over a table what it is of, and under it how it is read."""
-    table.title = f"{len(evaluation.records):,} rows of {len(set(evaluation.users)):,} users"
-    table.caption = (
-        f"AUC and its difference to {escape(evaluation.best_baseline)} with 95% intervals, over the same "
-        "resamples of users. Bold is the best of a column, of log-loss and ECE the lowest."
-    )
+    table.title = rows_of_users(evaluation)
+    best = f" and its difference to {escape(evaluation.best_baseline)}" if _has_differences(evaluation) else ""
+    resamples = f"AUC{best} with 95% intervals, over the same resamples of users. " if evaluation.has_intervals else ""
+    table.caption = f"{resamples}Bold is the best of a column, of log-loss and ECE the lowest."
     table.title_justify = table.caption_justify = "left"
     return table
 
@@ -93,47 +87,29 @@ def _style(result: SystemResult) -> str:
     return "dim" if result.system.kind == "baseline" else ""
 
 
-def _cells(evaluation: Evaluation, result: SystemResult, around: tuple[str, str]) -> list[str]:
-    return [_cell(name, result, evaluation.results, around) for name in COLUMNS]
+def _has_differences(evaluation: Evaluation) -> bool:
+    return any(result.difference for result in evaluation.results)
 
 
-def _cell(name: str, result: SystemResult, results: Sequence[SystemResult], around: tuple[str, str]) -> str:
-    if name == "difference":
-        return _difference(result, around)
-    value = result.metrics.get(name, math.nan)
-    if not math.isfinite(value):
-        return "–"
-    text = f"{value:.0%}" if name == "answered" else _short(value)
-    finite = [v for other in results if math.isfinite(v := other.metrics.get(name, math.nan))]
-    best = min(finite) if name in LOWER_IS_BETTER else max(finite)
-    figure = f"[bold green]{text}[/bold green]" if name not in NO_BEST and value == best else text
-    return figure + (_interval(result.intervals["auc"], around) if name == "auc" else "")
+def _cells(evaluation: Evaluation, result: SystemResult, where: str) -> dict[str, str]:
+    """Return what is shown of a system, by the label of the figure."""
+    cells = {}
+    for metric in evaluation.metrics:
+        estimate = result.estimate(metric.name)
+        # Six characters at most, or five of a percentage, are what 80 columns have room for.
+        text = show_metric(metric, estimate.value, 4 if estimate.value < 9.9999 else 3).replace("100.0%", "100%")
+        figure = f"[bold green]{text}[/bold green]" if estimate.value == evaluation.best(metric) else text
+        cells[metric.label] = figure + (_interval(estimate, where) if metric.name == "auc" else "")
+    if _has_differences(evaluation):
+        known = result.difference
+        cells["difference"] = show_signed(known.value, 4) + _interval(known, where, signed=True) if known else UNKNOWN
+    return cells
 
 
-def _difference(result: SystemResult, around: tuple[str, str]) -> str:
-    if result.difference is None or not math.isfinite(result.difference[0]):
-        return "–"
-    value, low, high = result.difference
-    return _short(value, signed=True) + _interval((low, high), around, signed=True)
-
-
-def _interval(ends: tuple[float, float], around: tuple[str, str], signed: bool = False) -> str:
+def _interval(estimate: Estimate, where: str, signed: bool = False) -> str:
     """Return an interval to put beside or under a figure; nothing where it is unknown."""
-    if not all(map(math.isfinite, ends)):
-        return ""
-    shown = (" " if signed else "–").join(_short(end, 3, signed) for end in ends)
-    return escape(around[0]) + shown + around[1]
-
-
-def _short(value: float, digits: int = 4, signed: bool = False) -> str:
-    """Return a figure of at most five characters and its sign.
-
-    >>> _short(0.80491), _short(1.0), _short(8.6119), _short(-0.0123, 3, signed=True)
-    ('.8049', '1.000', '8.612', '-.012')
-    """
-    digits = digits - 1 if abs(value) >= 0.99995 else digits
-    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
-    return text.replace("0.", ".", 1) if abs(value) < 0.99995 else text
+    ends = show_interval(estimate, 3, signed, " " if signed else "–")
+    return where.format(ends) if ends else ""
 
 
 def example_table(
@@ -169,4 +145,4 @@ def print_next_commands(console: Console, adapter_dir: Path, commands: Sequence[
 
 def _probability(p_yes: float, liked: bool) -> str:
     right = (p_yes >= 0.5) == liked
-    return f"[{'green' if right else 'red'}]{p_yes:.3f}[/]"
+    return f"[{'green' if right else 'red'}]{show(p_yes)}[/]"

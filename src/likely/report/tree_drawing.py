@@ -1,7 +1,7 @@
 """One user's records as the tree that training computes, drawn for a terminal: what they share is there once.
 
-Takes records and the builder of their prompts (`prompt`), finds the tree's unforked stretches by way
-of `prefix_tree`, and gives what `cli` prints and `picture` saves::
+Takes records and the builder of their prompts (`encoding.prompt`), finds the tree's unforked stretches by way
+of `encoding.prefix_tree`, and gives what `cli` prints and `picture` saves::
 
     │ User: Will they like the candidate?     a segment: a stretch without forks
     │ - Heat (1995) | rated 5

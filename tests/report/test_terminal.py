@@ -60,3 +60,9 @@ def test_only_the_best_figures_stand_out():
         figure for figure in (".815", ".8049", ".4987", "8.612", ".0123", ".0200", "100%") if f"32m{figure}" in text
     }
     assert marked == {".815", ".4987", ".0123"}
+
+
+def test_no_colour_codes_where_there_is_no_terminal_or_no_colour_is_asked_for(monkeypatch):
+    assert "\x1b" not in printed(200)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "32m" not in printed(200, force_terminal=True)

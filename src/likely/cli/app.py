@@ -14,7 +14,7 @@ from likely.cli.demo import demo
 from likely.cli.evaluate import evaluate
 from likely.cli.infer import infer
 from likely.cli.prepare import prepare
-from likely.cli.rank import score
+from likely.cli.rank import rank
 from likely.cli.report import report
 from likely.cli.train import train
 from likely.cli.tree import tree
@@ -26,8 +26,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, audit, tree, train, infer, score, evaluate, report, demo):
+for verb in (prepare, audit, tree, train, infer, rank, evaluate, report, demo):
     app.command()(verb)
+app.command("score", hidden=True)(rank)  # its former name
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -11,4 +11,5 @@ MAIN_RUN = Path("output/qwen3-movielens-qlora")
 BASELINES = Path("output/baselines")
 
 Config = Annotated[Path, typer.Option("--config", help="YAML file with every knob.")]
+RunFolder = Annotated[Path, typer.Option("--adapter-dir", "--run", help="Folder of a finished run.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the YAML file.", metavar="[KEY=VALUE]...")]

@@ -2,14 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from likely.cli.options import MAIN_RUN
+from likely.cli.options import MAIN_RUN, RunFolder
 
 
-def report(adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = MAIN_RUN) -> None:
+def report(adapter_dir: RunFolder = MAIN_RUN) -> None:
     """Write report.html of a run anew: one page, with the figures of `likely evaluate` if there are any."""
     from rich.console import Console
     from rich.markup import escape

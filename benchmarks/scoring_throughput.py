@@ -14,7 +14,8 @@ import polars as pl
 from benchmarks import common
 from benchmarks.common import PADDED, TREE, Bench
 from likely.data.movielens import MovieLens, read_movielens
-from likely.data.wording import make_instruction
+from likely.data.protocol import SplitProtocol
+from likely.data.task import ratings_task
 from likely.inference.movies import Movie, RatedMovie
 from likely.inference.ranking import Ranker
 from likely.model.adapter import base_model
@@ -74,7 +75,7 @@ def question(data: MovieLens, length: int, count: int) -> tuple[list[RatedMovie]
 def ranker_of(bench: Bench) -> Ranker:
     """Return a ranker of the benchmark's model."""
     bench.model.eval()
-    return Ranker(bench.model, bench.builder, make_instruction(4.0), 4.0, False, bench.budget)
+    return Ranker(bench.model, bench.builder, ratings_task(SplitProtocol()), bench.budget)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Records follow the protocol to the letter and never show anything later than their candidate."""
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -213,6 +214,11 @@ def test_the_preparation_is_described_beside_the_files(tmp_path: Path) -> None:
     description = json.loads((tmp_path / "preparation.json").read_text())
     assert description["dataset"] == "invented"
     assert SplitProtocol(**description["protocol"]) == protocol
+    assert description["labels"] == {"positive": "Yes", "negative": "No"}
+    assert (description["noun"], description["instruction"]) == ("movie", read(tmp_path)["train"][0]["instruction"])
+    for name, digest in description["sha256"].items():
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+    assert set(description["sha256"]) == {f"{split}.json" for split in SPLITS}
     assert (description["max_users"], description["seed"]) == (1, 3)
     assert description["splits"] == dataclasses.asdict(summary)
     assert {path.name for path in tmp_path.iterdir()} == {*(f"{split}.json" for split in SPLITS), "preparation.json"}

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from likely.cli import demo, run
 from likely.config.presets import preset_yaml
+from likely.data.task import RatingsTask, read_task
 from likely.sources import catalogue as sources
 from likely.sources.download import UnreachableError
 
@@ -42,6 +43,9 @@ def test_with_nothing_reachable_the_demo_makes_its_own_and_says_so(offline, smal
         assert row in said
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
     assert len((tmp_path / "out" / "evaluation_rows.jsonl").read_text().splitlines()) == 40
+    task = read_task(tmp_path / "out")
+    assert isinstance(task, RatingsTask)
+    assert (task.protocol.hints, task.protocol.history_length) == (demo.HINTS, demo.HISTORY_LENGTH)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "AUC" in page
     assert "in the tree" in page
@@ -61,4 +65,4 @@ def test_infer_shows_examples_of_the_demo(offline, small_config, tmp_path, capsy
     assert run(["infer", "--adapter-dir", str(tmp_path / "out"), "--max-samples", "12", "--examples", "2"]) == 0
     shown = capsys.readouterr().out
     assert "Candidate:" in shown
-    assert "12 records" in shown
+    assert "12 rows of" in shown

@@ -13,7 +13,7 @@ from likely.data.records import write_records
 from likely.data.run_data import held_out_records
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
-from likely.inference.loaded_run import compare, config_of
+from likely.inference.loaded_run import LoadedRun
 from likely.model.base import load_base, load_tokenizer
 from likely.training.run import train
 
@@ -73,8 +73,15 @@ def finished(tmp_path_factory, tiny_base, data):
 def test_a_finished_run_leaves_everything_it_promises(finished):
     output = finished.parent / "run"
     names = {path.name for path in output.iterdir()}
-    promised = {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "config.yaml", "metrics.json"}
-    assert promised | {"training.png", "logs"} <= names
+    promised = {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "tokenizer.json",
+        "config.yaml",
+        "metrics.json",
+        "task.json",
+    }
+    assert promised | {"task.json", "training.png", "logs"} <= names
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["train"]["steps"] == 10
     assert {"eval_loss", "eval_accuracy", "eval_f1", "eval_auc", "eval_log_loss", "eval_ece", "eval_answered"} <= set(
@@ -99,9 +106,9 @@ def test_the_adapter_loads_in_plain_peft_and_gives_the_same_scores(finished, tin
     from peft import PeftModel
 
     output = finished.parent / "run"
-    config = config_of(output, None)
-    records = held_out_records(config, None, None)
-    ours = compare(config, str(tiny_base), output, records)
+    loaded = LoadedRun.load(output)
+    records = held_out_records(loaded.config, None, None)
+    ours = loaded.answers(records)
     from likely.model.base import Precision
 
     plain = PeftModel.from_pretrained(
@@ -114,7 +121,7 @@ def test_the_adapter_loads_in_plain_peft_and_gives_the_same_scores(finished, tin
         prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)
         with torch.no_grad():
             logits = plain(**prompt).logits[0, -1, [yes, no]]
-        assert ours.adapter.p_yes[place] == pytest.approx(logits.softmax(-1)[0].item(), rel=1e-4)
+        assert ours.p_yes[place] == pytest.approx(logits.softmax(-1)[0].item(), rel=1e-4)
 
 
 def test_scores_are_written_one_object_a_row(finished, tmp_path):

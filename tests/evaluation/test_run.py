@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,15 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 from likely.cli import run
+from likely.data import run_data
 from likely.data.records import Labels, Record, read_records, write_records
 from likely.evaluation import fusion
 from likely.evaluation.baselines import baseline_systems
 from likely.evaluation.contest import System, judge
 from likely.evaluation.fusion import WITH_RATES, why_no_fusion
+from likely.evaluation.run import evaluate
 from likely.evaluation.storage import load_evaluation
+from likely.report import terminal
 
 METRICS = {"accuracy", "f1", "auc", "uauc", "log_loss", "ece", "answered"}
 
@@ -245,6 +249,64 @@ def test_the_scores_are_those_of_infer(finished, tmp_path):
     for result in evaluation.results[-4:-2]:
         kind = result.system.kind
         assert result.system.p_yes == pytest.approx([line[kind]["p_yes"] for line in lines], rel=1e-5)
+
+
+@pytest.fixture
+def tabulated(monkeypatch):
+    """Evaluations in the order in which verbs make tables of them."""
+    seen = []
+    make_table = terminal.results_table
+
+    def table_of(evaluation):
+        seen.append(evaluation)
+        return make_table(evaluation)
+
+    monkeypatch.setattr(terminal, "results_table", table_of)
+    return seen
+
+
+def test_infer_shows_the_table_of_evaluate(finished, tmp_path, capsys, tabulated):
+    """The same figures of the same rows, with base, adapter and the two simplest baselines."""
+    common = ["--run", str(finished), "--max-samples", "12", "--output"]
+    assert run(["infer", *common, str(tmp_path / "scores.jsonl")]) == 0
+    assert run(["evaluate", *common, str(tmp_path)]) == 0
+    inferred, evaluated = tabulated
+    names = [result.system.name for result in inferred.results]
+    assert names[:2] == ["item like-rate", "history fraction liked"]
+    assert [result.system.kind for result in inferred.results[2:]] == ["base", "adapter"]
+    assert inferred.records == evaluated.records
+    expected = {result.system.name: result for result in evaluated.results}
+    for result in inferred.results:
+        assert result.metrics == expected[result.system.name].metrics
+        assert result.intervals == expected[result.system.name].intervals
+
+
+def test_infer_compares_foreign_records_with_always_yes(finished, tmp_path, capsys, tabulated):
+    rows = [{"instruction": r.instruction, "input": r.input, "output": r.output} for r in _read(finished, "test")]
+    write_records(tmp_path / "foreign.json", rows)
+    assert run(["infer", "--run", str(finished), "--data", str(tmp_path / "foreign.json")]) == 0
+    (evaluation,) = tabulated
+    assert evaluation.results[0].system.name == "always Yes"
+    assert [result.system.kind for result in evaluation.results] == ["baseline", "base", "adapter"]
+
+
+def test_an_evaluation_is_quiet_counts_to_the_end_and_reads_the_training_file_once(finished, capsys, monkeypatch):
+    read = []
+
+    def reading(path, *arguments):
+        read.append(path.name)
+        return read_records(path, *arguments)
+
+    monkeypatch.setattr(run_data, "read_records", reading)
+    seen = []
+    findings = evaluate(finished, on_progress=lambda *now: seen.append(now))
+    assert capsys.readouterr() == ("", "")
+    assert sorted(read) == ["eval.json", "test.json", "train.json"]
+    assert findings.notes == []
+    assert findings.item_counts == Counter(record.item_id for record in _read(finished, "train"))
+    total = 2 * len(findings.evaluation.records) + len(_read(finished, "eval"))
+    assert seen[-1] == (total, total)
+    assert seen == sorted(seen)
 
 
 def test_a_fusion_without_a_test_file_is_left_out_because_it_would_know_the_answers(finished, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """A ranking is what one record after another would give, asked in the words of training, at the cost of a tree."""
 
+import dataclasses
 import json
 import shutil
 from dataclasses import replace
@@ -15,16 +16,18 @@ from safetensors.torch import load_file, save_file
 
 from likely.cli import run
 from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
-from likely.data.movielens import MovieLens
-from likely.data.protocol import SplitProtocol
-from likely.data.records import write_records
-from likely.data.timelines import build_timelines, make_rows, window_start
+from likely.data.movielens import MovieLens, read_movielens
+from likely.data.protocol import SPLITS, SplitProtocol
+from likely.data.records import read_records, write_records
+from likely.data.task import ratings_task, save_task
+from likely.data.timelines import build_timelines, make_rows
 from likely.encoding.batches import Budget
 from likely.errors import LikelyError
-from likely.inference import ranking
+from likely.inference import loaded_run
 from likely.inference.loaded_run import config_of
 from likely.inference.movies import Movie, RatedMovie, read_candidates, read_history
 from likely.inference.ranking import Ranker, cheapest_row
+from likely.sources.invented_ratings import make_sample
 
 HISTORY = [
     {"title": "Heat", "year": 1995, "genres": ["Action", "Crime"], "rating": 4.5},
@@ -38,16 +41,12 @@ CANDIDATES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def adapter(tmp_path_factory, tiny_base, records):
-    """Folder of a finished run, made through the command line; its weights then drawn so that scores lie apart."""
-    folder = tmp_path_factory.mktemp("ranking")
-    rows = [{"instruction": r.instruction, "input": r.input, "output": r.output} for r in records]
-    write_records(folder / "train.json", rows)
+def trained(folder, tiny_base, train_file):
+    """Train for two steps through the command line and return the folder of the run."""
     values = {
         "model_name_or_path": str(tiny_base),
         "dataset": None,
-        "train_file": str(folder / "train.json"),
+        "train_file": str(train_file),
         "output_dir": str(folder / "run"),
         "cutoff_len": 768,
         "max_steps": 2,
@@ -57,11 +56,28 @@ def adapter(tmp_path_factory, tiny_base, records):
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     assert run(["train", "--config", str(folder / "run.yaml")]) == 0
-    path = folder / "run" / "adapter_model.safetensors"
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory, tiny_base, records):
+    """Folder of a run on records of a user's own."""
+    folder = tmp_path_factory.mktemp("foreign")
+    rows = [{"instruction": r.instruction, "input": r.input, "output": r.output} for r in records]
+    write_records(folder / "train.json", rows)
+    return trained(folder, tiny_base, folder / "train.json")
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory, foreign):
+    """Folder of a finished run that shows up to 60 movies; its weights are drawn so that scores lie apart."""
+    folder = shutil.copytree(foreign, tmp_path_factory.mktemp("ranking") / "run")
+    save_task(folder, ratings_task(SplitProtocol(history_length=60)))
+    path = folder / "adapter_model.safetensors"
     draw = torch.Generator().manual_seed(0)
     weights = {name: torch.randn(weight.shape, generator=draw) * 0.2 for name, weight in load_file(path).items()}
     save_file(weights, path, metadata={"format": "pt"})
-    return folder / "run"
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +92,7 @@ def no_model(monkeypatch):
     def refuse(*arguments):
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(ranking, "load_adapted", refuse)
+    monkeypatch.setattr(loaded_run, "load_base", refuse)
 
 
 def some_movies(count, seed=0):
@@ -97,7 +113,7 @@ def alone(ranker, record):
     ids = torch.from_numpy(ranker.builder.encode(record).input_ids).long()[None]
     with torch.no_grad():
         logits = ranker.model(input_ids=ids).logits[0, -1]
-    return logits[[ranker.builder.positive_ids[0], ranker.builder.negative_ids[0]]].softmax(-1)[0].item()
+    return logits[list(ranker.builder.first_tokens)].softmax(-1)[0].item()
 
 
 @pytest.mark.parametrize("length", [1, 12, 60], ids=["one movie", "a history", "more than fits"])
@@ -116,12 +132,21 @@ def test_a_ranking_is_what_one_record_after_another_gives(ranker, length):
         assert [one.candidate.title for one in ranked] == sorted(titles, key=expected.__getitem__, reverse=True)
 
 
+def told_of(data, protocol):
+    """What a candidate of each user and movie may carry: what others had said, and what alike movies were liked."""
+    timeline = count_earlier_ratings(build_timelines(data.ratings, protocol), protocol.like_threshold)
+    timeline = add_tastes(timeline, data.movies, protocol.like_threshold, rating_deviations(timeline))
+    names = ["earlier_likes", "earlier_ratings", "liked_of_similar"]
+    told = timeline.fill_nan(None).select("user_id", "movie_id", *names).iter_rows()
+    return timeline, {row[:2]: dict(zip(names, row[2:], strict=True)) for row in told}
+
+
 @pytest.mark.parametrize("hints", [False, True])
-def test_the_question_is_the_one_of_the_training_records(ranker, hints):
-    """Every row that `timelines` writes of a user comes out of the same history and candidate here."""
-    ranker = replace(ranker, hints=hints)
-    # With hints the whole of the timeline is shown: a ranking knows no more of the user than its history.
-    protocol = SplitProtocol(warmup=3, history_length=30 if hints else 4, hints=hints)
+@pytest.mark.parametrize("window", ["anchored", "sliding"])
+def test_the_question_is_the_one_of_the_training_records(ranker, hints, window):
+    """Every row that `timelines` writes of a user comes out of what the user had rated before it."""
+    protocol = SplitProtocol(warmup=3, history_length=4, window=window, hints=hints)
+    ranker = replace(ranker, task=ratings_task(protocol))
     movies = some_movies(30)
     ratings = [(1, place, 0.5 + place % 10 / 2, 100 + place) for place in range(len(movies))]
     ratings += [(2, place, 0.5 + place % 7 / 2, 50 + place) for place in range(len(movies))]
@@ -132,25 +157,61 @@ def test_the_question_is_the_one_of_the_training_records(ranker, hints):
         pl.DataFrame(ratings, schema=types, orient="row"),
         pl.DataFrame({"movie_id": range(len(movies)), **table}, schema_overrides={"movie_id": pl.Int32}),
     )
-    timeline = count_earlier_ratings(build_timelines(data.ratings, protocol), protocol.like_threshold)
-    timeline = add_tastes(timeline, data.movies, protocol.like_threshold, rating_deviations(timeline))
-    names = ["earlier_likes", "earlier_ratings", "liked_of_similar"]
-    told = {row[:2]: row[2:] for row in timeline.fill_nan(None).select("user_id", "movie_id", *names).iter_rows()}
-    rows = [row for split in ("train", "eval", "test") for row in make_rows(timeline, data.movies, split, protocol)]
+    timeline, told = told_of(data, protocol)
+    rows = [row for split in SPLITS for row in make_rows(timeline, data.movies, split, protocol)]
     rows = [row for row in rows if row["user_id"] == 1]
     assert len(rows) == len(movies) - protocol.warmup
+    history = [RatedMovie(movie, rating) for movie, (*_, rating, _) in zip(movies, ratings, strict=False)]
     for row in rows:
         here = row["item_id"]
-        window = range(window_start(here, protocol), here)
-        candidate = replace(movies[here], **dict(zip(names, told[1, here], strict=True)))
-        (record,) = ranker.records_of([RatedMovie(movies[place], ratings[place][2]) for place in window], [candidate])
+        (record,) = ranker.records_of(history[:here], [replace(movies[here], **told[1, here])])
         assert (record.instruction, record.input) == (row["instruction"], row["input"])
 
 
-def test_the_threshold_is_the_one_that_is_asked_for(adapter):
-    assert "rate it 3.5 or higher" in Ranker.load(str(adapter), like_threshold=3.5).instruction
-    with pytest.raises(LikelyError, match="like_threshold is 9"):
-        Ranker.load(adapter, like_threshold=9)
+def test_a_flag_cannot_be_forgotten_because_there_is_none(tmp_path, tiny_base, capsys):
+    """A run prepared with hints, a threshold and a window of its own asks byte by byte what its records asked."""
+    data = read_movielens(make_sample(tmp_path / "sample", users=6, ratings_per_user=30))
+    options = ["--hints", "--like-threshold", "3.5", "--history-len", "4", "--window", "sliding"]
+    assert run(["prepare", "--source", str(tmp_path / "sample"), "--output", str(tmp_path / "data"), *options]) == 0
+    folder = trained(tmp_path, tiny_base, tmp_path / "data" / "train.json")
+    ranker = Ranker.load(folder)
+    protocol = SplitProtocol(hints=True, like_threshold=3.5, history_length=4, window="sliding")
+    timeline, told = told_of(data, protocol)
+    movies = {
+        number: Movie(*rest) for number, *rest in data.movies.select("movie_id", "title", "year", "genres").rows()
+    }
+    records = read_records(tmp_path / "data" / "train.json", ranker.builder.labels)
+    asked = 0
+    for record in records:
+        user, item = int(record.user_id), int(record.item_id)
+        rated = timeline.filter(pl.col("user_id") == user).select("movie_id", "rating").rows()
+        here = [movie for movie, _ in rated].index(item)
+        history = [RatedMovie(movies[movie], rating) for movie, rating in rated[:here]]
+        (again,) = ranker.records_of(history, [replace(movies[item], **told[user, item])])
+        assert ranker.builder.render(again).encode() == ranker.builder.render(record).encode()
+        asked += 1
+    assert asked == len(records) > 50
+    files = written(tmp_path)
+    assert run([*files, "--run", str(folder)]) == 0
+    assert run([*files, "--run", str(folder), "--hints"]) == 2
+
+
+def test_a_run_on_records_of_ones_own_is_not_asked_about_movies(foreign, tmp_path, capsys, no_model):
+    sentence = complaint(capsys, [*written(tmp_path), "--run", str(foreign)])
+    assert "likely prepare did not write" in sentence
+
+
+def test_a_run_of_an_earlier_version_ranks_once_its_preparation_is_copied_into_it(ranker, adapter, tmp_path, capsys):
+    folder = shutil.copytree(adapter, tmp_path / "run")
+    (folder / "task.json").unlink()
+    sentence = complaint(capsys, [*written(tmp_path), "--run", str(folder)])
+    assert "has no task.json" in sentence
+    assert "copy preparation.json from beside the run's training file into it" in sentence
+    protocol = dataclasses.asdict(ranker.task.protocol)
+    (folder / "preparation.json").write_text(json.dumps({"dataset": "ml-1m", "protocol": protocol}))
+    history, movies = some_history(3), some_movies(3)
+    assert Ranker.load(folder).rank(history, movies) == ranker.rank(history, movies)
+    assert run([*written(tmp_path), "--run", str(folder)]) == 0
 
 
 def test_equal_candidates_keep_their_order(ranker):
@@ -212,7 +273,7 @@ def test_no_other_row_is_cheaper(history, share):
 def test_an_adapter_trained_with_flash_attention_ranks_too(adapter, ranker, tmp_path):
     """FlashAttention has no tree masks; another attention gives the same scores."""
     copy = shutil.copytree(adapter, tmp_path / "run")
-    values = config_of(adapter, None).model_dump(mode="json")
+    values = config_of(adapter).model_dump(mode="json")
     values |= {"flash_attn": "flash_attention_2", "batching": "packed"}
     (copy / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     history, movies = some_history(3), some_movies(3)
@@ -221,7 +282,7 @@ def test_an_adapter_trained_with_flash_attention_ranks_too(adapter, ranker, tmp_
 
 def written(folder, history=HISTORY, candidates=CANDIDATES):
     """Write the two files and return the command that ranks them."""
-    arguments = ["score"]
+    arguments = ["rank"]
     for name, rows in (("history", history), ("candidates", candidates)):
         path = folder / f"{name}.json"
         if rows is not None:
@@ -256,6 +317,17 @@ def test_the_command_shows_the_best_and_writes_all(adapter, ranker, tmp_path, ca
     (ronin,) = (line for line in lines if line["title"] == "Ronin")
     assert {key: ronin[key] for key in CANDIDATES[0]} == CANDIDATES[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["candidates.json", "history.json", "ranked.jsonl"]
+
+
+def test_the_former_name_of_the_command_works_and_is_not_advertised(adapter, tmp_path, capsys):
+    assert run([*written(tmp_path), "--run", str(adapter)]) == 0
+    shown = capsys.readouterr().out
+    assert run(["score", *written(tmp_path)[1:], "--adapter-dir", str(adapter)]) == 0
+    assert capsys.readouterr().out == shown
+    assert run(["--help"]) == 0
+    helped = capsys.readouterr().out
+    assert " rank " in helped
+    assert " score " not in helped
 
 
 RATED = HISTORY[0]
@@ -296,7 +368,6 @@ def test_files_that_are_wrong(adapter, tmp_path, capsys, no_model, files, words)
 def test_other_mistakes_come_before_the_model_too(adapter, tmp_path, capsys, no_model):
     files = written(tmp_path)
     assert "holds no adapter" in complaint(capsys, [*files, "--adapter-dir", str(tmp_path)])
-    assert "like_threshold is 0" in complaint(capsys, [*files, "--adapter-dir", str(adapter), "--like-threshold", "0"])
     for output in (tmp_path, tmp_path / "missing" / "ranked.jsonl"):
         sentence = complaint(capsys, [*files, "--adapter-dir", str(adapter), "--output", str(output)])
         assert "is no file in a folder that exists" in sentence

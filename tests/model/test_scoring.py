@@ -1,4 +1,4 @@
-"""Scores are those of each record alone, in every layout, for base and adapter."""
+"""Scores are those of each record alone, in every layout."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,13 @@ from likely.encoding.batches import Budget
 from likely.encoding.prompt import PromptBuilder
 from likely.model.adapter import Lora, add_adapter
 from likely.model.base import Precision, load_base
-from likely.model.scoring import PassPlan, score, score_base_and_adapter
+from likely.model.scoring import PassPlan, score
 
 FLOAT32 = Precision("float32", False)
 
 
 def plan_for(builder, layout, tokens=3000):
-    return PassPlan(layout, Budget(tokens), (builder.positive_ids[0], builder.negative_ids[0]))
+    return PassPlan(layout, Budget(tokens), builder.first_tokens)
 
 
 @pytest.fixture(scope="module")
@@ -63,23 +63,6 @@ def test_scores_are_those_of_each_record_alone(adapted, builder, records, layout
         assert answers.says_yes[row] == (likeliest == own.positive_ids[0])
         assert answers.says_no[row] == (likeliest == own.negative_ids[0])
         assert answers.liked[row] == (record.output == labels.positive)
-
-
-def test_base_and_adapter_come_from_one_model(adapted, tiny_base, builder, records):
-    encoded, plan = builder.encode_all(records), plan_for(builder, "tree")
-    base, adapter = score_base_and_adapter(adapted, encoded, plan)
-    plain = load_base(str(tiny_base), FLOAT32, "sdpa")
-    np.testing.assert_allclose(base.p_yes, score(plain, plain, encoded, plan).p_yes, rtol=1e-5)
-    assert np.abs(base.p_yes - adapter.p_yes).max() > 1e-3
-
-
-def test_progress_counts_to_the_end(adapted, builder, records):
-    seen = []
-    score_base_and_adapter(
-        adapted, builder.encode_all(records), plan_for(builder, "padded", 600), lambda *count: seen.append(count)
-    )
-    assert seen[-1] == (2 * len(records), 2 * len(records))
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
 def test_only_the_answers_reach_the_output_head(adapted, builder, records):

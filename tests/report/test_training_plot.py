@@ -11,16 +11,9 @@ from rich.console import Console
 from likely.cli.train import print_run
 from likely.data.records import Record
 from likely.model.answers import Answers
-from likely.report.summary import SummaryRow, summary_table
 from likely.report.terminal import example_table, print_next_commands
 from likely.report.training_plot import save_training_plot
 
-FIGURES = {"accuracy": 0.7246, "f1": 0.6937, "auc": 0.8049, "uauc": 0.5461, "answered": 1.0}
-ROWS = [
-    SummaryRow("history fraction liked", {**FIGURES, "auc": 0.7680}, is_baseline=True),
-    SummaryRow("base [some/model]", {**FIGURES, "accuracy": 0.1234, "uauc": math.nan, "answered": 0.25}),
-    SummaryRow("with the adapter", {**FIGURES, "f1": 0.7001}),
-]
 LOG = [
     {"loss": 0.9, "step": 4},
     {"loss": 0.7, "step": 8},
@@ -34,32 +27,6 @@ def printed(renderable, width=100, **options):
     console = Console(file=io.StringIO(), width=width, **options)
     console.print(renderable)
     return console.file.getvalue()
-
-
-@pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
-def test_the_summary_shows_every_figure_in_any_terminal(width):
-    text = printed(summary_table(ROWS, "3 records"), width)
-    for figure in ("0.7246", "0.6937", "0.8049", "0.5461", "0.7680", "0.1234", "0.7001", "25.0%", "–"):
-        assert figure in text
-    assert all(len(line) <= width for line in text.splitlines())
-
-
-def test_only_the_best_figures_are_highlighted_and_no_answered_rate():
-    text = printed(summary_table(ROWS, ""), force_terminal=True, color_system="standard")
-    best = {figure for figure in ("0.7001", "0.6937", "0.7680", "0.8049", "100.0%") if f"32m{figure}" in text}
-    assert best == {"0.7001", "0.8049"}
-
-
-def test_no_colour_codes_where_there_is_no_terminal_or_no_colour_is_asked_for(monkeypatch):
-    assert "\x1b" not in printed(summary_table(ROWS, ""))
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert "32m" not in printed(summary_table(ROWS, ""), force_terminal=True)
-
-
-def test_a_metric_that_no_row_has_gets_no_column():
-    text = printed(summary_table([SummaryRow("adapter", {"accuracy": 0.5, "auc": 0.5})], ""))
-    assert "AUC" in text
-    assert "UAUC" not in text
 
 
 def test_examples_show_the_end_of_the_history_the_truth_and_both_probabilities():

@@ -30,7 +30,7 @@ def fresh_model(tiny_base, dropout=0.0, checkpointing=False):
 
 
 def trainer_for(model, builder, encoded, layout, tmp_path, tokens=1500, **arguments):
-    plan = PassPlan(layout, Budget(tokens), (builder.positive_ids[0], builder.negative_ids[0]))
+    plan = PassPlan(layout, Budget(tokens), builder.first_tokens)
     defaults = {
         "output_dir": str(tmp_path),
         "per_device_train_batch_size": 16,

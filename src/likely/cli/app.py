@@ -17,7 +17,7 @@ from likely.cli.evaluate import evaluate
 from likely.cli.infer import infer
 from likely.cli.options import Verb
 from likely.cli.prepare import prepare
-from likely.cli.rank import score
+from likely.cli.rank import rank
 from likely.cli.report import report
 from likely.cli.train import train
 from likely.cli.tree import tree
@@ -28,8 +28,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, audit, tree, train, infer, evaluate, score, report, config, demo):
+for verb in (prepare, audit, tree, train, infer, evaluate, rank, report, config, demo):
     app.command(cls=Verb)(verb)
+app.command("score", cls=Verb, hidden=True)(rank)  # its former name
 
 
 def _print_version(wanted: bool) -> None:

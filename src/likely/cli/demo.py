@@ -64,10 +64,9 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
         picture: write the summary as SVG too.
     """
     from likely.cli.audit import audit_prompts
-    from likely.cli.report import report_run
+    from likely.cli.evaluate import keep_findings, measure
     from likely.config.reading import load_config
-    from likely.evaluation.run import run_evaluation
-    from likely.evaluation.storage import save_evaluation
+    from likely.report.facts import facts_of
     from likely.report.picture import save_picture
     from likely.report.terminal import print_next_commands, results_table
 
@@ -91,14 +90,13 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
     audit_prompts(console, config, 2000)
     finetune(console, config, ingredients)
     _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, about 1.5 min")
-    evaluation = run_evaluation(console, config, output, None, COMPARED)
-    save_evaluation(output, evaluation)
-    page = report_run(output)
+    findings = measure(console, config, output, max_samples=COMPARED)
+    page = keep_findings(output, findings, facts_of(output))
     ratings = "real ratings (MovieLens 100K)" if ingredients.real_ratings else "invented ratings"
 
     def show(terminal: Console) -> None:
-        terminal.print(f"{len(evaluation.records)} held-out records, {ratings}", highlight=False)
-        terminal.print(results_table(evaluation))
+        terminal.print(f"{len(findings.evaluation.records)} held-out records, {ratings}", highlight=False)
+        terminal.print(results_table(findings.evaluation))
         terminal.print(f"Curves, mistakes and more: {page}", highlight=False)
         print_next_commands(terminal, output, next_commands(output))
 

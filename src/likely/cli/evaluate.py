@@ -1,12 +1,11 @@
-"""The ends of the verbs: figures and page of a run, written beside its adapter.
+"""`likely evaluate`: figures and page of a run, with baselines and intervals, written beside its adapter.
 
-Calls `evaluation` and `evaluation` for the figures and `html_report` for the page, with what it finds in
-the run's folder; `cli` and `demo` call it.
+`evaluation.run` finds the figures; they are kept through `evaluation.storage` and shown by `report`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,18 +13,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likely.cli.options import BASELINES, MAIN_CONFIG, MAIN_RUN, Overrides
+from likely.errors import LikelyError
+from likely.files import make_writable_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from likely.config.run_config import RunConfig
-    from likely.evaluation.contest import Evaluation
+    from likely.evaluation.run import Findings
     from likely.report.facts import RunFacts
 
 
 def evaluate(
     overrides: Overrides = None,
-    adapter_dir: Annotated[Path | None, typer.Option(help=f"Folder of a finished run; by default {MAIN_RUN}.")] = None,
+    adapter_dir: Annotated[
+        Path | None,
+        typer.Option("--adapter-dir", "--run", help=f"Folder of a finished run; by default {MAIN_RUN}."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file; by default the run's own.")] = None,
     data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
     max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.")] = None,
@@ -36,84 +40,99 @@ def evaluate(
     """Measure base, adapter, baselines and a fusion of them on all test rows, with 95% intervals."""
     from rich.console import Console
 
-    from likely.model.runtime import ready_process
+    from likely.config.reading import load_config
 
     console = Console()
     if baselines_only:
-        from likely.config.reading import load_config
+        path = config or (adapter_dir / "config.yaml" if adapter_dir else MAIN_CONFIG)
+        settings, folder = load_config(path, overrides or ()), None
+        written = output or adapter_dir or BASELINES
+    else:
+        from likely.inference.loaded_run import config_of
+        from likely.model.runtime import ready_process
 
-        settings = load_config(config or (adapter_dir / "config.yaml" if adapter_dir else MAIN_CONFIG), overrides or ())
-        evaluate_baselines(console, settings, data, max_samples, output or adapter_dir or BASELINES)
-        return
-    ready_process()
+        ready_process()
+        folder = adapter_dir or MAIN_RUN
+        settings = config_of(folder, config, overrides or ())
+        written = output or folder
+    check_folder(written, baselines_only)
+    findings = measure(console, settings, folder, data, max_samples, base)
+    keep_findings(written, findings, _facts(folder, settings))
+    show_findings(console, written, findings)
 
-    folder = adapter_dir or MAIN_RUN
-    evaluate_run(console, folder, config, overrides or (), data, max_samples, output or folder, base)
 
+def check_folder(folder: Path, baselines_only: bool) -> None:
+    """Make the folder for the figures, before anything is computed.
 
-def evaluate_run(
-    console: Console,
-    run_folder: Path,
-    config_path: Path | None,
-    overrides: Sequence[str],
-    data: Path | None,
-    max_samples: int | None,
-    output: Path,
-    with_base: bool = True,
-) -> Evaluation:
-    """Let base, adapter, their fusion and all baselines answer the same rows; print and write what came out.
-
-    Args:
-        console: where to.
-        run_folder: of the adapter.
-        config_path: YAML file; None for the run's own.
-        overrides: `key=value`, over it.
-        data: records to answer; None for the run's test file.
-        max_samples: at most so many, of whole users.
-        output: folder of the figures, the rows and the page.
-        with_base: whether the base model answers too, which takes half of the time.
+    Raises:
+        LikelyError: it cannot be written, or has figures of models that those of baselines would replace.
     """
-    from likely.cli.report import training_item_counts
-    from likely.evaluation.run import check_folder, run_evaluation
-    from likely.inference.loaded_run import config_of
-    from likely.report.facts import facts_of, facts_without_run
+    from likely.evaluation.storage import kinds_in
 
-    config = config_of(run_folder, config_path, overrides)
-    check_folder(output, baselines_only=False)
-    evaluation = run_evaluation(console, config, run_folder, data, max_samples, with_base)
-    known = (run_folder / "config.yaml").is_file()
-    facts = facts_of(run_folder) if known else facts_without_run(run_folder.resolve().name, config.model_dump())
-    finish(console, output, evaluation, replace(facts, item_counts=training_item_counts(config)))
-    return evaluation
-
-
-def evaluate_baselines(
-    console: Console, config: RunConfig, data: Path | None, max_samples: int | None, output: Path
-) -> Evaluation:
-    """Do the same for baselines alone; nothing has to be trained."""
-    from likely.cli.report import training_item_counts
-    from likely.evaluation.run import check_folder, run_evaluation
-    from likely.report.facts import facts_without_run
-
-    check_folder(output, baselines_only=True)
-    evaluation = run_evaluation(console, config, None, data, max_samples)
-    facts = facts_without_run("Baselines", config.model_dump())
-    finish(console, output, evaluation, replace(facts, item_counts=training_item_counts(config)))
-    return evaluation
+    try:
+        make_writable_folder(folder)
+    except OSError as error:
+        raise LikelyError(f"{folder} cannot be written ({error.strerror}); choose another with --output.") from error
+    if baselines_only and kinds_in(folder) - {"baseline"}:
+        raise LikelyError(
+            f"{folder} holds an evaluation of models, which one of baselines alone would replace; "
+            "choose another folder with --output."
+        )
 
 
-def finish(console: Console, folder: Path, evaluation: Evaluation, facts: RunFacts) -> None:
-    """Print the table of a evaluation, and write figures, rows and page."""
+def measure(
+    console: Console,
+    config: RunConfig,
+    folder: Path | None,
+    data: Path | None = None,
+    max_samples: int | None = None,
+    with_base: bool = True,
+) -> Findings:
+    """Evaluate, with a bar; print who is left out and why, and how long it took."""
+    from likely.cli.progress import scoring_bar
+    from likely.evaluation.run import evaluate
+
+    started = time.monotonic()
+    with scoring_bar(console, "scoring" if folder else "baselines") as on_progress:
+        findings = evaluate(folder, config, data, max_samples, with_base, on_progress)
+    for note in findings.notes:
+        console.print(f"[dim]{note}[/dim]", highlight=False)
+    evaluation, seconds = findings.evaluation, time.monotonic() - started
+    console.print(
+        f"{len(evaluation.results)} systems on {len(evaluation.records):,} rows in {seconds:.1f} s.", highlight=False
+    )
+    return findings
+
+
+def keep_findings(folder: Path, findings: Findings, facts: RunFacts) -> Path:
+    """Write figures, rows and page, and return the page."""
+    from likely.cli.report import PAGE
+    from likely.evaluation.storage import save_evaluation
+    from likely.report.page import write_report
+
+    save_evaluation(folder, findings.evaluation)
+    write_report(folder / PAGE, replace(facts, item_counts=findings.item_counts), findings.evaluation)
+    return folder / PAGE
+
+
+def show_findings(console: Console, folder: Path, findings: Findings) -> None:
+    """Print the table, and what was written where."""
     from rich.markup import escape
 
     from likely.cli.report import PAGE
-    from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE, save_evaluation
-    from likely.report.page import write_report
+    from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE
     from likely.report.terminal import results_table
 
-    console.print(results_table(evaluation))
-    save_evaluation(folder, evaluation)
-    write_report(folder / PAGE, facts, evaluation)
+    console.print(results_table(findings.evaluation))
     console.print(
         f"Written to {escape(str(folder))}: {PAGE}, {FIGURES_FILE}, {ROWS_FILE}.", soft_wrap=True, highlight=False
     )
+
+
+def _facts(folder: Path | None, config: RunConfig) -> RunFacts:
+    """Return what a page says of a run, or of baselines without one."""
+    from likely.report.facts import facts_of, facts_without_run
+
+    if folder and (folder / "config.yaml").is_file():
+        return facts_of(folder)
+    return facts_without_run(folder.resolve().name if folder else "Baselines", config.model_dump())

@@ -1,16 +1,25 @@
 """`likely infer`: base model against adapter, on examples and in figures."""
 
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likely.cli.options import MAIN_RUN, Overrides
+from likely.cli.options import MAIN_RUN, Overrides, RunFolder
+from likely.files import replacing
+
+if TYPE_CHECKING:
+    from likely.data.records import Record
+    from likely.model.answers import Answers
 
 
 def infer(
     overrides: Overrides = None,
-    adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = MAIN_RUN,
+    adapter_dir: RunFolder = MAIN_RUN,
     config: Annotated[Path | None, typer.Option(help="YAML file; by default the run's own.")] = None,
     data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
     max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.")] = 200,
@@ -20,19 +29,49 @@ def infer(
     """Compare base model and adapter: examples, P(Yes) of both, metrics."""
     from rich.console import Console
 
-    from likely.inference.loaded_run import run_comparison
+    from likely.cli.progress import scoring_bar
+    from likely.data.run_data import held_out_records, labels_of, split_records
+    from likely.evaluation.contest import judge
+    from likely.evaluation.run import ask_models, simple_baselines
+    from likely.inference.loaded_run import LoadedRun, config_of
     from likely.model.runtime import ready_process
-    from likely.report.summary import summary_table
-    from likely.report.terminal import example_table
+    from likely.report.terminal import example_table, results_table
 
     console = Console()
     ready_process()
-    comparison = run_comparison(console, adapter_dir, config, overrides or (), data, max_samples)
+    settings = config_of(adapter_dir, config, overrides or ())
+    labels = labels_of(settings)
+    records = held_out_records(settings, data, max_samples)
+    baselines = simple_baselines(split_records(settings, "train"), records, labels)
+    with scoring_bar(console, "scoring base and adapter") as on_progress:
+        said = ask_models(LoadedRun.load(adapter_dir, settings), records, on_progress=on_progress)
+    assert said.base is not None
     if examples:
-        console.print(example_table(comparison.records, comparison.base, comparison.adapter, examples))
-    console.print(summary_table(comparison.rows, f"{len(comparison.records):,} records"))
+        console.print(example_table(records, said.base, said.adapter, examples))
+    console.print(results_table(judge(records, labels, [*baselines, *said.systems(settings)])))
     if output:
-        from likely.inference.loaded_run import write_scores
-
-        write_scores(output, comparison)
+        write_scores(output, records, said.base, said.adapter)
         console.print(f"Scores written to {output}.", highlight=False)
+
+
+def write_scores(path: Path, records: Sequence[Record], base: Answers, adapter: Answers) -> None:
+    """Write one JSON object a record: ids, the truth, and P(Yes) of base and adapter."""
+    with replacing(path) as out:
+        for place, record in enumerate(records):
+            line = {
+                "row": place,
+                "user_id": record.user_id,
+                "item_id": record.item_id,
+                "output": record.output,
+                "base": _said(base, place),
+                "adapter": _said(adapter, place),
+            }
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _said(answers: Answers, place: int) -> dict[str, float | bool]:
+    return {
+        "p_yes": float(answers.p_yes[place]),
+        "label_mass": float(answers.label_mass[place]),
+        "answered": bool(answers.says_yes[place] or answers.says_no[place]),
+    }

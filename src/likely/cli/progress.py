@@ -1,5 +1,8 @@
 """A bar with the time left, for everything that takes more than a moment."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,3 +28,11 @@ def progress_bar(console: Console) -> Progress:
         disable=not console.is_terminal,
         transient=True,
     )
+
+
+@contextmanager
+def scoring_bar(console: Console, description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while something is scored, and yield what is to be told how much of it is done."""
+    with progress_bar(console) as bar:
+        task = bar.add_task(description, total=None, figures="")
+        yield lambda done, total: bar.update(task, completed=done, total=total)

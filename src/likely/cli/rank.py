@@ -1,21 +1,27 @@
 """`likely rank`: candidate movies for one history, best first."""
 
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likely.cli.options import MAIN_RUN
+from likely.cli.options import MAIN_RUN, RunFolder
 from likely.errors import LikelyError
+from likely.files import replacing
+
+if TYPE_CHECKING:
+    from likely.inference.ranking import Ranked
 
 
-def score(
+def rank(
     history: Annotated[Path, typer.Option(help="JSON list of title, year, genres, rating; oldest first.")],
     candidates: Annotated[Path, typer.Option(help="JSON list of title, year, genres; other keys are kept.")],
-    adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = MAIN_RUN,
+    adapter_dir: RunFolder = MAIN_RUN,
     top: Annotated[int, typer.Option(help="Movies shown.", min=1)] = 10,
-    like_threshold: Annotated[float, typer.Option(help="The rating that the run calls a like.")] = 4.0,
-    hints: Annotated[bool, typer.Option("--hints", help="The run's records were prepared with --hints.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write one JSON object a candidate, best first.")] = None,
 ) -> None:
     """Rank candidate movies for one history by P(Yes)."""
@@ -29,10 +35,30 @@ def score(
         raise LikelyError(f"--output {output} is no file in a folder that exists; name another one.")
     console = Console()
     ready_process()
-    from likely.inference.ranking import ranking_table, run_ranking, write_ranking
+    from likely.cli.progress import scoring_bar
+    from likely.inference.ranking import Ranker
+    from likely.report.ranking_table import ranking_table
 
-    ranked = run_ranking(console, adapter_dir, rated, movies, like_threshold, hints)
-    console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates"))
+    ranker = Ranker.load(adapter_dir)
+    with scoring_bar(console, "scoring candidates") as on_progress:
+        ranked = ranker.rank(rated, movies, on_progress=on_progress)
+    console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", ranker.task.noun))
     if output:
         write_ranking(output, ranked)
         console.print(f"Scores written to {output}.", highlight=False)
+
+
+def write_ranking(path: Path, ranked: Sequence[Ranked]) -> None:
+    """Write one JSON object a movie, best first: rank, p_yes, the movie, and what else came with it."""
+    with replacing(path) as out:
+        for place, one in enumerate(ranked, start=1):
+            movie = one.candidate
+            own = {
+                "rank": place,
+                "p_yes": one.p_yes,
+                "title": movie.title,
+                "year": movie.year,
+                "genres": list(movie.genres),
+            }
+            line = {**own, **movie.extra, **own}  # own keys come first and win
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from likely.cli.options import MAIN_RUN
+from likely.cli.options import MAIN_RUN, RunFolder
 from likely.errors import LikelyError
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 
 
-def report(adapter_dir: Annotated[Path, typer.Option(help="Folder of a finished run.")] = MAIN_RUN) -> None:
+def report(adapter_dir: RunFolder = MAIN_RUN) -> None:
     """Write report.html of a run anew: one page, with the figures of `likely evaluate` if there are any."""
     from rich.console import Console
     from rich.markup import escape
@@ -53,8 +51,7 @@ def report_run(folder: Path) -> Path:
 
 def training_item_counts(config: RunConfig) -> Mapping[str, int] | None:
     """Return how many training records each item has, None where they cannot be counted: a page can do without."""
-    from likely.data.run_data import training_records
-    from likely.evaluation.groups import count_items
+    from likely.data.run_data import count_items, training_records
 
     try:
         return count_items(training_records(config))

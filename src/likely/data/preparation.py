@@ -4,9 +4,10 @@
 """
 
 import dataclasses
-import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,9 +16,10 @@ from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_d
 from likely.data.movielens import MovieLens
 from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
 from likely.data.records import write_records
+from likely.data.task import PREPARATION_FILE, digest_of, ratings_task
 from likely.data.timelines import build_timelines, make_rows
 from likely.errors import LikelyError
-from likely.files import replacing_folder
+from likely.files import replacing_folder, write_json
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def prepare(
 ) -> Preparation:
     """Write train.json, eval.json, test.json and preparation.json; none is touched before all are complete.
 
-    Rows are ordered by user and then by time; one user after another is rendered and written.
+    Rows are ordered by user and then by time; one user after another is rendered and written. preparation.json says
+    what the records ask (`task`) and holds the SHA-256 of each file.
 
     Args:
         data: ratings and movies.
@@ -88,19 +91,26 @@ def prepare(
     summary = Preparation(*(_summarize(table, split, protocol) for split in SPLITS))
     description = {
         "dataset": data.name,
-        "protocol": dataclasses.asdict(protocol),
+        **dataclasses.asdict(ratings_task(protocol)),
         "max_users": max_users,
         "seed": seed,
         "splits": dataclasses.asdict(summary),
     }
+    rows = {f"{split}.json": make_rows(table, data.movies, split, protocol) for split in SPLITS}
     try:
-        with replacing_folder(output_dir, last="preparation.json") as staging:
-            for split in SPLITS:
-                write_records(staging / f"{split}.json", make_rows(table, data.movies, split, protocol))
-            (staging / "preparation.json").write_text(json.dumps(description, indent=2) + "\n")
+        _write(output_dir, rows, description)
     except OSError as error:
         raise LikelyError(f"Cannot write to {output_dir} ({error}); choose another output folder.") from error
     return summary
+
+
+def _write(output_dir: Path, files: Mapping[str, Iterable[Mapping[str, Any]]], description: Mapping[str, Any]) -> None:
+    """Write files of records, and what they are with their digests, into a folder of its own and move all together."""
+    with replacing_folder(output_dir, last=PREPARATION_FILE) as staging:
+        for name, rows in files.items():
+            write_records(staging / name, rows)
+        digests = {name: digest_of(staging / name) for name in files}
+        write_json(staging / PREPARATION_FILE, {**description, "sha256": digests})
 
 
 def _check_likes(data: MovieLens, protocol: SplitProtocol) -> None:

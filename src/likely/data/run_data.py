@@ -3,11 +3,13 @@
 A part of a file is always of whole users: metrics per user need all of a user's rows, and these share most of their
 prompts.
 
-Reads files through `registry` and `records` for `training`, `inference` and `audit`.
+Reads files through `dataset_info` and `records` for `training`, `inference` and `evaluation`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -87,6 +89,23 @@ def held_out_records(config: RunConfig, data_file: Path | None, max_samples: int
     if path is None:
         raise LikelyError("The configuration names no test_file and no eval_file; name a file with --data.")
     return subset_of_users(read_records(path, labels_of(config), files.columns), max_samples, config.seed)
+
+
+def split_records(config: RunConfig, split: Literal["train", "eval"]) -> list[Record]:
+    """Return all records of the training or evaluation file; none where no such file is named.
+
+    Raises:
+        LikelyError: the file is missing or wrong.
+    """
+    files = files_of(config)
+    path = files.train if split == "train" else files.eval
+    return read_records(path, labels_of(config), files.columns) if path else []
+
+
+def count_items(records: Sequence[Record]) -> Counter[str] | None:
+    """Return how many records each item has; None where not all of them name theirs, or there are none."""
+    items = [record.item_id for record in records if record.item_id is not None]
+    return Counter(items) if items and len(items) == len(records) else None
 
 
 def subset_of_users(records: Sequence[Record], maximum: int | None, seed: int) -> list[Record]:

@@ -100,6 +100,11 @@ class PromptBuilder:
         self._joins_lines = np.array_equal(np.concatenate([self._tokenize(line) for line in lines(_PROBE)]), whole)
         self._check_template()
 
+    @property
+    def first_tokens(self) -> tuple[int, int]:
+        """First token of the positive and of the negative label; they differ."""
+        return self.positive_ids[0], self.negative_ids[0]
+
     def encode(self, record: Record) -> EncodedRecord:
         """Return the token ids of a record, without its oldest history lines where it is too long.
 

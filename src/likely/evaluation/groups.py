@@ -3,7 +3,6 @@
 Takes a :class:`likely.evaluation.contest.Evaluation`; the AUC of each group goes to `report.figures`.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likely.data.records import Record
+from likely.data.run_data import count_items
 from likely.evaluation.contest import Estimate, Evaluation, System
 from likely.evaluation.metrics import auc
 from likely.evaluation.resampling import draw_users, interval, resampled_auc
@@ -39,12 +39,6 @@ def history_lengths(records: Sequence[Record]) -> list[int] | None:
     lengths = [record.extra.get("history_length") for record in records]
     known = [length for length in lengths if isinstance(length, int)]
     return known if len(known) == len(lengths) else None
-
-
-def count_items(records: Sequence[Record]) -> Counter[str] | None:
-    """Return how many of the records each item has, None where records do not name their candidates."""
-    items = [record.item_id for record in records if record.item_id is not None]
-    return Counter(items) if len(items) == len(records) else None
 
 
 def popularity(records: Sequence[Record], training_counts: Mapping[str, int] | None) -> list[int] | None:

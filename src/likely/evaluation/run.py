@@ -1,31 +1,43 @@
-"""`likely evaluate`: base model, adapter, its fusions (`fusion`) and baselines, all on the same rows.
+"""An evaluation from records to figures: base model, adapter, its fusions (`fusion`) and baselines on the same rows.
 
-Takes a run's configuration (`inputs` reads its records), asks `baselines` and, through `scoring`, the models,
-and gives a :class:`likely.evaluation.contest.Evaluation` of figures (`metrics`) that `cli` shows and saves.
+Reads the records that a run's configuration names (`data.run_data`), asks `baselines` and, through
+`inference.loaded_run`, the models, and gives `cli` the figures to show and keep.
 """
 
-import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from likely.cli.progress import progress_bar
 from likely.config.run_config import RunConfig
-from likely.data.records import Record, read_records
-from likely.data.run_data import files_of, held_out_records, labels_of, subset_of_users
+from likely.data.records import Labels, Record
+from likely.data.run_data import count_items, held_out_records, labels_of, split_records, subset_of_users
 from likely.errors import LikelyError
-from likely.evaluation.baselines import baseline_systems
-from likely.evaluation.contest import Evaluation, System, judge
+from likely.evaluation.baselines import always_yes, baseline_systems, item_like_rate
+from likely.evaluation.contest import Evaluation, Kind, System, judge
+from likely.evaluation.features import has_history_counts, history_fraction
 from likely.evaluation.fusion import fusions, rated_pairs, why_no_fusion
-from likely.evaluation.storage import kinds_in
-from likely.files import make_writable_folder
-from likely.model.answers import Answers
+from likely.model.answers import Answers, FloatRows
 
 if TYPE_CHECKING:
-    from likely.encoding.prompt import EncodedRecord
+    from likely.inference.loaded_run import LoadedRun
+    from likely.model.scoring import Progress
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an evaluation found out.
+
+    Attributes:
+        evaluation: the figures of everybody on the same rows.
+        notes: who is left out and why, and what else a reader of the figures should know; a sentence each.
+        item_counts: training records of each item, None where they do not all name theirs.
+    """
+
+    evaluation: Evaluation
+    notes: Sequence[str]
+    item_counts: Counter[str] | None
 
 
 @dataclass(frozen=True)
@@ -36,126 +48,113 @@ class ModelAnswers:
     adapter: Answers
     adapter_on_eval: Answers | None
 
+    def systems(self, config: RunConfig) -> list[System]:
+        """Return the models that were asked, as they stand in a table."""
 
-def check_folder(folder: Path, baselines_only: bool) -> None:
-    """Make the folder for the figures, before anything is computed.
+        def system(name: str, kind: Kind, said: Answers) -> System:
+            return System(name, kind, said.p_yes, said.says_yes, said.says_no)
 
-    Raises:
-        LikelyError: it cannot be written, or has figures of models that those of baselines would replace.
-    """
-    try:
-        make_writable_folder(folder)
-    except OSError as error:
-        raise LikelyError(f"{folder} cannot be written ({error.strerror}); choose another with --output.") from error
-    if baselines_only and kinds_in(folder) - {"baseline"}:
-        raise LikelyError(
-            f"{folder} holds an evaluation of models, which one of baselines alone would replace; "
-            "choose another folder with --output."
-        )
+        adapter = system("with the adapter", "adapter", self.adapter)
+        if self.base is None:
+            return [adapter]
+        return [system(f"base {Path(config.model_name_or_path).name}", "base", self.base), adapter]
 
 
-def run_evaluation(
-    console: Console,
-    config: RunConfig,
-    adapter_dir: Path | None,
-    data: Path | None,
-    max_samples: int | None,
+def evaluate(
+    folder: Path | str | None,
+    config: RunConfig | None = None,
+    data: Path | None = None,
+    max_samples: int | None = None,
     with_base: bool = True,
-) -> Evaluation:
-    """Let everybody answer the same rows, telling about it.
+    on_progress: "Progress | None" = None,
+) -> Findings:
+    """Let everybody answer the same rows.
 
     Args:
-        console: where to tell who is left out, and how long it took.
-        config: of the run. Baselines are given all records of its training file.
-        adapter_dir: folder of the adapter; None for baselines alone.
-        data: records to answer; by default the run's test file.
+        folder: of a finished run; None for baselines alone.
+        config: names the records and the base model; by default the run's own, which baselines alone do not have.
+            Baselines are given all records of its training file.
+        data: records to answer; by default the configuration's test file.
         max_samples: at most so many of them, of whole users; None for all.
         with_base: whether the base model answers too, where there is an adapter.
+        on_progress: told after every forward pass how many records are scored, and of how many.
 
     Raises:
-        LikelyError: the records or the models cannot be read.
+        LikelyError: the records or the models cannot be read, or there is neither a run nor a configuration.
     """
-    started = time.monotonic()
+    config = config or _config_of(folder)
     labels = labels_of(config)
     rows = held_out_records(config, data, max_samples)
-    train = _records_of(config, "train")
-    with console.status("  baselines"):
-        systems, notes = baseline_systems(train, rows, labels)
+    train = split_records(config, "train")
+    tuned = subset_of_users(split_records(config, "eval"), config.max_eval_samples, config.seed) if folder else []
+    run = _load(folder, config) if folder else None
+    systems, notes = baseline_systems(train, rows, labels)
     known = len(rated_pairs(rows) & rated_pairs(train))
     if known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
-    if adapter_dir is not None:
-        tuned = subset_of_users(_records_of(config, "eval"), config.max_eval_samples, config.seed)
+    if run is not None:
         reason = why_no_fusion(train, tuned, rows, labels)
-        said = ask_models(console, config, adapter_dir, rows, [] if reason else tuned, with_base)
-        base, adapter = said.base, said.adapter
-        if base:
-            base_name = f"base {Path(config.model_name_or_path).name}"
-            systems.append(System(base_name, "base", base.p_yes, base.says_yes, base.says_no))
-        systems.append(System("with the adapter", "adapter", adapter.p_yes, adapter.says_yes, adapter.says_no))
+        said = ask_models(run, rows, [] if reason else tuned, with_base, on_progress)
+        systems += said.systems(config)
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
             systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems)
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC.")
-    for note in notes:
-        console.print(f"[dim]{note}[/dim]", highlight=False)
-    evaluation = judge(rows, labels, systems)
-    console.print(
-        f"{len(systems)} systems on {len(rows):,} rows in {time.monotonic() - started:.1f} s.", highlight=False
-    )
-    return evaluation
+    return Findings(judge(rows, labels, systems), notes, count_items(train))
 
 
 def ask_models(
-    console: Console,
-    config: RunConfig,
-    adapter_dir: Path,
+    run: "LoadedRun",
     rows: Sequence[Record],
-    tuned: Sequence[Record],
+    tuned: Sequence[Record] = (),
     with_base: bool = True,
+    on_progress: "Progress | None" = None,
 ) -> ModelAnswers:
-    """Score rows with base model and adapter, loaded once, and eval rows, where there are any, with the adapter.
+    """Score rows with base model and adapter, and eval rows, where there are any, with the adapter.
 
     Raises:
-        LikelyError: the adapter belongs to another base model, or something cannot be loaded.
+        LikelyError: a record does not fit.
     """
-    from likely.encoding.batches import Budget
-    from likely.encoding.prompt import PromptBuilder
-    from likely.inference.loaded_run import load_adapted
-    from likely.model.adapter import base_model, check_adapter_base
-    from likely.model.base import attention_share, check_model_folder, load_tokenizer
-    from likely.model.scoring import PassPlan, score
-    from likely.sources.catalogue import resolve_model
+    encoded, encoded_eval = run.encode(rows), run.encode(tuned)
+    total = (1 + with_base) * len(encoded) + len(encoded_eval)
 
-    location = resolve_model(config.model_name_or_path).location
-    check_adapter_base(adapter_dir, location)
-    check_model_folder(location)
-    builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), config.cutoff_len)
-    encoded, encoded_eval = builder.encode_all(rows), builder.encode_all(tuned)
-    adapted = load_adapted(config, location, adapter_dir)
-    inner = base_model(adapted)
-    budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(inner))
-    plan = PassPlan(config.batching, budget, (builder.positive_ids[0], builder.negative_ids[0]))
-    total = (1 + with_base) * len(rows) + len(tuned)
-    with progress_bar(console) as bar:
-        task = bar.add_task("scoring base and adapter" if with_base else "scoring", total=total, figures="")
+    def progress_after(already: int) -> "Progress | None":
+        return (lambda done, _: on_progress(already + done, total)) if on_progress else None
 
-        def answers(of: "Sequence[EncodedRecord]", already: int) -> Answers:
-            return score(adapted, inner, of, plan, lambda done, _: bar.update(task, completed=already + done))
-
-        base = None
-        if with_base:
-            with adapted.disable_adapter():
-                base = answers(encoded, 0)
-        adapter = answers(encoded, with_base * len(rows))
-        of_eval = answers(encoded_eval, total - len(tuned)) if tuned else None
-    return ModelAnswers(base, adapter, of_eval)
+    base = run.answers(encoded, adapter=False, on_progress=progress_after(0)) if with_base else None
+    adapter = run.answers(encoded, on_progress=progress_after(with_base * len(encoded)))
+    on_eval = run.answers(encoded_eval, on_progress=progress_after(total - len(encoded_eval))) if encoded_eval else None
+    return ModelAnswers(base, adapter, on_eval)
 
 
-def _records_of(config: RunConfig, split: str) -> list[Record]:
-    """Return the records of the training or evaluation file, none where there is none."""
-    files = files_of(config)
-    path = files.train if split == "train" else files.eval
-    return read_records(path, labels_of(config), files.columns) if path and path.is_file() else []
+def simple_baselines(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> list[System]:
+    """Answer rows with the two baselines that fit nothing, as far as what they count is known.
+
+    Where neither can answer, Yes to everything takes their place, so that there is something to compare with.
+    """
+    answers: dict[str, FloatRows] = {}
+    both_labels = len({record.output for record in train}) == 2
+    if both_labels and all(record.item_id is not None for record in (*train, *rows)):
+        answers["item like-rate"] = item_like_rate(train, rows, labels)
+    if has_history_counts(rows):
+        answers["history fraction liked"] = history_fraction(rows)
+    if not answers:
+        answers["always Yes"] = always_yes(rows)
+    return [System(name, "baseline", p_yes, p_yes >= 0.5, p_yes < 0.5) for name, p_yes in answers.items()]
+
+
+def _config_of(folder: Path | str | None) -> RunConfig:
+    """Return the configuration of a run; imported here because baselines alone need no model library."""
+    from likely.inference.loaded_run import config_of
+
+    if folder is None:
+        raise LikelyError("Nothing says which records to evaluate on; name a run's folder or give a configuration.")
+    return config_of(Path(folder))
+
+
+def _load(folder: Path | str, config: RunConfig) -> "LoadedRun":
+    from likely.inference.loaded_run import LoadedRun
+
+    return LoadedRun.load(folder, config)

@@ -1,6 +1,6 @@
 """Movies as a person names them: those they rated and those they ask about, in Python or in JSON files.
 
-`cli` reads the two files here, before a model is loaded; `ranking` makes prompts of what they hold.
+`cli.rank` reads the two files here, before a model is loaded; `ranking` makes prompts of what they hold.
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from likely.data.movielens import HIGHEST_RATING, LOWEST_RATING
 from likely.data.movies_file import NO_GENRE, split_title
+from likely.data.wording import show_movie
 from likely.errors import LikelyError, did_you_mean
 from likely.files import read_json
 
@@ -42,6 +43,11 @@ class Movie:
     earlier_ratings: int = 0
     liked_of_similar: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def shown(self) -> str:
+        """The movie as prompts name it."""
+        return show_movie(self.title, self.year, list(self.genres))
 
     def __post_init__(self) -> None:
         """Check what would otherwise turn into an odd prompt."""

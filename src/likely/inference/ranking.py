@@ -1,10 +1,9 @@
 """Ranks candidate movies for one history by P(Yes), and computes the history once for many of them.
 
-Takes movies (`movie_files`) and the adapter of a finished run, asks the question of `timelines` about
-every candidate in the very words of training, and gives the candidates to a caller, a table or a file.
+Takes movies (`movies`) and a finished run, asks about every candidate in the very words of the run's records, as its
+folder says them (`data.task`), and gives the candidates to a caller, best first.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,27 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from likely.cli.progress import progress_bar
 from likely.data.liked_shares import Shares, opinion_of_others, share_of_all, share_of_genres
-from likely.data.protocol import SplitProtocol
 from likely.data.records import Record
-from likely.data.run_data import labels_of
-from likely.data.wording import hint, make_instruction, show_movie, show_question, show_rated
+from likely.data.task import RatingsTask, read_task
+from likely.data.timelines import window_start
+from likely.data.wording import hint, show_question, show_rated
 from likely.encoding.batches import Budget
 from likely.encoding.prompt import PromptBuilder
 from likely.errors import LikelyError
-from likely.files import replacing
-from likely.inference.loaded_run import config_of, load_adapted
+from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.movies import Movie, RatedMovie
-from likely.model.adapter import base_model, check_adapter_base
-from likely.model.attention import FLASH_ATTENTIONS
-from likely.model.base import attention_share, check_model_folder, load_tokenizer
+from likely.model.adapter import base_model
 from likely.model.scoring import PassPlan, Progress, score
-from likely.sources.catalogue import resolve_model
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -57,45 +48,36 @@ class Ranker:
     Attributes:
         model: base model and adapter.
         builder: renders records as the run did.
-        instruction: what is asked of every candidate.
-        like_threshold: stars that make a like.
-        hints: whether the run's records end with a hint (:mod:`likely.data.hints`).
+        task: what the run's records ask, and how much of a history they show.
         budget: what one forward pass may cost by the run's configuration.
     """
 
     model: "PeftModel"
     builder: PromptBuilder
-    instruction: str
-    like_threshold: float
-    hints: bool
+    task: RatingsTask
     budget: Budget
 
     @classmethod
-    def load(cls, adapter_dir: Path | str, like_threshold: float = 4.0, hints: bool = False) -> "Ranker":
+    def load(cls, folder: Path | str) -> "Ranker":
         """Load the adapter of a finished run on its base model.
 
         Args:
-            adapter_dir: output folder of the run, with its config.yaml.
-            like_threshold: the rating that its records call a like, in stars.
-            hints: whether its records were prepared with hints, as those of the demo are.
+            folder: output folder of the run.
 
         Raises:
-            LikelyError: the threshold is off the scale, or something is missing or cannot be loaded.
+            LikelyError: the run was trained on records of a user's own, its folder does not say what they ask, or
+                something is missing or cannot be loaded.
         """
-        protocol = SplitProtocol(like_threshold=like_threshold, hints=hints)
-        folder = Path(adapter_dir)
-        config = config_of(folder, None)
-        forced_flash = config.flash_attn in FLASH_ATTENTIONS  # which has no tree masks
-        config = config.model_copy(
-            update={"batching": "tree", "flash_attn": "auto" if forced_flash else config.flash_attn}
-        )
-        model_path = resolve_model(config.model_name_or_path).location
-        check_adapter_base(folder, model_path)
-        check_model_folder(model_path)
-        builder = PromptBuilder(load_tokenizer(model_path, config.model_revision), labels_of(config), config.cutoff_len)
-        model = load_adapted(config, model_path, folder)
-        budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(base_model(model)))
-        return cls(model, builder, make_instruction(like_threshold), protocol.like_threshold, hints, budget)
+        folder = Path(folder)
+        config = config_of(folder)
+        task = read_task(folder)
+        if not isinstance(task, RatingsTask):
+            raise LikelyError(
+                f"The run in {folder} was trained on records that likely prepare did not write or that were changed "
+                "since, so how they ask about a movie is unknown; rank with a run trained on prepared records."
+            )
+        run = LoadedRun.load(folder, config, layout="tree")
+        return cls(run.model, run.builder, task, run.plan.budget)
 
     def rank(
         self,
@@ -106,10 +88,11 @@ class Ranker:
     ) -> list[Ranked]:
         """Return candidates with their P(Yes), best first; equal ones keep their order.
 
-        A history too long for the run's `cutoff_len` loses its oldest movies, as in training.
+        Of a long history a prompt shows the window that training showed, and less where the run's `cutoff_len` is
+        too short for that.
 
         Args:
-            history: rated movies in the order in which they were rated.
+            history: rated movies in the order in which they were rated; the longer, the more a hint has to go by.
             candidates: what to rank.
             top: return the best so many; None for all.
             on_progress: told after every forward pass.
@@ -127,22 +110,27 @@ class Ranker:
         encoded = self.builder.encode_all(self.records_of(history, candidates))
         longest = max(len(record.input_ids) for record in encoded)
         row = cheapest_row(longest, self.budget.attention_share)
-        budget = replace(self.budget, tokens=min(row, self.budget.tokens))
-        plan = PassPlan("tree", budget, (self.builder.positive_ids[0], self.builder.negative_ids[0]))
+        plan = PassPlan("tree", replace(self.budget, tokens=min(row, self.budget.tokens)), self.builder.first_tokens)
         p_yes = score(self.model, base_model(self.model), encoded, plan, on_progress).p_yes
         best_first = np.argsort(-p_yes, kind="stable")[:top]
         return [Ranked(candidates[place], float(p_yes[place])) for place in best_first.tolist()]
 
     def records_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[Record]:
-        """Return the record of every candidate as `timelines` would write it; the answer is a stand-in."""
-        lines = [show_rated(_shown(rated.movie), rated.rating) for rated in history]
-        hints = self._hints_for(history, candidates) if self.hints else [""] * len(candidates)
-        questions = [show_question(lines, _shown(movie), said) for movie, said in zip(candidates, hints, strict=True)]
-        return [Record(self.instruction, question, self.builder.labels.positive) for question in questions]
+        """Return the record that `timelines` would write for every candidate after a timeline that is the history.
 
-    def _hints_for(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[str]:
-        """Return the hint of every candidate; the history is all that is known of the user."""
-        liked = np.array([rated.rating >= self.like_threshold for rated in history], dtype=np.float32)
+        It shows the end of the history that the run's window shows. The answer is a stand-in.
+        """
+        shown = window_start(len(history), self.task.protocol)
+        lines = [show_rated(rated.movie.shown, rated.rating) for rated in history[shown:]]
+        hints = self._hints_for(history, candidates, shown) if self.task.protocol.hints else [""] * len(candidates)
+        questions = [show_question(lines, movie.shown, said) for movie, said in zip(candidates, hints, strict=True)]
+        return [Record(self.task.instruction, question, self.builder.labels.positive) for question in questions]
+
+    def _hints_for(self, history: Sequence[RatedMovie], candidates: Sequence[Movie], shown: int) -> list[str]:
+        """Return the hint of every candidate; the history, shown from a place on, is all that is known of the user."""
+        likes = [rated.rating >= self.task.protocol.like_threshold for rated in history]
+        above = sum(likes[shown:]) / len(likes[shown:])
+        liked = np.array(likes, dtype=np.float32)
         of_all = float(share_of_all(liked.sum(), len(liked)))
         genres = [rated.movie.genres for rated in history]
         of_genres = share_of_genres(liked, genres, [movie.genres for movie in candidates])
@@ -150,7 +138,7 @@ class Ranker:
         for movie, of_these in zip(candidates, of_genres.tolist(), strict=True):
             similar = math.nan if movie.liked_of_similar is None else movie.liked_of_similar
             others = opinion_of_others(movie.earlier_likes, movie.earlier_ratings)
-            hints.append(hint(Shares(of_all, float(liked.mean()), of_these, similar, others)))
+            hints.append(hint(Shares(of_all, above, of_these, similar, others)))
         return hints
 
 
@@ -163,49 +151,3 @@ def cheapest_row(history: int, attention_share: float) -> int:
     derivative is 0, at w = h + sqrt(h^2 + h / s).
     """
     return history + round(math.sqrt(history**2 + history / attention_share))
-
-
-def run_ranking(
-    console: Console,
-    adapter_dir: Path,
-    history: Sequence[RatedMovie],
-    candidates: Sequence[Movie],
-    like_threshold: float,
-    hints: bool,
-) -> list[Ranked]:
-    """Load a run and rank all candidates, with a bar."""
-    ranker = Ranker.load(adapter_dir, like_threshold, hints)
-    with progress_bar(console) as bar:
-        task = bar.add_task("scoring candidates", total=len(candidates), figures="")
-        return ranker.rank(history, candidates, on_progress=lambda done, _: bar.update(task, completed=done))
-
-
-def ranking_table(ranked: Sequence[Ranked], title: str) -> Table:
-    """Return a table of ranked movies, best first."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column("rank", justify="right")
-    table.add_column("movie")
-    table.add_column("P(Yes)", justify="right")
-    for rank, one in enumerate(ranked, start=1):
-        table.add_row(str(rank), escape(_shown(one.candidate)), f"{one.p_yes:.3f}")
-    return table
-
-
-def write_ranking(path: Path, ranked: Sequence[Ranked]) -> None:
-    """Write one JSON object a movie, best first: rank, p_yes, the movie, and what else came with it."""
-    with replacing(path) as out:
-        for rank, one in enumerate(ranked, start=1):
-            movie = one.candidate
-            own = {
-                "rank": rank,
-                "p_yes": one.p_yes,
-                "title": movie.title,
-                "year": movie.year,
-                "genres": list(movie.genres),
-            }
-            line = {**own, **movie.extra, **own}  # own keys come first and win
-            out.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _shown(movie: Movie) -> str:
-    return show_movie(movie.title, movie.year, list(movie.genres))

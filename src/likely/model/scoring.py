@@ -1,6 +1,6 @@
-"""P(Yes) for any records, from a base model and its adapter loaded once.
+"""P(Yes) of any records, from a model that is loaded.
 
-Takes encoded records (`prompt`), lays them out in batches (`batching`) and gives `answers`, in the
+Takes encoded records (`encoding.prompt`), lays them out in batches (`encoding.batches`) and gives `answers`, in the
 order of the records. No gradient is kept and no logit is computed that is not read.
 """
 
@@ -13,13 +13,11 @@ import torch
 
 from likely.encoding.batches import Batch, Budget, Layout, collate, plan_batches
 from likely.encoding.prompt import EncodedRecord
-from likely.model.adapter import base_model
 from likely.model.answers import Answers
 from likely.model.base import device_of
 from likely.model.forward import answer_logits
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from transformers import PreTrainedModel
 
 Progress = Callable[[int, int], None]
@@ -105,25 +103,3 @@ def read_answers(logits: torch.Tensor, batch: Batch, first_tokens: tuple[int, in
             losses.double(),
         ]
     )
-
-
-def score_base_and_adapter(
-    adapted: "PeftModel",
-    encoded: Sequence[EncodedRecord],
-    plan: PassPlan,
-    on_progress: Progress | None = None,
-) -> tuple[Answers, Answers]:
-    """Return the answers of the base model and of the adapter, by switching the adapter off and on."""
-    inner = base_model(adapted)
-
-    def first_half(done: int, total: int) -> None:
-        if on_progress:
-            on_progress(done, 2 * total)
-
-    def second_half(done: int, total: int) -> None:
-        if on_progress:
-            on_progress(total + done, 2 * total)
-
-    with adapted.disable_adapter():
-        base = score(adapted, inner, encoded, plan, first_half)
-    return base, score(adapted, inner, encoded, plan, second_half)

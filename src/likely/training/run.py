@@ -172,7 +172,6 @@ def build_trainer(
     from likely.training.callbacks import EvaluateAtEnd, StopAfter
     from likely.training.trainer import AnswerTrainer
 
-    first_tokens = (builder.positive_ids[0], builder.negative_ids[0])
     run_name = config.run_name or time.strftime("%Y-%m-%d_%H-%M-%S")
     callbacks: list[Any] = [TrainingProgress(console)]
     if is_first_process():
@@ -187,8 +186,8 @@ def build_trainer(
         train_records=records.train,
         eval_records=records.eval,
         order=plan.order,
-        step_plan=PassPlan(config.batching, plan.budget, first_tokens),
-        eval_plan=PassPlan(config.batching, evaluation_budget, first_tokens),
+        step_plan=PassPlan(config.batching, plan.budget, builder.first_tokens),
+        eval_plan=PassPlan(config.batching, evaluation_budget, builder.first_tokens),
         summarize=lambda answers: summarize(answers, records.eval_users),
         model=model,
         args=training_arguments(config, len(records.train), model.device.type),

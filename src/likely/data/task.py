@@ -1,0 +1,127 @@
+"""What the records of a run ask, kept in its folder, so that nobody has to say it again.
+
+`preparation` writes it beside the records that it makes, `training` copies it into the folder of a run trained on them,
+and `inference.ranking` asks about new candidates in the same words. Records of a user's own ask what they like.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from likely.data.protocol import SplitProtocol
+from likely.data.records import Labels
+from likely.data.wording import make_instruction
+from likely.errors import LikelyError
+from likely.files import write_json
+
+TASK_FILE, PREPARATION_FILE = "task.json", "preparation.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingsTask:
+    """Will a user, after a history of ratings, like a candidate?
+
+    Attributes:
+        kind: tells this task from others in a file.
+        instruction: the question that stands in every record.
+        labels: the two answers as the records have them; a run's configuration may spell them otherwise.
+        noun: what is rated, as in "movie".
+        protocol: how a timeline of ratings became records: threshold of a like, hints, window and its length.
+    """
+
+    kind: Literal["ratings"] = "ratings"
+    instruction: str
+    labels: Labels
+    noun: str
+    protocol: SplitProtocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordsTask:
+    """Whatever records of a user's own ask; nothing is known of how they were made."""
+
+    kind: Literal["records"] = "records"
+
+
+Task = RatingsTask | RecordsTask
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """What preparation.json says of its records; earlier versions wrote nothing but the protocol."""
+
+    protocol: SplitProtocol
+    instruction: str | None = None
+    labels: Labels = field(default_factory=Labels)
+    noun: str = "movie"
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    def task(self) -> RatingsTask:
+        instruction = self.instruction or make_instruction(self.protocol.like_threshold)
+        return RatingsTask(instruction=instruction, labels=self.labels, noun=self.noun, protocol=self.protocol)
+
+
+_TASK: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="kind")])
+_PREPARATION = TypeAdapter(_Preparation)
+
+
+def ratings_task(protocol: SplitProtocol) -> RatingsTask:
+    """Return what :func:`likely.data.preparation.prepare` asks."""
+    return _Preparation(protocol).task()
+
+
+def task_of(training_file: Path) -> Task:
+    """Return what the records of a file ask: what preparation.json beside it says, if that describes this very file.
+
+    A file that was changed after it was prepared, or whose description is missing or damaged, is a user's own.
+
+    Raises:
+        OSError: the file itself cannot be read.
+    """
+    try:
+        prepared = _PREPARATION.validate_json((training_file.parent / PREPARATION_FILE).read_bytes())
+    except (OSError, ValueError, LikelyError):
+        return RecordsTask()
+    return prepared.task() if digest_of(training_file) in prepared.sha256.values() else RecordsTask()
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_task(folder: Path, task: Task) -> None:
+    """Write task.json into the folder of a run."""
+    write_json(folder / TASK_FILE, asdict(task))
+
+
+def read_task(folder: Path) -> Task:
+    """Read what the records of a run asked, from its task.json, or where that is missing from its preparation.json.
+
+    Earlier versions left neither; a preparation.json that is copied there says the same.
+
+    Raises:
+        LikelyError: neither file is there, or it is damaged.
+    """
+    kept, copied = folder / TASK_FILE, folder / PREPARATION_FILE
+    try:
+        return _TASK.validate_json(kept.read_bytes()) if kept.exists() else _read_preparation(copied)
+    except FileNotFoundError:
+        raise LikelyError(
+            f"{folder} has no {TASK_FILE}, so it does not say what its records ask (an earlier version of likely left "
+            f"none); copy {PREPARATION_FILE} from beside the run's training file into it."
+        ) from None
+    except (OSError, ValueError, LikelyError) as error:
+        raise LikelyError(
+            f"{kept if kept.exists() else copied} is damaged or of another version of likely; put {PREPARATION_FILE} "
+            "from beside the run's training file in its place, or train again."
+        ) from error
+
+
+def _read_preparation(path: Path) -> Task:
+    return _PREPARATION.validate_json(path.read_bytes()).task()

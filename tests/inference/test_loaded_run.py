@@ -1,0 +1,119 @@
+"""One model answers as base and as adapter, and what a user got wrong is said before it is loaded."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from likely.config.reading import load_config
+from likely.data.protocol import SplitProtocol
+from likely.data.task import ratings_task, save_task
+from likely.errors import LikelyError
+from likely.inference import loaded_run
+from likely.inference.loaded_run import LoadedRun, config_of
+from likely.model.adapter import Lora, add_adapter
+from likely.model.base import Precision, load_base
+from likely.model.scoring import score
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_base):
+    """Folder of a run: an adapter with random weights and its configuration."""
+    folder = tmp_path_factory.mktemp("loaded") / "run"
+    torch.manual_seed(0)
+    model = add_adapter(load_base(str(tiny_base), Precision("float32", False), "sdpa"), Lora(4, 8, 0.1, ["q_proj"]))
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    model.save_pretrained(folder)
+    values = {
+        "model_name_or_path": str(tiny_base),
+        "dataset": None,
+        "train_file": "nowhere.json",
+        "output_dir": str(folder),
+        "cutoff_len": 512,
+        "per_device_eval_batch_size": 2,
+        "batching": "padded",
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    return LoadedRun.load(str(folder))
+
+
+def test_base_and_adapter_come_from_one_model(loaded, tiny_base, records):
+    base, adapter = loaded.answers(records, adapter=False), loaded.answers(records)
+    plain = load_base(str(tiny_base), Precision("float32", False), "sdpa")
+    expected = score(plain, plain, loaded.encode(records), loaded.plan)
+    np.testing.assert_allclose(base.p_yes, expected.p_yes, rtol=1e-5)
+    assert np.abs(base.p_yes - adapter.p_yes).max() > 1e-3
+    np.testing.assert_array_equal(loaded.answers(loaded.encode(records)).p_yes, adapter.p_yes)
+
+
+def test_progress_counts_to_the_end(loaded, records):
+    seen = []
+    loaded.answers(records, on_progress=lambda *count: seen.append(count))
+    assert len(seen) > 1
+    assert seen[-1] == (len(records), len(records))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_it_is_loaded_with_its_own_configuration_or_with_another(folder, loaded):
+    assert loaded.config == load_config(folder / "config.yaml")
+    assert (loaded.plan.layout, loaded.plan.budget.tokens) == ("padded", 2 * 512)
+    other = LoadedRun.load(folder, config_of(folder, None, ["cutoff_len=256", "batching=packed"]))
+    assert (other.plan.layout, other.plan.budget.tokens, other.builder.cutoff_len) == ("packed", 2 * 256, 256)
+
+
+def test_every_layout_answers_the_same(folder, loaded, records):
+    for layout in ("tree", "packed"):
+        other = LoadedRun.load(folder, layout=layout)
+        assert other.plan.layout == layout
+        np.testing.assert_allclose(other.answers(records).p_yes, loaded.answers(records).p_yes, rtol=1e-4)
+
+
+def test_it_knows_what_its_records_ask(folder, loaded):
+    with pytest.raises(LikelyError, match=r"has no task\.json"):
+        _ = loaded.task
+    task = ratings_task(SplitProtocol(hints=True))
+    save_task(folder, task)
+    assert loaded.task == task
+
+
+@pytest.fixture
+def nothing_loaded(monkeypatch):
+    """Fail the test if weights are read."""
+
+    def refuse(*arguments):
+        raise AssertionError("weights were loaded")
+
+    monkeypatch.setattr(loaded_run, "load_base", refuse)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["flash_attn=flash_attention_2"], "flash_attn: flash_attention_2 cannot work"),
+        (["model_name_or_path=/nowhere/{base}"], "is not a folder"),
+        (["model_name_or_path=other-base"], "was trained on"),
+        (["positive_label=River", "negative_label=River two"], "begin with the same token"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_weights_are_loaded(folder, tiny_base, nothing_loaded, overrides, words):
+    named = [override.format(base=tiny_base.name) for override in overrides]
+    with pytest.raises(LikelyError, match=words):
+        LoadedRun.load(folder, config_of(folder, None, named))
+
+
+def test_a_folder_without_adapter_or_configuration_is_said_before_anything_else(folder, nothing_loaded, tmp_path):
+    with pytest.raises(LikelyError, match="holds no adapter"):
+        LoadedRun.load(tmp_path)
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "config.yaml").unlink()
+    with pytest.raises(LikelyError, match=r"has no config\.yaml"):
+        LoadedRun.load(copy)

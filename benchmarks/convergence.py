@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks import DOCS, common
@@ -34,7 +33,6 @@ from likely.config.run_config import RunConfig
 from likely.data.protocol import SplitProtocol
 from likely.evaluation.metrics import answer_metrics
 from likely.model.runtime import keep_freed_memory
-from likely.sources.catalogue import resolve_model
 from likely.training.run import train
 
 COLOURS = ("#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666")
@@ -136,7 +134,7 @@ def run_once(
         seed=seed,
     )
     started = time.perf_counter()
-    finished = train(config, resolve_model(model).location, Console(quiet=True), answer_metrics)
+    finished = train(config, answer_metrics)
     evaluations = [entry for entry in finished.log if "eval_auc" in entry]
     losses = [entry for entry in finished.log if "loss" in entry]
     run = {

@@ -9,7 +9,7 @@ from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
-from likely.data.task import RatingsTask, RecordsTask, ratings_task, read_task, save_task, task_of
+from likely.data.task import TASK_FILE, RatingsTask, RecordsTask, dump_task, ratings_task, read_task, task_of
 from likely.errors import LikelyError
 from likely.sources.invented_ratings import make_sample
 
@@ -78,7 +78,7 @@ def test_a_description_that_is_missing_damaged_or_of_no_file_is_none(copy, conte
 
 @pytest.mark.parametrize("task", [ratings_task(PROTOCOL), RecordsTask()])
 def test_a_task_is_read_back_as_it_was_written(tmp_path, task):
-    save_task(tmp_path, task)
+    (tmp_path / TASK_FILE).write_text(dump_task(task), encoding="utf-8")
     assert read_task(tmp_path) == task
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from likely.config.reading import load_config
 from likely.data.protocol import SplitProtocol
-from likely.data.task import ratings_task, save_task
+from likely.data.task import TASK_FILE, dump_task, ratings_task
 from likely.errors import LikelyError
 from likely.inference import loaded_run
 from likely.inference.loaded_run import LoadedRun, config_of
@@ -81,7 +81,7 @@ def test_it_knows_what_its_records_ask(folder, loaded):
     with pytest.raises(LikelyError, match=r"has no task\.json"):
         _ = loaded.task
     task = ratings_task(SplitProtocol(hints=True))
-    save_task(folder, task)
+    (folder / TASK_FILE).write_text(dump_task(task), encoding="utf-8")
     assert loaded.task == task
 
 

@@ -19,7 +19,7 @@ from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_d
 from likely.data.movielens import MovieLens, read_movielens
 from likely.data.protocol import SPLITS, SplitProtocol
 from likely.data.records import read_records, write_records
-from likely.data.task import ratings_task, save_task
+from likely.data.task import TASK_FILE, dump_task, ratings_task
 from likely.data.timelines import build_timelines, make_rows
 from likely.encoding.batches import Budget
 from likely.errors import LikelyError
@@ -72,7 +72,7 @@ def foreign(tmp_path_factory, tiny_base, records):
 def adapter(tmp_path_factory, foreign):
     """Folder of a finished run that shows up to 60 movies; its weights are drawn so that scores lie apart."""
     folder = shutil.copytree(foreign, tmp_path_factory.mktemp("ranking") / "run")
-    save_task(folder, ratings_task(SplitProtocol(history_length=60)))
+    (folder / TASK_FILE).write_text(dump_task(ratings_task(SplitProtocol(history_length=60))), encoding="utf-8")
     path = folder / "adapter_model.safetensors"
     draw = torch.Generator().manual_seed(0)
     weights = {name: torch.randn(weight.shape, generator=draw) * 0.2 for name, weight in load_file(path).items()}

@@ -45,7 +45,7 @@ def trainer_for(model, builder, encoded, layout, tmp_path, tokens=1500, **argume
         order=shuffled(len(encoded), 0),
         step_plan=plan,
         eval_plan=plan,
-        summarize=lambda answers: {"loss": float(answers.loss.mean())},
+        metrics_of=lambda answers: {"loss": float(answers.loss.mean())},
         model=model,
         args=TrainingArguments(**{**defaults, **arguments}),
     )

@@ -90,8 +90,7 @@ def prepare(
         )
     summary = Preparation(*(_summarize(table, split, protocol) for split in SPLITS))
     description = {
-        "dataset": data.name,
-        **dataclasses.asdict(ratings_task(protocol)),
+        **dataclasses.asdict(ratings_task(protocol, data.name)),
         "max_users": max_users,
         "seed": seed,
         "splits": dataclasses.asdict(summary),

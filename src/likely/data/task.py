@@ -5,6 +5,7 @@ and `inference.ranking` asks about new candidates in the same words. Records of 
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,6 @@ from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels
 from likely.data.wording import make_instruction
 from likely.errors import LikelyError
-from likely.files import write_json
 
 TASK_FILE, PREPARATION_FILE = "task.json", "preparation.json"
 
@@ -30,6 +30,7 @@ class RatingsTask:
         instruction: the question that stands in every record.
         labels: the two answers as the records have them; a run's configuration may spell them otherwise.
         noun: what is rated, as in "movie".
+        dataset: name of the ratings, empty where unknown.
         protocol: how a timeline of ratings became records: threshold of a like, hints, window and its length.
     """
 
@@ -38,6 +39,7 @@ class RatingsTask:
     labels: Labels
     noun: str
     protocol: SplitProtocol
+    dataset: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +60,27 @@ class _Preparation:
     instruction: str | None = None
     labels: Labels = field(default_factory=Labels)
     noun: str = "movie"
+    dataset: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
 
     def task(self) -> RatingsTask:
         instruction = self.instruction or make_instruction(self.protocol.like_threshold)
-        return RatingsTask(instruction=instruction, labels=self.labels, noun=self.noun, protocol=self.protocol)
+        return RatingsTask(
+            instruction=instruction,
+            labels=self.labels,
+            noun=self.noun,
+            protocol=self.protocol,
+            dataset=self.dataset,
+        )
 
 
 _TASK: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="kind")])
 _PREPARATION = TypeAdapter(_Preparation)
 
 
-def ratings_task(protocol: SplitProtocol) -> RatingsTask:
+def ratings_task(protocol: SplitProtocol, dataset: str = "") -> RatingsTask:
     """Return what :func:`likely.data.preparation.prepare` asks."""
-    return _Preparation(protocol).task()
+    return _Preparation(protocol, dataset=dataset).task()
 
 
 def task_of(training_file: Path) -> Task:
@@ -95,9 +104,9 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save_task(folder: Path, task: Task) -> None:
-    """Write task.json into the folder of a run."""
-    write_json(folder / TASK_FILE, asdict(task))
+def dump_task(task: Task) -> str:
+    """Return the text of a run's task.json; :func:`read_task` reads it back equal."""
+    return json.dumps(asdict(task), indent=2, ensure_ascii=False) + "\n"
 
 
 def read_task(folder: Path) -> Task:

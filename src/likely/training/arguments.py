@@ -1,37 +1,54 @@
 """A run's configuration in transformers' terms."""
 
 import math
-import os
 from typing import Any
 
 from likely.config.run_config import RunConfig
-from likely.model.base import choose_precision
+from likely.model.base import Precision
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks and logs for all; torchrun numbers them in RANK, and a lone one has no number."""
-    return os.environ.get("RANK", "0") == "0"
+    """Whether this process speaks and writes for all that train together, whoever started them.
+
+    Asking joins the group of processes, where there is one, and takes this one's GPU.
+    """
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
 
 
 def count_devices() -> int:
-    """Return how many processes train together; torchrun says it in WORLD_SIZE, and a lone one is not told."""
-    return max(int(os.environ.get("WORLD_SIZE", "1")), 1)
+    """Return how many processes train together; asking joins their group."""
+    from accelerate import PartialState
+
+    return int(PartialState().num_processes)
 
 
-def training_arguments(config: RunConfig, records: int, device: str) -> Any:
+def training_arguments(config: RunConfig, precision: Precision, records: int, device: str) -> Any:
     """Return transformers' TrainingArguments for a run.
 
     An element of our data loader is a whole optimizer step, so transformers is told of
     `batch x accumulation` records a step and no accumulation.
+
+    Args:
+        config: all knobs.
+        precision: as `model.base.choose_precision` chose it for this machine.
+        records: to train on.
+        device: type of the device that the model is on.
     """
     import torch
     from transformers import TrainingArguments
+
+    # Said only where it is on: later versions of transformers call it activation_checkpointing and warn of this name.
+    checkpointing: dict[str, Any] = {
+        "gradient_checkpointing": True,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+    }
 
     step_size = config.step_size
     steps = math.ceil(math.ceil(records / (step_size * count_devices())) * config.num_train_epochs)
     if config.max_steps > 0:
         steps = config.max_steps
-    precision = choose_precision(config.dtype, config.quantization_bit)
     evaluates = config.eval_strategy != "no"
     return TrainingArguments(
         output_dir=config.output_dir,
@@ -52,8 +69,7 @@ def training_arguments(config: RunConfig, records: int, device: str) -> Any:
         bf16=device == "cuda" and precision.dtype == "bfloat16",
         fp16=device == "cuda" and precision.dtype == "float16",
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=config.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
+        **(checkpointing if config.gradient_checkpointing else {}),
         eval_strategy=config.eval_strategy,
         eval_steps=config.eval_steps,
         save_strategy=config.eval_strategy if evaluates else "steps",

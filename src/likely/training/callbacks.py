@@ -1,6 +1,6 @@
-"""What happens around the steps of a training: progress in the terminal, and how it ends.
+"""How a training ends: after so many minutes, and never without figures.
 
-Callbacks of transformers' Trainer; `training` chooses them.
+Callbacks of transformers' Trainer; `run` chooses them.
 """
 
 import time

@@ -1,8 +1,8 @@
 """A finetuning run from a configuration to an adapter on disk.
 
-Reads the configuration, checks everything a user can get wrong before a model is loaded, encodes
-the records (`records`, `prompt`), trains (`trainer`) and writes adapter, tokenizer and resolved
-configuration into `output_dir` (`run_folder`). The figures it returns are written by `report`.
+Finds what a user can get wrong in the order of what it costs to find it: output folder, records, tokenizer, weights.
+Encodes the records (`encoding`), trains (`trainer`) and leaves everything in `output_dir` (`run_folder`). Prints
+nothing: what there is to say goes to callbacks.
 """
 
 import time
@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
+from likely.config.reading import dump_config
 from likely.config.run_config import RunConfig
+from likely.data.records import read_records
 from likely.data.run_data import evaluation_records, labels_of, training_file
+from likely.data.task import TASK_FILE, Task, dump_task, task_of
 from likely.encoding.batches import Budget
 from likely.encoding.cache import encode_file
 from likely.encoding.order import Order, choose_runs, shared_runs, shuffled_groups
@@ -23,16 +24,33 @@ from likely.encoding.saving import epoch_saving
 from likely.model.adapter import Lora, add_adapter
 from likely.model.answers import Answers
 from likely.model.attention import look_around, resolve_attention
-from likely.model.base import attention_share, check_model_folder, choose_precision, load_base, load_tokenizer
+from likely.model.base import (
+    Precision,
+    attention_share,
+    check_model_folder,
+    choose_precision,
+    load_base,
+    load_tokenizer,
+)
+from likely.model.hub import cached_folder
+from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
+from likely.sources.catalogue import resolve_model
 from likely.training.arguments import count_devices, is_first_process, training_arguments
-from likely.training.run_folder import check_output, leave_adapter, run_figures
+from likely.training.model_card import CardFacts, Question, model_card, question_of
+from likely.training.run_folder import check_output, leave_adapter, leave_figures, run_figures
 
 if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import TrainerCallback
+
     from likely.training.trainer import AnswerTrainer
 
 MetricsOf = Callable[[Answers, Sequence[str | None]], Mapping[str, float]]
 """Metrics of answers and the users they belong to."""
+
+OnNote = Callable[[str, str], None]
+"""Told, under a title of one word, what a person wants to know of a run before it begins."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class TrainedRun:
     """What a finished run leaves behind.
 
     Attributes:
-        output_dir: adapter, tokenizer, config.yaml and logs.
+        output_dir: adapter, tokenizer, config.yaml, metrics.json, README.md and logs.
         metrics: figures of the best checkpoint and of the training, and versions.
         log: the Trainer's log entries in order.
     """
@@ -51,12 +69,28 @@ class TrainedRun:
 
 
 @dataclass(frozen=True)
-class RunRecords:
-    """Records of a run, encoded, and the evaluation records' users."""
+class RunInputs:
+    """All that a run reads before its model, once.
 
+    Attributes:
+        location: hub name or folder of the base model.
+        builder: of prompts, with its tokenizer.
+        train: records to train on, encoded.
+        eval: records to evaluate on, encoded; none without evaluation.
+        eval_users: whose each of these is.
+        question: what the records ask.
+        training_file: where those to train on come from.
+        task: what they ask, as far as scoring has to know it.
+    """
+
+    location: str
+    builder: PromptBuilder
     train: list[EncodedRecord]
     eval: list[EncodedRecord]
     eval_users: list[str | None]
+    question: Question
+    training_file: Path
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -68,74 +102,82 @@ class StepPlan:
     saving: str
 
 
-def read_run_records(config: RunConfig, builder: PromptBuilder, console: Console) -> RunRecords:
-    """Read, choose and encode the training and evaluation records of a run.
-
-    Raises:
-        LikelyError: a file is missing or wrong, or a record does not fit.
-    """
-    everything = encode_file(*training_file(config), builder)
-    kept = choose_runs(shared_runs(everything), config.max_samples, config.seed)
-    train = [everything[index] for index in kept]
-    evaluated = evaluation_records(config)
-    encoded = RunRecords(train, builder.encode_all(evaluated), [record.user_id for record in evaluated])
-    shortened = sum(record.dropped_lines > 0 for record in train)
-    console.print(
-        f"[bold]Records[/bold]    {len(train):,} to train on, {len(evaluated):,} to evaluate; cutoff_len "
-        f"{config.cutoff_len} shortens the history of {shortened:,}",
-        highlight=False,
-    )
-    return encoded
-
-
+@quiet_libraries()
 def train(
-    config: RunConfig, model_path: str, console: Console, summarize: MetricsOf, resume: bool = False
+    config: RunConfig,
+    metrics_of: MetricsOf,
+    callbacks: "Sequence[TrainerCallback]" = (),
+    on_note: OnNote | None = None,
+    resume: bool = False,
 ) -> TrainedRun:
     """Finetune and write everything into `config.output_dir`.
 
     Args:
         config: all knobs.
-        model_path: hub name or local folder that `config.model_name_or_path` stands for.
-        console: where progress is shown.
-        summarize: metrics of an evaluation.
+        metrics_of: metrics of an evaluation.
+        callbacks: of transformers' Trainer, told how the training goes.
+        on_note: told about records, precision, attention and layout.
         resume: go on from the last checkpoint.
 
     Raises:
         LikelyError: anything that the user can fix, most of it before the model is loaded.
     """
-    import transformers
+    from transformers import set_seed
 
-    from likely.model.block_attention import attend_in_blocks
-
-    output_dir = Path(config.output_dir)
-    checkpoint = check_output(output_dir, config.overwrite_output_dir, resume)
+    tell = on_note or (lambda title, text: None)
+    checkpoint = check_output(Path(config.output_dir), config.overwrite_output_dir, resume)
     precision = choose_precision(config.dtype, config.quantization_bit)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
-    check_model_folder(model_path)
-    builder = PromptBuilder(
-        load_tokenizer(model_path, config.model_revision),
-        labels_of(config),
-        config.cutoff_len,
-    )
-    records = read_run_records(config, builder, console)
+    inputs = read_inputs(config)
+    tell("Records", _describe(inputs, config.cutoff_len))
     if precision.notice:
-        console.print(f"[bold]Precision[/bold]  {precision.notice}", highlight=False)
-    console.print(f"[bold]Attention[/bold]  {attention.implementation}: {attention.reason}", highlight=False)
+        tell("Precision", precision.notice)
+    tell("Attention", f"{attention.implementation}: {attention.reason}")
 
-    transformers.set_seed(config.seed)
-    base = load_base(model_path, precision, attention.implementation, config.model_revision)
-    attend_in_blocks(base)
-    lora = Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
-    model = add_adapter(base, lora, precision.four_bit, config.gradient_checkpointing)
-    plan = plan_steps(config, records.train, attention_share(base))
-    console.print(f"[bold]Layout[/bold]     {plan.saving}", highlight=False)
-    trainer = build_trainer(config, model, builder, records, plan, console, summarize)
+    set_seed(config.seed)
+    base = load_base(inputs.location, precision, attention.implementation, config.model_revision)
+    model = add_adapter(base, lora_of(config), precision.four_bit, config.gradient_checkpointing)
+    plan = plan_steps(config, inputs.train, attention_share(base))
+    tell("Layout", plan.saving)
+    trainer = build_trainer(config, model, inputs, plan, precision, metrics_of, callbacks)
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    seconds = time.monotonic() - started
-    metrics, log = run_figures(config, trainer, seconds)
-    leave_adapter(config, trainer)
-    return TrainedRun(output_dir, {**metrics, "saving": plan.saving}, log)
+    return leave_run(config, inputs, precision, plan, trainer, time.monotonic() - started)
+
+
+def read_inputs(config: RunConfig) -> RunInputs:
+    """Read records and tokenizer of a run; the records first, where the tokenizer has to come from afar.
+
+    Raises:
+        LikelyError: a file is missing or wrong, a record does not fit, or there is no such model.
+    """
+    labels = labels_of(config)
+    path, columns = training_file(config)
+    evaluated = evaluation_records(config)
+    name, revision = config.model_name_or_path, config.model_revision
+    asked = evaluated
+    if not asked or not (Path(name).is_dir() or cached_folder(name, revision)):
+        asked = read_records(path, labels, columns)  # so that its mistakes are found before anything is fetched
+    location = resolve_model(name).location
+    check_model_folder(location)
+    builder = PromptBuilder(load_tokenizer(location, revision), labels, config.cutoff_len)
+    everything = encode_file(path, columns, builder)
+    chosen = choose_runs(shared_runs(everything), config.max_samples, config.seed)
+    return RunInputs(
+        location=location,
+        builder=builder,
+        train=[everything[index] for index in chosen],
+        eval=builder.encode_all(evaluated),
+        eval_users=[record.user_id for record in evaluated],
+        question=question_of(asked),
+        training_file=path,
+        task=task_of(path),
+    )
+
+
+def lora_of(config: RunConfig) -> Lora:
+    """Return the adapter that a run trains."""
+    return Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
 
 
 def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], share: float) -> StepPlan:
@@ -155,44 +197,94 @@ def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], share: float
 
 def build_trainer(
     config: RunConfig,
-    model: Any,
-    builder: PromptBuilder,
-    records: RunRecords,
+    model: "PeftModel",
+    inputs: RunInputs,
     plan: StepPlan,
-    console: Console,
-    summarize: MetricsOf,
+    precision: Precision,
+    metrics_of: MetricsOf,
+    callbacks: "Sequence[TrainerCallback]",
 ) -> "AnswerTrainer":
     """Translate the configuration into transformers' terms and return the Trainer."""
+    from transformers.trainer_callback import PrinterCallback
+
+    from likely.training.trainer import AnswerTrainer
+
+    first_tokens = inputs.builder.first_tokens
+    evaluation_budget = replace(plan.budget, tokens=config.per_device_eval_batch_size * config.cutoff_len)
+    trainer = AnswerTrainer(
+        train_records=inputs.train,
+        eval_records=inputs.eval,
+        order=plan.order,
+        step_plan=PassPlan(config.batching, plan.budget, first_tokens),
+        eval_plan=PassPlan(config.batching, evaluation_budget, first_tokens),
+        metrics_of=lambda answers: metrics_of(answers, inputs.eval_users),
+        model=model,
+        args=training_arguments(config, precision, len(inputs.train), model.device.type),
+        processing_class=inputs.builder.tokenizer,
+        callbacks=[*callbacks, *own_callbacks(config)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def own_callbacks(config: RunConfig) -> "list[TrainerCallback]":
+    """Return what every run does around its steps: logs for TensorBoard, and the ways in which it may end."""
     from torch.utils.tensorboard import SummaryWriter
     from transformers import EarlyStoppingCallback
     from transformers.integrations import TensorBoardCallback
-    from transformers.trainer_callback import PrinterCallback
 
-    from likely.cli.training_progress import TrainingProgress
     from likely.training.callbacks import EvaluateAtEnd, StopAfter
-    from likely.training.trainer import AnswerTrainer
 
     run_name = config.run_name or time.strftime("%Y-%m-%d_%H-%M-%S")
-    callbacks: list[Any] = [TrainingProgress(console)]
+    callbacks: list[TrainerCallback] = []
     if is_first_process():
         callbacks.append(TensorBoardCallback(SummaryWriter(str(Path(config.output_dir) / "logs" / run_name))))
     if config.max_minutes:
         callbacks.append(StopAfter(config.max_minutes))
     if config.early_stopping_patience and config.eval_strategy != "no":
         callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))
-    callbacks.append(EvaluateAtEnd())
-    evaluation_budget = replace(plan.budget, tokens=config.per_device_eval_batch_size * config.cutoff_len)
-    trainer = AnswerTrainer(
-        train_records=records.train,
-        eval_records=records.eval,
-        order=plan.order,
-        step_plan=PassPlan(config.batching, plan.budget, builder.first_tokens),
-        eval_plan=PassPlan(config.batching, evaluation_budget, builder.first_tokens),
-        summarize=lambda answers: summarize(answers, records.eval_users),
-        model=model,
-        args=training_arguments(config, len(records.train), model.device.type),
-        processing_class=builder.tokenizer,
-        callbacks=callbacks,
+    return [*callbacks, EvaluateAtEnd()]
+
+
+def leave_run(
+    config: RunConfig,
+    inputs: RunInputs,
+    precision: Precision,
+    plan: StepPlan,
+    trainer: "AnswerTrainer",
+    seconds: float,
+) -> TrainedRun:
+    """Write all that a finished run leaves, the adapter before anything is computed or told about it."""
+    from peft import PeftModel
+
+    folder, model = Path(config.output_dir), trainer.model
+    assert isinstance(model, PeftModel)
+    if is_first_process():
+        texts = {"config.yaml": dump_config(config), TASK_FILE: dump_task(inputs.task)}
+        leave_adapter(folder, model, inputs.builder.tokenizer, texts)
+    figures = run_figures(trainer, config.metric_for_best_model, config.greater_is_better, seconds)
+    figures["saving"] = plan.saving
+    log = [dict(entry) for entry in trainer.state.log_history]
+    if is_first_process():
+        facts = CardFacts(
+            base=config.model_name_or_path,
+            location=inputs.location,
+            revision=config.model_revision,
+            precision=precision,
+            lora=lora_of(config),
+            labels=inputs.builder.labels,
+            question=inputs.question,
+            training_file=inputs.training_file,
+            records=len(inputs.train),
+            task=inputs.task,
+        )
+        leave_figures(folder, figures, log, model_card(facts, figures))
+    return TrainedRun(folder, figures, log)
+
+
+def _describe(inputs: RunInputs, cutoff_len: int) -> str:
+    shortened = sum(record.dropped_lines > 0 for record in inputs.train)
+    return (
+        f"{len(inputs.train):,} to train on, {len(inputs.eval):,} to evaluate; cutoff_len {cutoff_len} shortens the "
+        f"history of {shortened:,}"
     )
-    trainer.remove_callback(PrinterCallback)
-    return trainer

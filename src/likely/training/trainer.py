@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
@@ -78,7 +79,7 @@ class AnswerTrainer(Trainer):
         order: order of the training records in each epoch.
         step_plan: layout of a training step.
         eval_plan: layout of an evaluation.
-        summarize: metrics of an evaluation.
+        metrics_of: metrics of an evaluation.
         **arguments: of `transformers.Trainer`; `args.per_device_train_batch_size` is the records of
             a whole step on one device and `args.gradient_accumulation_steps` is 1.
     """
@@ -90,7 +91,7 @@ class AnswerTrainer(Trainer):
         order: Order,
         step_plan: PassPlan,
         eval_plan: PassPlan,
-        summarize: MetricsOf,
+        metrics_of: MetricsOf,
         **arguments: Any,
     ) -> None:
         """Take the records out of transformers' hands; it only counts them."""
@@ -103,7 +104,7 @@ class AnswerTrainer(Trainer):
         self.order = order
         self.step_plan = step_plan
         self.eval_plan = eval_plan
-        self.summarize = summarize
+        self.metrics_of = metrics_of
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return a loader whose elements are :class:`Step` in a dictionary."""
@@ -160,9 +161,8 @@ class AnswerTrainer(Trainer):
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         with self.compute_loss_context_manager():
             answers = score(model, inner, self.eval_records[rank::world], self.eval_plan)
-        if world > 1:
-            answers = _interleave(_gather(answers, world))
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.summarize(answers).items()}
+        answers = _interleave(gather_object([answers]))
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.metrics_of(answers).items()}
         return EvalLoopOutput(answers.p_yes, answers.liked, metrics, len(answers))
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
@@ -195,12 +195,6 @@ class _Indices(torch.utils.data.Dataset[int]):
 
     def __getitem__(self, index: int) -> int:
         return index
-
-
-def _gather(answers: Answers, world: int) -> list[Answers]:
-    parts: list[Answers | None] = [None] * world
-    torch.distributed.all_gather_object(parts, answers)
-    return [part for part in parts if part is not None]
 
 
 def _interleave(parts: Sequence[Answers]) -> Answers:

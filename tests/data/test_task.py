@@ -39,7 +39,7 @@ def test_a_prepared_file_asks_what_it_was_prepared_to_ask(prepared, split):
 
 def test_a_file_keeps_its_task_under_another_name(copy):
     (copy / "train.json").rename(copy / "half.json")
-    assert task_of(copy / "half.json") == ratings_task(PROTOCOL)
+    assert task_of(copy / "half.json") == ratings_task(PROTOCOL, "sample")
 
 
 def test_a_file_that_was_changed_since_is_a_users_own(copy):
@@ -84,7 +84,7 @@ def test_a_task_is_read_back_as_it_was_written(tmp_path, task):
 
 def test_a_copied_preparation_takes_the_place_of_a_missing_task(prepared, tmp_path):
     shutil.copy(prepared / "preparation.json", tmp_path)
-    assert read_task(tmp_path) == ratings_task(PROTOCOL)
+    assert read_task(tmp_path) == ratings_task(PROTOCOL, "sample")
 
 
 def test_so_does_one_of_an_earlier_version_which_has_the_protocol_alone(prepared, tmp_path):

@@ -5,7 +5,9 @@ and `inference.ranking` asks about new candidates in the same words. Records of 
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +18,7 @@ from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels
 from likely.data.wording import make_instruction
 from likely.errors import LikelyError
-from likely.files import write_json
+from likely.files import replacing
 
 TASK_FILE, PREPARATION_FILE = "task.json", "preparation.json"
 
@@ -78,15 +80,12 @@ def task_of(training_file: Path) -> Task:
     """Return what the records of a file ask: what preparation.json beside it says, if that describes this very file.
 
     A file that was changed after it was prepared, or whose description is missing or damaged, is a user's own.
-
-    Raises:
-        OSError: the file itself cannot be read.
     """
-    try:
+    with suppress(OSError, ValueError, LikelyError):
         prepared = _PREPARATION.validate_json((training_file.parent / PREPARATION_FILE).read_bytes())
-    except (OSError, ValueError, LikelyError):
-        return RecordsTask()
-    return prepared.task() if digest_of(training_file) in prepared.sha256.values() else RecordsTask()
+        if digest_of(training_file) in prepared.sha256.values():
+            return prepared.task()
+    return RecordsTask()
 
 
 def digest_of(path: Path) -> str:
@@ -95,9 +94,15 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def dump_task(task: Task) -> str:
+    """Return the text of task.json."""
+    return json.dumps(asdict(task), indent=2, ensure_ascii=False) + "\n"
+
+
 def save_task(folder: Path, task: Task) -> None:
     """Write task.json into the folder of a run."""
-    write_json(folder / TASK_FILE, asdict(task))
+    with replacing(folder / TASK_FILE) as out:
+        out.write(dump_task(task))
 
 
 def read_task(folder: Path) -> Task:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from typing import Any
 import yaml
 
 from likely.config.run_config import RunConfig
-from likely.data.run_data import count_items, split_records
+from likely.data.records import read_records
+from likely.data.run_data import files_of, labels_of
 from likely.errors import LikelyError
 
 
@@ -84,7 +86,12 @@ def facts_without_run(title: str, config: RunConfig) -> RunFacts:
 
 def training_item_counts(config: RunConfig) -> Mapping[str, int] | None:
     """Return how many training records each item has; None where records do not name theirs or are not there."""
+    files = files_of(config)
+    if files.train is None or not files.train.is_file():
+        return None
     try:
-        return count_items(split_records(config, "train"))
+        records = read_records(files.train, labels_of(config), files.columns)
     except LikelyError:
         return None  # a page can do without
+    items = [record.item_id for record in records if record.item_id is not None]
+    return Counter(items) if len(items) == len(records) else None

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from likely.config.run_config import RunConfig
 from likely.data.run_data import evaluation_records, labels_of, training_file
+from likely.data.task import task_of
 from likely.encoding.batches import Budget
 from likely.encoding.cache import encode_file
 from likely.encoding.order import Order, choose_runs, shared_runs, shuffled_groups
@@ -118,6 +119,7 @@ def train(
         config.cutoff_len,
     )
     records = read_run_records(config, builder, console)
+    task = task_of(training_file(config)[0])
     if precision.notice:
         console.print(f"[bold]Precision[/bold]  {precision.notice}", highlight=False)
     console.print(f"[bold]Attention[/bold]  {attention.implementation}: {attention.reason}", highlight=False)
@@ -134,7 +136,7 @@ def train(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
     metrics, log = run_figures(config, trainer, seconds)
-    leave_adapter(config, trainer)
+    leave_adapter(config, task, trainer)
     return TrainedRun(output_dir, {**metrics, "saving": plan.saving}, log)
 
 

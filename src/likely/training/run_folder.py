@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from likely.config.reading import dump_config
 from likely.config.run_config import RunConfig
-from likely.data.run_data import training_file
-from likely.data.task import save_task, task_of
+from likely.data.task import Task, save_task
 from likely.errors import LikelyError
 from likely.files import make_writable_folder
 
@@ -78,14 +77,14 @@ def run_figures(
     return metrics, log
 
 
-def leave_adapter(config: RunConfig, trainer: "AnswerTrainer") -> None:
+def leave_adapter(config: RunConfig, task: Task, trainer: "AnswerTrainer") -> None:
     """Write adapter, tokenizer, configuration and task; the adapter last, because it marks the run as finished."""
     output_dir = Path(config.output_dir)
     with tempfile.TemporaryDirectory(dir=output_dir, prefix=".finishing-") as folder:
         finishing = Path(folder)
         trainer.save_model(str(finishing))
         (finishing / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-        save_task(finishing, task_of(training_file(config)[0]))
+        save_task(finishing, task)
         for path in sorted(finishing.iterdir(), key=lambda path: path.name == "adapter_model.safetensors"):
             os.replace(path, output_dir / path.name)
 

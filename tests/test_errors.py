@@ -3,7 +3,6 @@
 import pytest
 
 
-@pytest.mark.xfail(reason="not merged yet: take this mark away when it passes", strict=True)
 @pytest.mark.parametrize(
     ("word", "said"),
     [("learning_rat", "did you mean learning_rate?"), ("sead", "did you mean seed?"), ("warp", "")],

@@ -16,9 +16,6 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 TYPED = re.compile(r"(?:likely|python finetune/scripts/\w+\.py)(?: .*)?")
 
-TO_COME = pytest.mark.xfail(reason="not merged yet: take this mark away when it passes", strict=True)
-STARTS_TO_COME = ("likely rank", "likely config", "likely --version", "likely --install-completion")
-
 
 def code_lines(page: Path) -> list[str]:
     """The lines of a page's code blocks and its pieces of code in running text, continued lines joined."""
@@ -44,7 +41,7 @@ def as_verb(command: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "command",
-    [pytest.param(line, marks=TO_COME) if line.startswith(STARTS_TO_COME) else line for line in commands()],
+    commands(),
 )
 def test_a_command_in_the_documents_can_be_typed(command):
     import typer.main
@@ -100,7 +97,6 @@ def replaced(code: str, **pieces: str) -> str:
     return code
 
 
-@TO_COME
 def test_the_quickstart_runs_as_it_stands(tmp_path, monkeypatch, capsys, tiny_base):
     """With invented ratings and a tiny model in place of those that would have to be fetched."""
     monkeypatch.chdir(tmp_path)

@@ -8,20 +8,21 @@ from likely.model.base import Precision
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks and writes for all that train together, whoever started them.
-
-    Asking joins the group of processes, where there is one, and takes this one's GPU.
-    """
-    from accelerate import PartialState
-
-    return bool(PartialState().is_main_process)
+    """Whether this process speaks and writes for all that train together; asking joins their group."""
+    return bool(_processes().is_main_process)
 
 
 def count_devices() -> int:
     """Return how many processes train together; asking joins their group."""
+    return int(_processes().num_processes)
+
+
+def _processes() -> Any:
+    """Return accelerate's knowledge of who trains together, whoever started them, and take this process's GPU."""
+    import torch
     from accelerate import PartialState
 
-    return int(PartialState().num_processes)
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def training_arguments(config: RunConfig, precision: Precision, records: int, device: str) -> Any:

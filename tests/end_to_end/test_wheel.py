@@ -27,7 +27,7 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("installed")
     sources = folder / "sources"  # a build leaves files among its sources
     sources.mkdir()
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", *(path.name for path in ROOT.glob("LICENSE*"))):
         shutil.copy(ROOT / name, sources)
     shutil.copytree(ROOT / "src" / "likely", sources / "src" / "likely", ignore=shutil.ignore_patterns("__pycache__"))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]

@@ -169,7 +169,7 @@ def build_trainer(
     from transformers.trainer_callback import PrinterCallback
 
     from likely.cli.training_progress import TrainingProgress
-    from likely.training.callbacks import EvaluateAtEnd, StopAfter
+    from likely.training.callbacks import Clock, EvaluateAtEnd, StopAfter
     from likely.training.trainer import AnswerTrainer
 
     first_tokens = (builder.positive_ids[0], builder.negative_ids[0])
@@ -178,7 +178,7 @@ def build_trainer(
     if is_first_process():
         callbacks.append(TensorBoardCallback(SummaryWriter(str(Path(config.output_dir) / "logs" / run_name))))
     if config.max_minutes:
-        callbacks.append(StopAfter(config.max_minutes))
+        callbacks.append(StopAfter(config.max_minutes, Clock()))
     if config.early_stopping_patience and config.eval_strategy != "no":
         callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))
     callbacks.append(EvaluateAtEnd())

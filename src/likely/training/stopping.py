@@ -1,0 +1,63 @@
+"""Ctrl-C and SIGTERM while training: the step is finished and saved, and a second one ends at once.
+
+`training` listens for the length of its steps; a callback looks at the request after each of them.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+SAME_PRESS = 0.5
+"""Seconds in which a repeated signal is the same one: torchrun repeats to its processes what a terminal sent to all."""
+
+
+class StopRequest:
+    """Whether somebody wants the training to stop, and by which signal they said so."""
+
+    def __init__(self) -> None:
+        """Nobody does yet."""
+        self.signal: signal.Signals | None = None
+        self.at = 0.0
+
+    def __bool__(self) -> bool:
+        """Return whether a signal has come."""
+        return self.signal is not None
+
+
+@contextmanager
+def listening(on_note: Callable[[str], None]) -> Iterator[StopRequest]:
+    """Turn the first Ctrl-C or SIGTERM of a block into a request; the second does what it did before.
+
+    Signals reach the main thread alone; in any other thread nothing changes and no request comes.
+
+    Args:
+        on_note: told, in a thread of its own, that the signal has been heard.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if not request:
+            request.signal, request.at = signal.Signals(number), time.monotonic()
+            told = "Stopping: this step is finished and saved first. Ctrl-C again ends at once."
+            # A handler may interrupt a half-written line; a thread waits for its turn.
+            threading.Thread(target=on_note, args=(told,)).start()
+        elif time.monotonic() - request.at > SAME_PRESS:
+            signal.signal(number, before[signal.Signals(number)])
+            signal.raise_signal(number)
+
+    for number in SIGNALS:
+        signal.signal(number, hear)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -8,3 +8,16 @@ their traceback.
 
 class LikelyError(Exception):
     """A mistake the user can fix: one sentence that says what is wrong, where, and what to do."""
+
+
+class StoppedError(Exception):
+    """Ctrl-C or SIGTERM ended a training after all was saved: one sentence that says where it stands.
+
+    Attributes:
+        exit_status: what a shell expects of a process that such a signal ended, 128 and its number.
+    """
+
+    def __init__(self, sentence: str, exit_status: int) -> None:
+        """Say `sentence`, which the command prints with the command that goes on."""
+        super().__init__(sentence)
+        self.exit_status = exit_status

@@ -117,13 +117,13 @@ class StopOnRequest(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save and stop."""
-        if any_process(bool(self.request)):
+        if any_process(self.request.by is not None):
             control.should_evaluate = False
             control.should_log = control.should_save = control.should_training_stop = self.has_saved = True
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save and stop after an evaluation in which the request came."""
-        if any_process(bool(self.request)):
+        if any_process(self.request.by is not None):
             control.should_save = control.should_training_stop = self.has_saved = True
 
     def on_epoch_end(

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -16,17 +17,17 @@ SAME_PRESS = 0.5
 """Seconds in which a repeated signal is the same one: torchrun repeats to its processes what a terminal sent to all."""
 
 
+@dataclass
 class StopRequest:
-    """Whether somebody wants the training to stop, and by which signal they said so."""
+    """Whether somebody wants the training to stop.
 
-    def __init__(self) -> None:
-        """Nobody does yet."""
-        self.signal: signal.Signals | None = None
-        self.at = 0.0
+    Attributes:
+        by: the signal in which they said so; None while nobody has.
+        at: when, on the monotonic clock.
+    """
 
-    def __bool__(self) -> bool:
-        """Return whether a signal has come."""
-        return self.signal is not None
+    by: signal.Signals | None = None
+    at: float = 0.0
 
 
 @contextmanager
@@ -45,8 +46,8 @@ def listening(on_note: Callable[[str], None]) -> Iterator[StopRequest]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def hear(number: int, frame: FrameType | None) -> None:
-        if not request:
-            request.signal, request.at = signal.Signals(number), time.monotonic()
+        if request.by is None:
+            request.by, request.at = signal.Signals(number), time.monotonic()
             told = "Stopping: this step is finished and saved first. Ctrl-C again ends at once."
             # A handler may interrupt a half-written line; a thread waits for its turn.
             threading.Thread(target=on_note, args=(told,)).start()

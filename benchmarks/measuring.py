@@ -115,7 +115,7 @@ def load_bench(
         location, shown = str(shapes), f"{shapes.name}, random weights"
     else:
         location, shown = resolve_model(name or "smollm2-135m").location, name or "smollm2-135m"
-        base = load_base(location, Precision(dtype, False), implementation)
+        base = load_base(location, Precision(dtype, False), implementation, in_blocks=False)
     if own_attention:
         attend_in_blocks(base)
     if own_product:

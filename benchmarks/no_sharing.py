@@ -28,7 +28,6 @@ from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.encoding.saving import epoch_saving
 from likely.model.adapter import Lora, add_adapter, base_model
 from likely.model.base import Precision, attention_share, load_base, load_tokenizer
-from likely.model.block_attention import attend_in_blocks
 from likely.model.forward import answer_logits
 from likely.model.runtime import keep_freed_memory
 from likely.sources.catalogue import resolve_model
@@ -53,7 +52,6 @@ def main() -> None:
         builder = PromptBuilder(load_tokenizer(location), Labels(), 1024)
         records = builder.encode_all(read_records(folder / "train.json", Labels()))
         base = load_base(location, Precision("float32", False), "sdpa")
-    attend_in_blocks(base)
     model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
     budget = Budget(2 * 1024, attention_share(base_model(model)))
     started = time.perf_counter()

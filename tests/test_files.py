@@ -12,12 +12,14 @@ from likely.files import check_writable, replacing, write_json
 def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path):
     path = tmp_path / "scores.jsonl"
     path.write_text("old")
-    with (
-        pytest.raises(LikelyError, match=rf"{path} cannot be written \(No space left on device\)"),
-        replacing(path) as out,
-    ):
-        out.write("new")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write():
+        with replacing(path) as out:
+            out.write("new")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(LikelyError, match=rf"{path} cannot be written \(No space left on device\)"):
+        write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -7,16 +7,18 @@ import time
 import pytest
 
 from likely.training import stopping
-from likely.training.stopping import listening
+from likely.training.stopping import StopRequest, listening
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_a_request(number):
     notes = []
-    with listening(notes.append) as request:
+    request = StopRequest()
+    with listening(request, notes.append):
         assert request.by is None
         signal.raise_signal(number)
         assert request.by == number
+        assert request.exit_status == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
         for thread in threading.enumerate():
             if thread is not threading.main_thread():
                 thread.join(5)
@@ -26,7 +28,7 @@ def test_the_first_signal_is_a_request(number):
 
 def test_the_second_ctrl_c_ends_at_once(monkeypatch):
     monkeypatch.setattr(stopping, "SAME_PRESS", 0.01)
-    with listening(lambda note: None):
+    with listening(StopRequest(), lambda note: None):
         signal.raise_signal(signal.SIGINT)
         time.sleep(0.02)
         with pytest.raises(KeyboardInterrupt):
@@ -34,7 +36,8 @@ def test_the_second_ctrl_c_ends_at_once(monkeypatch):
 
 
 def test_what_torchrun_repeats_is_one_signal():
-    with listening(lambda note: None) as request:
+    request = StopRequest()
+    with listening(request, lambda note: None):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
     assert request.by == signal.SIGINT
@@ -42,7 +45,7 @@ def test_what_torchrun_repeats_is_one_signal():
 
 def test_handlers_are_restored():
     before = [signal.getsignal(number) for number in stopping.SIGNALS]
-    with listening(lambda note: None):
+    with listening(StopRequest(), lambda note: None):
         assert [signal.getsignal(number) for number in stopping.SIGNALS] != before
     assert [signal.getsignal(number) for number in stopping.SIGNALS] == before
 
@@ -52,7 +55,8 @@ def test_outside_the_main_thread_nothing_is_touched():
     seen = []
 
     def work():
-        with listening(lambda note: None) as request:
+        request = StopRequest()
+        with listening(request, lambda note: None):
             seen.append((request.by, signal.getsignal(signal.SIGINT)))
 
     thread = threading.Thread(target=work)

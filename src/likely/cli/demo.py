@@ -48,11 +48,9 @@ COMPARED = 250
 
 @dataclass(frozen=True)
 class Ingredients:
-    """Where the demo's model and ratings are, and whether they are real ones."""
+    """The demo's model, by name or folder, and whether the ratings are real ones."""
 
     model: str
-    data: Path
-    real_model: bool
     real_ratings: bool
 
 
@@ -80,21 +78,16 @@ def run_demo(console: Console, output: Path, config_path: Path = CONFIG, picture
         "On two cores about 1 min to fetch and prepare, 6 min to finetune, 1.5 min to compare.\n",
         highlight=False,
     )
-    ingredients = gather(console, output)
-    config = load_config(
-        config_path,
-        [
-            f"model_name_or_path={MODEL if ingredients.real_model else ingredients.model}",
-            f"output_dir={output}",
-            "overwrite_output_dir=true",
-            *(f"{split}_file={ingredients.data / split}.json" for split in ("train", "eval", "test")),
-        ],
-    )
+    data = output / "data"
+    files = [f"{split}_file={data / split}.json" for split in ("train", "eval", "test")]
+    config = load_config(config_path, [f"output_dir={output}", "overwrite_output_dir=true", *files])
+    ingredients = gather(console, output, data)
+    config = config.model_copy(update={"model_name_or_path": ingredients.model})
     _heading(console, "Audit", "prompt lengths of 2,000 records")
     encoded = encode_prompts(config, 2000)
     print_audit(console, token_lengths(encoded), "tokens", config.cutoff_len)
     print_saving(console, config, encoded)
-    finetune(console, config, ingredients)
+    finetune(console, config)
     _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, about 1.5 min")
     evaluation = run_evaluation(console, config, output, None, COMPARED)
     save_evaluation(output, evaluation)
@@ -123,8 +116,8 @@ def next_commands(output: Path) -> list[tuple[str, str]]:
     ]
 
 
-def gather(console: Console, output: Path) -> Ingredients:
-    """Get model and ratings, real ones where they can be had, and prepare the records."""
+def gather(console: Console, output: Path, data: Path) -> Ingredients:
+    """Get model and ratings, real ones where they can be had, and prepare the records in the folder `data`."""
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
     from likely.report.preparation_table import preparation_table
@@ -132,7 +125,6 @@ def gather(console: Console, output: Path) -> Ingredients:
     from likely.sources.invented_ratings import make_sample
 
     _heading(console, "Fetch", "a pretrained model (98 MB) and real ratings, once")
-    data = output / "data"
     real_ratings = True
     try:
         with console.status("  fetching the ratings"):
@@ -149,10 +141,10 @@ def gather(console: Console, output: Path) -> Ingredients:
         with console.status("  fetching the model and converting it, once; about half a minute"):
             model = resolve_model(MODEL)
         console.print(f"  model    {model.story}; {CATALOGUE[MODEL].licence}", highlight=False)
-        return Ingredients(model.location, data, True, real_ratings)
+        return Ingredients(MODEL, real_ratings)
     except LikelyError as error:
         console.print(f"  [yellow]No real model ({error}) Making a tiny one.[/yellow]", highlight=False)
-        return Ingredients(str(tiny_base(output / "tiny-base", data)), data, False, real_ratings)
+        return Ingredients(str(tiny_base(output / "tiny-base", data)), real_ratings)
 
 
 def tiny_base(folder: Path, data: Path) -> Path:
@@ -166,12 +158,10 @@ def tiny_base(folder: Path, data: Path) -> Path:
     return make_tiny_base(folder, [_chat(record) for record in records])
 
 
-def finetune(console: Console, config: RunConfig, ingredients: Ingredients) -> None:
+def finetune(console: Console, config: RunConfig) -> None:
     """Train, unless an earlier demo left an adapter made in the same way."""
-    from likely.cli.train import print_run
+    from likely.cli.train import train_shown
     from likely.config.reading import load_config
-    from likely.evaluation.metrics import answer_metrics
-    from likely.training.run import train
 
     output = Path(config.output_dir)
     _heading(console, "Finetune", f"LoRA on {config.max_samples} records, about 6 min")
@@ -180,8 +170,7 @@ def finetune(console: Console, config: RunConfig, ingredients: Ingredients) -> N
         if same:
             console.print(f"  The adapter in {output} is there already; delete the folder to train anew.")
             return
-    run = train(config, ingredients.model, console, answer_metrics)
-    print_run(console, run.output_dir, run.metrics, run.log)
+    train_shown(console, config)
 
 
 def _chat(record: Record) -> str:

@@ -1,43 +1,45 @@
-"""`likely train`: a finetuning run, told about in the terminal."""
+"""`likely train`: a finetuning run, told about in the terminal, and its picture and page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+import shlex
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from likely.cli.options import MAIN_CONFIG, Config, Overrides
-from likely.files import write_json
+from likely.errors import StoppedError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from likely.config.run_config import RunConfig
+    from likely.training.run import TrainedRun
 
 
 def train(
     overrides: Overrides = None,
     config: Config = MAIN_CONFIG,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest whole checkpoint.")] = False,
 ) -> None:
     """Finetune with LoRA, or QLoRA on CUDA."""
     from rich.console import Console
 
+    from likely.cli.report import report_run
     from likely.config.reading import load_config
     from likely.model.runtime import ready_process
     from likely.report.terminal import print_next_commands
-    from likely.sources.catalogue import resolve_model
 
     run = load_config(config, overrides or ())
     ready_process()
-    from likely.cli.report import report_run
-    from likely.evaluation.metrics import answer_metrics
     from likely.training.arguments import is_first_process
-    from likely.training.run import train as train_run
 
     console = Console(quiet=not is_first_process())
-    finished = train_run(run, resolve_model(run.model_name_or_path).location, console, answer_metrics, resume)
-    print_run(console, finished.output_dir, finished.metrics, finished.log)
+    try:
+        finished = train_shown(console, run, resume)
+    except StoppedError as stopped:
+        command = shlex.join(["likely", "train", "--config", str(config), *(overrides or ()), "--resume"])
+        raise StoppedError(f"{stopped} Go on with: {command}", stopped.exit_status) from None
     if is_first_process():
         report_run(finished.output_dir)
     print_next_commands(
@@ -51,20 +53,30 @@ def train(
     )
 
 
-def print_run(
-    console: Console, output_dir: Path, metrics: Mapping[str, Any], log: Sequence[Mapping[str, float]]
-) -> None:
-    """Write metrics.json and training.png of a finished run and print its best evaluation."""
-    from likely.report.training_plot import save_training_plot
+def train_shown(console: Console, config: RunConfig, resume: bool = False) -> TrainedRun:
+    """Train, tell about it in a terminal, and draw the curves into training.png."""
+    from rich.markup import escape
 
-    write_json(output_dir / "metrics.json", {**metrics, "log": list(log)})
-    save_training_plot(log, output_dir / "training.png")
+    from likely.cli.training_progress import TrainingProgress
+    from likely.evaluation.metrics import answer_metrics
+    from likely.report.training_plot import save_training_plot
+    from likely.training.arguments import is_first_process
+    from likely.training.run import train
+
+    def tell(title: str, text: str) -> None:
+        console.print(f"[bold]{title:<9}[/bold]  {escape(text)}", highlight=False)
+
+    finished = train(config, answer_metrics, [TrainingProgress(console)], tell, resume)
+    tell("Trained", described(finished))
+    if is_first_process():
+        save_training_plot(finished.log, finished.output_dir / "training.png")
+    return finished
+
+
+def described(run: TrainedRun) -> str:
+    """Return size and best evaluation of a run in a line."""
     names = {"eval_loss": "loss", "eval_accuracy": "accuracy", "eval_f1": "F1", "eval_auc": "AUC"}
-    best = metrics["eval"]
+    best, trained = run.metrics["eval"], run.metrics["train"]
     figures = "  ".join(f"{label} {best[name]:.4f}" for name, label in names.items() if name in best)
-    trained = metrics["train"]
-    found = f"best at step {metrics['best_step']}: {figures}" if figures else "not evaluated"
-    console.print(
-        f"[bold]Trained[/bold]    {trained['records']:,} records in {trained['seconds'] / 60:.1f} min; {found}",
-        highlight=False,
-    )
+    found = f"best at step {run.metrics['best_step']}: {figures}" if figures else "not evaluated"
+    return f"{trained['records']:,} records in {trained['seconds'] / 60:.1f} min; {found}"

@@ -115,12 +115,9 @@ def run_comparison(
 
 def load_adapted(config: RunConfig, model_path: str, adapter_dir: Path) -> "PeftModel":
     """Load the base model as it was trained on, and the adapter on it."""
-    from likely.model.block_attention import attend_in_blocks
-
     precision = choose_precision(config.dtype, config.quantization_bit)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
     base = load_base(model_path, precision, attention.implementation, config.model_revision)
-    attend_in_blocks(base)
     return load_adapter(base, adapter_dir)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from likely.errors import LikelyError
+from likely.model.runtime import quiet_libraries
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -30,6 +31,7 @@ class Lora:
     targets: Sequence[str]
 
 
+@quiet_libraries()
 def add_adapter(
     model: "PreTrainedModel", lora: Lora, four_bit: bool = False, gradient_checkpointing: bool = False
 ) -> "PeftModel":
@@ -104,6 +106,7 @@ def check_adapter_base(adapter_dir: Path, name_or_path: str) -> None:
         )
 
 
+@quiet_libraries()
 def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
     """Put a trained adapter on a base model.
 

@@ -1,18 +1,23 @@
-"""Base models, 4-bit weights and LoRA adapters.
+"""Base models: how precisely they compute, and where their tokenizer and weights are loaded from.
 
 Takes names and numbers from the configuration and gives a tokenizer and a model that `training`
 and `scoring` run. What cannot be loaded is reported before anything large is read.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from likely.errors import LikelyError
+from likely.model.hub import TOKENIZER_FILES, WEIGHT_FILES, from_cache_or_hub
+from likely.model.runtime import keep_freed_memory, quiet_libraries
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,31 +86,41 @@ def check_model_folder(name_or_path: str, needs_weights: bool = True) -> None:
         raise LikelyError(f"model_name_or_path {name_or_path} is not a folder; check the path or name a hub model.")
 
 
+@quiet_libraries()
 def load_tokenizer(name_or_path: str, revision: str | None = None) -> "PreTrainedTokenizerBase":
-    """Load a tokenizer from a hub name or a local folder.
+    """Load a tokenizer from a local folder, huggingface's cache or the hub, in this order.
 
     Raises:
-        LikelyError: it cannot be found or reached.
+        LikelyError: it cannot be found, reached or read.
     """
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path, revision=revision)
-    except (OSError, ValueError) as error:
-        raise _cannot_load("tokenizer", name_or_path, error) from error
-    return tokenizer
+    def load(location: str) -> "PreTrainedTokenizerBase":
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location, revision=revision)
+        tokenizer.name_or_path = name_or_path
+        return tokenizer
+
+    return _load("tokenizer", name_or_path, revision, TOKENIZER_FILES, load)
 
 
+@quiet_libraries()
 def load_base(
-    name_or_path: str, precision: Precision, implementation: str, revision: str | None = None
+    name_or_path: str,
+    precision: Precision,
+    implementation: str,
+    revision: str | None = None,
+    in_blocks: bool = True,
 ) -> "PreTrainedModel":
-    """Load a causal language model, on the GPU if there is one.
+    """Load a causal language model from a local folder, huggingface's cache or the hub, in this order.
+
+    On the GPU if there is one. Without one, this process keeps freed memory from now on (`runtime`).
 
     Args:
         name_or_path: hub name or local folder.
         precision: as :func:`choose_precision` gives it.
         implementation: attention implementation, as `attention.resolve_attention` gives it.
         revision: branch, tag or commit on the hub.
+        in_blocks: let `sdpa` leave out what the mask hides (`block_attention`); false for transformers' own.
 
     Raises:
         LikelyError: it cannot be found, reached or read.
@@ -124,10 +139,19 @@ def load_base(
         )
     if torch.cuda.is_available():
         arguments["device_map"] = {"": torch.cuda.current_device()}
-    try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name_or_path, **arguments)
-    except (OSError, ValueError) as error:
-        raise _cannot_load("model", name_or_path, error) from error
+    else:
+        keep_freed_memory()
+
+    def load(location: str) -> "PreTrainedModel":
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(location, **arguments)
+        model.name_or_path = model.config.name_or_path = name_or_path  # what an adapter remembers, not a cache's folder
+        return model
+
+    model = _load("model", name_or_path, revision, WEIGHT_FILES, load)
+    if in_blocks:
+        from likely.model.block_attention import attend_in_blocks
+
+        attend_in_blocks(model)
     return model
 
 
@@ -150,9 +174,14 @@ def attention_share(model: "PreTrainedModel") -> float:
     return float(attention / max(weights, 1))
 
 
-def _cannot_load(what: str, name_or_path: str, error: Exception) -> LikelyError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return LikelyError(
-        f"The {what} of {name_or_path} cannot be loaded ({reason.rstrip('.')}); check model_name_or_path and the "
-        "network, or name a local folder."
-    )
+def _load(what: str, name_or_path: str, revision: str | None, files: Sequence[str], load: Callable[[str], T]) -> T:
+    try:
+        if Path(name_or_path).is_dir():
+            return load(name_or_path)
+        return from_cache_or_hub(name_or_path, revision, files, load)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise LikelyError(
+            f"The {what} of {name_or_path} cannot be loaded ({reason.rstrip('.')}); check model_name_or_path, or name "
+            "a local folder."
+        ) from error

@@ -1,6 +1,6 @@
 """Attention on a CPU that leaves out the keys after each block of queries.
 
-`training` and `inference` hand over a model loaded with `sdpa`; from then on transformers calls
+`base` hands over a model loaded with `sdpa`; from then on transformers calls
 :func:`block_attention` in each of its layers, with the mask that `attention` made.
 
 Rows are written depth first (`prefix_tree`), so no token attends to a later one. Under a dense mask

@@ -1,23 +1,54 @@
-"""Makes this process ready to run a model; `cli` calls it before any verb that does."""
+"""What this process has to be told before a model runs in it: keep memory for reuse, and let no library talk.
+
+`base` and `adapter` call it for what they load and `training` for its run; `cli` silences libraries for good.
+"""
 
 import ctypes
 import logging
 import os
 import platform
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+TALKATIVE = ("huggingface_hub", "bitsandbytes", "accelerate")
+"""Loggers of libraries beside transformers, which has its own switch."""
 
 
 def ready_process() -> None:
-    """Keep memory for reuse, and silence the bars and notices of libraries; ours say what a user needs."""
-    import transformers
-
-    keep_freed_memory()
+    """Silence the bars and notices of libraries for good; ours say what a user needs."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-    for name in ("huggingface_hub", "bitsandbytes"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
+    _silence()
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Silence the bars, notices and warnings of libraries for a while; also a decorator of what is to be quiet."""
+    from transformers.utils import logging as transformers_logging
+
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    levels = {name: logging.getLogger(name).level for name in TALKATIVE}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _silence()
+        try:
+            yield
+        finally:
+            transformers_logging.set_verbosity(verbosity)
+            if bars:
+                transformers_logging.enable_progress_bar()
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+
+
+def _silence() -> None:
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4

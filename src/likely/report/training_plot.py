@@ -1,13 +1,11 @@
-"""What a person sees of a result: summary table, examples, plot and metrics file.
-
-Takes figures (`metrics`) and answers (`answers`) and writes to a console or a file.
-"""
+"""The curves of a training as a picture, for a run's folder: `training` gives the log, `cli` says where to draw it."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from likely.files import replacing_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,9 +28,8 @@ def save_training_plot(log: Sequence[Mapping[str, float]], path: Path) -> None:
     losses.set(xlabel="optimizer steps", ylabel="loss at the answer (nats)", title="Loss")
     _draw(areas, log, [("eval_auc", "AUC", "#c2571a"), ("eval_accuracy", "accuracy", "#e0a576")])
     areas.set(xlabel="optimizer steps", title="Evaluation")
-    temporary = path.with_name(f".{path.name}-{os.getpid()}.png")
-    canvas.print_png(str(temporary))
-    os.replace(temporary, path)
+    with replacing_bytes(path) as out:
+        canvas.print_png(out)
 
 
 def _draw(axes: "Axes", log: Sequence[Mapping[str, float]], curves: Sequence[tuple[str, str, str]]) -> None:

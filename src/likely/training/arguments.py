@@ -1,41 +1,72 @@
 """A run's configuration in transformers' terms."""
 
 import math
-import os
 from typing import Any
 
 from likely.config.run_config import RunConfig
-from likely.model.base import choose_precision
+from likely.errors import LikelyError
+from likely.model.base import Precision
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks and logs for all; torchrun numbers them in RANK, and a lone one has no number."""
-    return os.environ.get("RANK", "0") == "0"
+    """Whether this process speaks and writes for all that train together, whoever started them.
+
+    Asking joins the group of processes, where there is one, and takes this one's GPU.
+    """
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
 
 
 def count_devices() -> int:
-    """Return how many processes train together; torchrun says it in WORLD_SIZE, and a lone one is not told."""
-    return max(int(os.environ.get("WORLD_SIZE", "1")), 1)
+    """Return how many processes train together; asking joins their group."""
+    from accelerate import PartialState
+
+    return int(PartialState().num_processes)
 
 
-def training_arguments(config: RunConfig, records: int, device: str) -> Any:
+def total_steps(config: RunConfig, records: int) -> int:
+    """Return the optimizer steps of a whole run on so many training records."""
+    if config.max_steps > 0:
+        return config.max_steps
+    return math.ceil(math.ceil(records / (config.step_size * count_devices())) * config.num_train_epochs)
+
+
+def check_numbers(config: RunConfig) -> None:
+    """Check that no number of a configuration is infinite or none at all.
+
+    Raises:
+        LikelyError: one is.
+    """
+    for key, value in config.model_dump().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise LikelyError(f"{key}: {value} is no number that can be trained with; write a finite one.")
+
+
+def training_arguments(config: RunConfig, precision: Precision, records: int, device: str) -> Any:
     """Return transformers' TrainingArguments for a run.
 
     An element of our data loader is a whole optimizer step, so transformers is told of
-    `batch x accumulation` records a step and no accumulation.
+    `batch x accumulation` records a step and no accumulation. Which evaluation is the best is kept by `callbacks`.
+
+    Args:
+        config: all knobs.
+        precision: as `model.base.choose_precision` chose it for this machine.
+        records: to train on.
+        device: type of the device that the model is on.
     """
     import torch
     from transformers import TrainingArguments
 
-    step_size = config.step_size
-    steps = math.ceil(math.ceil(records / (step_size * count_devices())) * config.num_train_epochs)
-    if config.max_steps > 0:
-        steps = config.max_steps
-    precision = choose_precision(config.dtype, config.quantization_bit)
-    evaluates = config.eval_strategy != "no"
+    # Said only where it is on: later versions of transformers call it activation_checkpointing and warn of this name.
+    checkpointing: dict[str, Any] = {
+        "gradient_checkpointing": True,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+    }
+
     return TrainingArguments(
         output_dir=config.output_dir,
-        per_device_train_batch_size=step_size,
+        per_device_train_batch_size=config.step_size,
         gradient_accumulation_steps=1,
         per_device_eval_batch_size=config.per_device_eval_batch_size,
         num_train_epochs=config.num_train_epochs,
@@ -48,21 +79,16 @@ def training_arguments(config: RunConfig, records: int, device: str) -> Any:
         max_grad_norm=config.max_grad_norm,
         optim="adamw_torch",
         lr_scheduler_type=config.lr_scheduler_type,
-        warmup_steps=math.ceil(config.warmup_ratio * steps),
+        warmup_steps=math.ceil(config.warmup_ratio * total_steps(config, records)),
         bf16=device == "cuda" and precision.dtype == "bfloat16",
         fp16=device == "cuda" and precision.dtype == "float16",
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=config.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
+        **(checkpointing if config.gradient_checkpointing else {}),
         eval_strategy=config.eval_strategy,
         eval_steps=config.eval_steps,
-        save_strategy=config.eval_strategy if evaluates else "steps",
+        save_strategy="epoch" if config.eval_strategy == "epoch" else "steps",
         save_steps=config.save_steps,
         save_total_limit=config.save_total_limit,
-        load_best_model_at_end=evaluates,
-        metric_for_best_model=config.metric_for_best_model if evaluates else None,
-        greater_is_better=config.greater_is_better if evaluates else None,
-        restore_callback_states_from_checkpoint=True,
         logging_steps=config.logging_steps,
         logging_nan_inf_filter=False,
         report_to="none",

@@ -113,24 +113,23 @@ class StopOnRequest(TrainerCallback):
     def __init__(self, request: StopRequest) -> None:
         """Look at `request` after every step."""
         self.request = request
-        self.has_saved = False
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save and stop."""
         if any_process(self.request.by is not None):
             control.should_evaluate = False
-            control.should_log = control.should_save = control.should_training_stop = self.has_saved = True
+            control.should_log = control.should_save = control.should_training_stop = self.request.is_met = True
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save and stop after an evaluation in which the request came."""
         if any_process(self.request.by is not None):
-            control.should_save = control.should_training_stop = self.has_saved = True
+            control.should_save = control.should_training_stop = self.request.is_met = True
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Do nothing more once all is saved."""
-        if self.has_saved:
+        if self.request.is_met:
             control.should_evaluate = control.should_save = False
 
 

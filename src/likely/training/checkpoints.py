@@ -172,11 +172,15 @@ def tidy(output_dir: Path) -> None:
 
 
 @contextmanager
-def saying_why(output_dir: Path, step: int) -> Iterator[None]:
-    """Turn what the file system refuses while a checkpoint is written into a sentence.
+def saying_why(what: str, output_dir: Path) -> Iterator[None]:
+    """Turn what the file system refuses while a run writes into a sentence.
+
+    Args:
+        what: is written, at the beginning of the sentence.
+        output_dir: of the run.
 
     Raises:
-        LikelyError: with the reason and, if there is one, the last checkpoint.
+        LikelyError: with the reason and, if there is one, the checkpoint to go on from.
     """
     from safetensors import SafetensorError
 
@@ -191,8 +195,7 @@ def saying_why(output_dir: Path, step: int) -> Iterator[None]:
         earlier = [path.name for path in checkpoints_in(output_dir) if (path / ABOUT).is_file()]
         then = f"make space and go on with --resume from {earlier[-1]}" if earlier else "make space and start again"
         raise LikelyError(
-            f"The checkpoint of step {step} cannot be written to {output_dir} ({reason}; {free:,.1f} MB are free); "
-            f"{then}."
+            f"{what} cannot be written to {output_dir} ({reason}; {free:,.1f} MB are free); {then}."
         ) from error
 
 
@@ -215,8 +218,7 @@ def _cannot_be_loaded(checkpoint: Path) -> str | None:
         with safe_globals():
             for path in sorted(checkpoint.glob("*.pt*")):
                 name = path.name
-                if name != "training_args.bin":
-                    torch.load(path, map_location="cpu", weights_only=True)
+                torch.load(path, map_location="cpu", weights_only=True)
     except (*UNREADABLE, SafetensorError):
         return f"{name} is damaged"
     return None

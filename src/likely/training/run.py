@@ -1,34 +1,47 @@
 """A finetuning run from a configuration to an adapter on disk.
 
-Reads the configuration, checks everything a user can get wrong before a model is loaded, encodes
-the records (`records`, `prompt`), trains (`trainer`) and writes adapter, tokenizer and resolved
-configuration into `output_dir` (`run_folder`). The figures it returns are written by `report`.
+Finds what a user can get wrong in the order of what it costs to find it: output folder, records, tokenizer, weights.
+Encodes the records (`encoding`), trains (`trainer`) and leaves everything in `output_dir` (`run_folder`). Prints
+nothing: what there is to say goes to callbacks.
 """
 
-import time
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
+from likely.config.reading import dump_config
 from likely.config.run_config import RunConfig
-from likely.data.run_data import evaluation_records, labels_of, training_file
 from likely.encoding.batches import Budget
-from likely.encoding.cache import encode_file
-from likely.encoding.order import Order, choose_runs, shared_runs, shuffled_groups
-from likely.encoding.prompt import EncodedRecord, PromptBuilder
+from likely.encoding.order import Order, shared_runs, shuffled_groups
+from likely.encoding.prompt import EncodedRecord
 from likely.encoding.saving import epoch_saving
 from likely.model.adapter import Lora, add_adapter
 from likely.model.answers import Answers
 from likely.model.attention import look_around, resolve_attention
-from likely.model.base import attention_share, check_model_folder, choose_precision, load_base, load_tokenizer
+from likely.model.base import (
+    Precision,
+    attention_share,
+    choose_precision,
+    load_base,
+)
+from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
-from likely.training.arguments import count_devices, is_first_process, training_arguments
-from likely.training.run_folder import check_output, leave_adapter, run_figures
+from likely.training.arguments import check_numbers, count_devices, is_first_process, training_arguments
+from likely.training.inputs import RunInputs, describe, read_inputs
+from likely.training.model_card import CardFacts, model_card
+from likely.training.ranks import together
+from likely.training.resume import check_same_run, weights_of
+from likely.training.run_folder import PREPARATION, Start, leave_adapter, leave_figures, run_figures
+from likely.training.session import OnNote, begun_in, go_on, own_callbacks, run_facts, run_name_of, take_steps
+from likely.training.stopping import StopRequest
 
 if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import TrainerCallback
+
+    from likely.training.callbacks import Clock
     from likely.training.trainer import AnswerTrainer
 
 MetricsOf = Callable[[Answers, Sequence[str | None]], Mapping[str, float]]
@@ -40,7 +53,7 @@ class TrainedRun:
     """What a finished run leaves behind.
 
     Attributes:
-        output_dir: adapter, tokenizer, config.yaml and logs.
+        output_dir: adapter, tokenizer, config.yaml, metrics.json, README.md and logs.
         metrics: figures of the best checkpoint and of the training, and versions.
         log: the Trainer's log entries in order.
     """
@@ -48,15 +61,6 @@ class TrainedRun:
     output_dir: Path
     metrics: Mapping[str, Any]
     log: list[dict[str, float]]
-
-
-@dataclass(frozen=True)
-class RunRecords:
-    """Records of a run, encoded, and the evaluation records' users."""
-
-    train: list[EncodedRecord]
-    eval: list[EncodedRecord]
-    eval_users: list[str | None]
 
 
 @dataclass(frozen=True)
@@ -68,74 +72,95 @@ class StepPlan:
     saving: str
 
 
-def read_run_records(config: RunConfig, builder: PromptBuilder, console: Console) -> RunRecords:
-    """Read, choose and encode the training and evaluation records of a run.
+@dataclass(frozen=True)
+class ReadyRun:
+    """A run that can take its first step, or its next one; `clock` counts since then."""
 
-    Raises:
-        LikelyError: a file is missing or wrong, or a record does not fit.
-    """
-    everything = encode_file(*training_file(config), builder)
-    kept = choose_runs(shared_runs(everything), config.max_samples, config.seed)
-    train = [everything[index] for index in kept]
-    evaluated = evaluation_records(config)
-    encoded = RunRecords(train, builder.encode_all(evaluated), [record.user_id for record in evaluated])
-    shortened = sum(record.dropped_lines > 0 for record in train)
-    console.print(
-        f"[bold]Records[/bold]    {len(train):,} to train on, {len(evaluated):,} to evaluate; cutoff_len "
-        f"{config.cutoff_len} shortens the history of {shortened:,}",
-        highlight=False,
-    )
-    return encoded
+    config: RunConfig
+    inputs: RunInputs
+    precision: Precision
+    plan: StepPlan
+    trainer: "AnswerTrainer"
+    clock: "Clock"
 
 
+@quiet_libraries()
 def train(
-    config: RunConfig, model_path: str, console: Console, summarize: MetricsOf, resume: bool = False
+    config: RunConfig,
+    metrics_of: MetricsOf,
+    callbacks: "Sequence[TrainerCallback]" = (),
+    on_note: OnNote | None = None,
+    resume: bool = False,
 ) -> TrainedRun:
     """Finetune and write everything into `config.output_dir`.
 
     Args:
         config: all knobs.
-        model_path: hub name or local folder that `config.model_name_or_path` stands for.
-        console: where progress is shown.
-        summarize: metrics of an evaluation.
-        resume: go on from the last checkpoint.
+        metrics_of: metrics of an evaluation.
+        callbacks: of transformers' Trainer, told how the training goes.
+        on_note: told about records, precision, attention and layout.
+        resume: go on from the newest checkpoint that is whole.
+
+    Raises:
+        LikelyError: anything that the user can fix, most of it before the model is loaded.
+        StoppedError: Ctrl-C or SIGTERM came, and all is saved.
+    """
+    tell = on_note or (lambda title, text: None)
+    check_numbers(config)
+    with begun_in(Path(config.output_dir), config.overwrite_output_dir, resume) as start:
+        request = StopRequest()
+        with together():
+            ready = set_up(config, start, request, metrics_of, callbacks, tell)
+        take_steps(ready.trainer, start, request, tell)
+        with together():
+            return leave_run(ready)
+
+
+def set_up(
+    config: RunConfig,
+    start: Start,
+    request: StopRequest,
+    metrics_of: MetricsOf,
+    callbacks: "Sequence[TrainerCallback]",
+    tell: OnNote,
+) -> ReadyRun:
+    """Read and load all that a run needs for its first step, or its next one.
 
     Raises:
         LikelyError: anything that the user can fix, most of it before the model is loaded.
     """
-    import transformers
+    from transformers import set_seed
 
-    from likely.model.block_attention import attend_in_blocks
+    from likely.training.callbacks import Clock
 
-    output_dir = Path(config.output_dir)
-    checkpoint = check_output(output_dir, config.overwrite_output_dir, resume)
     precision = choose_precision(config.dtype, config.quantization_bit)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
-    check_model_folder(model_path)
-    builder = PromptBuilder(
-        load_tokenizer(model_path, config.model_revision),
-        labels_of(config),
-        config.cutoff_len,
-    )
-    records = read_run_records(config, builder, console)
+    inputs = read_inputs(config)
+    facts = run_facts(config, precision, inputs.train)
+    go_on(start, facts, tell)
+    tell("Records", describe(inputs, config.cutoff_len))
     if precision.notice:
-        console.print(f"[bold]Precision[/bold]  {precision.notice}", highlight=False)
-    console.print(f"[bold]Attention[/bold]  {attention.implementation}: {attention.reason}", highlight=False)
+        tell("Precision", precision.notice)
+    tell("Attention", f"{attention.implementation}: {attention.reason}")
 
-    transformers.set_seed(config.seed)
-    base = load_base(model_path, precision, attention.implementation, config.model_revision)
-    attend_in_blocks(base)
-    lora = Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
-    model = add_adapter(base, lora, precision.four_bit, config.gradient_checkpointing)
-    plan = plan_steps(config, records.train, attention_share(base))
-    console.print(f"[bold]Layout[/bold]     {plan.saving}", highlight=False)
-    trainer = build_trainer(config, model, builder, records, plan, console, summarize)
-    started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    seconds = time.monotonic() - started
-    metrics, log = run_figures(config, trainer, seconds)
-    leave_adapter(config, trainer)
-    return TrainedRun(output_dir, {**metrics, "saving": plan.saving}, log)
+    set_seed(config.seed)
+    base = load_base(inputs.location, precision, attention.implementation, config.model_revision)
+    facts["weights"] = weights_of(base)
+    if start.checkpoint:
+        check_same_run(start.made_with, facts, start.checkpoint.name)
+    model = add_adapter(base, lora_of(config), precision.four_bit, config.gradient_checkpointing)
+    plan = plan_steps(config, inputs.train, attention_share(base))
+    tell("Layout", plan.saving)
+    clock, run_name = Clock(start.about.get("seconds", 0.0)), run_name_of(config, start)
+    own = own_callbacks(config, start, run_name, clock, request)
+    trainer = build_trainer(config, model, inputs, plan, precision, metrics_of, [*callbacks, *own])
+    trainer.about = lambda: {"made_with": facts, "run_name": run_name, "seconds": clock.seconds()}
+    return ReadyRun(config, inputs, precision, plan, trainer, clock)
+
+
+def lora_of(config: RunConfig) -> Lora:
+    """Return the adapter that a run trains."""
+    return Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
 
 
 def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], share: float) -> StepPlan:
@@ -155,45 +180,65 @@ def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], share: float
 
 def build_trainer(
     config: RunConfig,
-    model: Any,
-    builder: PromptBuilder,
-    records: RunRecords,
+    model: "PeftModel",
+    inputs: RunInputs,
     plan: StepPlan,
-    console: Console,
-    summarize: MetricsOf,
+    precision: Precision,
+    metrics_of: MetricsOf,
+    callbacks: "list[TrainerCallback]",
 ) -> "AnswerTrainer":
     """Translate the configuration into transformers' terms and return the Trainer."""
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers import EarlyStoppingCallback
-    from transformers.integrations import TensorBoardCallback
     from transformers.trainer_callback import PrinterCallback
 
-    from likely.cli.training_progress import TrainingProgress
-    from likely.training.callbacks import Clock, EvaluateAtEnd, StopAfter
     from likely.training.trainer import AnswerTrainer
 
-    first_tokens = (builder.positive_ids[0], builder.negative_ids[0])
-    run_name = config.run_name or time.strftime("%Y-%m-%d_%H-%M-%S")
-    callbacks: list[Any] = [TrainingProgress(console)]
-    if is_first_process():
-        callbacks.append(TensorBoardCallback(SummaryWriter(str(Path(config.output_dir) / "logs" / run_name))))
-    if config.max_minutes:
-        callbacks.append(StopAfter(config.max_minutes, Clock()))
-    if config.early_stopping_patience and config.eval_strategy != "no":
-        callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))
-    callbacks.append(EvaluateAtEnd())
+    first_tokens = (inputs.builder.positive_ids[0], inputs.builder.negative_ids[0])
     evaluation_budget = replace(plan.budget, tokens=config.per_device_eval_batch_size * config.cutoff_len)
     trainer = AnswerTrainer(
-        train_records=records.train,
-        eval_records=records.eval,
+        train_records=inputs.train,
+        eval_records=inputs.eval,
         order=plan.order,
         step_plan=PassPlan(config.batching, plan.budget, first_tokens),
         eval_plan=PassPlan(config.batching, evaluation_budget, first_tokens),
-        summarize=lambda answers: summarize(answers, records.eval_users),
+        metrics_of=lambda answers: metrics_of(answers, inputs.eval_users),
         model=model,
-        args=training_arguments(config, len(records.train), model.device.type),
-        processing_class=builder.tokenizer,
+        args=training_arguments(config, precision, len(inputs.train), model.device.type),
+        processing_class=inputs.builder.tokenizer,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def leave_run(ready: ReadyRun) -> TrainedRun:
+    """Write all that a finished run leaves, the adapter before anything is computed or told about it.
+
+    Raises:
+        LikelyError: it cannot be written, or the weights are not finite.
+    """
+    config, inputs, trainer = ready.config, ready.inputs, ready.trainer
+    folder = Path(config.output_dir)
+    trainer.load_best()
+    trainer.check_weights()
+    if is_first_process():
+        texts = {"config.yaml": dump_config(config)}
+        if inputs.preparation is not None:
+            texts[PREPARATION] = inputs.preparation
+        leave_adapter(folder, trainer.adapter, inputs.builder.tokenizer, texts)
+    figures = {**run_figures(trainer, ready.clock.seconds()), "saving": ready.plan.saving}
+    log = [dict(entry) for entry in trainer.state.log_history]
+    if is_first_process():
+        facts = CardFacts(
+            base=config.model_name_or_path,
+            location=inputs.location,
+            revision=config.model_revision,
+            precision=ready.precision,
+            lora=lora_of(config),
+            labels=inputs.builder.labels,
+            question=inputs.question,
+            training_file=inputs.training_file,
+            records=len(inputs.train),
+            preparation=json.loads(inputs.preparation) if inputs.preparation else None,
+        )
+        leave_figures(folder, figures, log, model_card(facts, figures))
+    return TrainedRun(folder, figures, log)

@@ -1,68 +1,170 @@
 """The output folder of a run: may it be written, where does it go on, and what stands there in the end.
 
-`training` asks before anything is loaded and hands over the finished Trainer.
+`run` asks before anything is loaded and hands over the finished Trainer. What scoring, ranking and a person need later
+is all in the folder.
 """
 
+import json
 import os
 import platform
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from likely.config.reading import dump_config
-from likely.config.run_config import RunConfig
 from likely.errors import LikelyError
-from likely.files import make_writable_folder
+from likely.files import make_writable_folder, replacing, write_json
+from likely.training.checkpoints import (
+    ADAPTER,
+    STATE,
+    checkpoint_of,
+    checkpoints_in,
+    newest_whole,
+    read_about,
+    saying_why,
+    what_is_wrong,
+)
+from likely.training.resume import Facts
 
 if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedTokenizerBase
+
     from likely.training.trainer import AnswerTrainer
 
+PREPARATION = "preparation.json"
+"""How records were made; `likely prepare` leaves it beside them."""
 
-def check_output(output_dir: Path, overwrite: bool, resume: bool) -> Path | None:
-    """Check that a run may write to its output folder, and find where to go on from.
 
-    Returns:
-        The last checkpoint if `resume` is set, otherwise None.
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins, or goes on.
+
+    Attributes:
+        checkpoint: to go on from; None for a run that begins.
+        about: what `checkpoint.json` says of it.
+        best_is_lost: whether the weights of the best evaluation before it are not there any more.
+        notes: what was found on the way to it, in a line each.
+    """
+
+    checkpoint: Path | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    best_is_lost: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def made_with(self) -> Facts:
+        """What the checkpoint was made with; nothing where it does not say."""
+        facts: Facts = self.about.get("made_with", {})
+        return facts
+
+
+def check_folder(output_dir: Path) -> None:
+    """Make an output folder, and try whether it can be written.
 
     Raises:
-        LikelyError: the folder cannot be written, holds another run, or holds nothing to resume.
+        LikelyError: it cannot.
     """
     try:
         make_writable_folder(output_dir)
     except OSError as error:
         raise LikelyError(f"output_dir {output_dir} cannot be written ({error.strerror}); choose another.") from error
-    checkpoints = sorted(output_dir.glob("checkpoint-*"), key=_step_of)
+
+
+def check_output(output_dir: Path, overwrite: bool, resume: bool) -> Start:
+    """Check that a run may write to its output folder, and find where to go on from.
+
+    Returns:
+        The newest checkpoint that is whole if `resume` is set, otherwise none. Nothing is removed yet.
+
+    Raises:
+        LikelyError: the folder cannot be written, holds another run, or holds nothing to resume.
+    """
+    check_folder(output_dir)
     if resume:
-        if not checkpoints:
-            raise LikelyError(f"output_dir {output_dir} holds no checkpoint to resume from; run without --resume.")
-        return checkpoints[-1]
+        return _newest(output_dir)
     if overwrite:
-        for checkpoint in checkpoints:
-            shutil.rmtree(checkpoint)
-        return None
-    if (output_dir / "adapter_model.safetensors").exists():
+        return Start()
+    if (output_dir / ADAPTER).exists():
         raise LikelyError(
             f"output_dir {output_dir} holds a finished run; set overwrite_output_dir=true, or choose another folder."
         )
-    if checkpoints:
+    if checkpoints_in(output_dir):
         raise LikelyError(
             f"output_dir {output_dir} holds an unfinished run; go on with --resume, or set overwrite_output_dir=true."
         )
-    return None
+    return Start()
 
 
-def run_figures(
-    config: RunConfig, trainer: "AnswerTrainer", seconds: float
-) -> tuple[Mapping[str, Any], list[dict[str, float]]]:
-    """Return the figures of a finished training (its best evaluation, its size, versions) and the Trainer's log."""
-    log = [dict(entry) for entry in trainer.state.log_history]
-    evaluations = [entry for entry in log if config.metric_for_best_model in entry]
-    choose = max if config.greater_is_better else min
-    best = choose(evaluations, key=lambda entry: entry[config.metric_for_best_model]) if evaluations else {}
-    metrics = {
+def _newest(output_dir: Path) -> Start:
+    """Return the newest checkpoint that is whole, and whether the best one before it is whole too."""
+    if not checkpoints_in(output_dir):
+        raise LikelyError(f"output_dir {output_dir} holds no checkpoint to resume from; run without --resume.")
+    checkpoint, skipped = newest_whole(output_dir)
+    if checkpoint is None:
+        raise LikelyError(
+            f"output_dir {output_dir} holds no whole checkpoint to resume from ({' '.join(skipped).rstrip('.')}); set "
+            "overwrite_output_dir=true to start anew."
+        )
+    notes = [*skipped, f"Going on from {checkpoint.name}."]
+    best = json.loads((checkpoint / STATE).read_text(encoding="utf-8")).get("best_global_step")
+    problem = what_is_wrong(checkpoint_of(output_dir, best)) if best else None
+    if problem:
+        notes.append(f"The best evaluation so far was at step {best}, but of its checkpoint {problem}; it is left out.")
+    return Start(checkpoint, read_about(checkpoint), bool(problem), tuple(notes))
+
+
+def leave_adapter(
+    folder: Path, model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", texts: Mapping[str, str]
+) -> None:
+    """Write adapter, tokenizer and other files, readable by others; the adapter last: it marks a run as finished.
+
+    What an earlier run in the folder said of its own adapter goes first.
+
+    Args:
+        folder: of the run.
+        model: whose adapter it is.
+        tokenizer: the base model's.
+        texts: name and content of the other files.
+
+    Raises:
+        LikelyError: they cannot be written.
+    """
+    with saying_why("The adapter", folder), tempfile.TemporaryDirectory(dir=folder, prefix=".finishing-") as temporary:
+        finishing = Path(temporary)
+        # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
+        model.save_pretrained(str(finishing), save_embedding_layers=False)
+        tokenizer.save_pretrained(str(finishing))
+        (finishing / "README.md").unlink()
+        for name, text in texts.items():
+            (finishing / name).write_text(text, encoding="utf-8")
+        for stale in ("metrics.json", "README.md", PREPARATION):
+            (folder / stale).unlink(missing_ok=True)
+        for path in sorted(finishing.iterdir(), key=lambda path: path.name == ADAPTER):
+            path.chmod(0o644)
+            os.replace(path, folder / path.name)
+
+
+def leave_figures(folder: Path, figures: Mapping[str, Any], log: Sequence[Mapping[str, float]], card: str) -> None:
+    """Write metrics.json, the Trainer's log in it, and the model card."""
+    write_json(folder / "metrics.json", {**figures, "log": list(log)})
+    with replacing(folder / "README.md") as page:
+        page.write(card)
+
+
+def run_figures(trainer: "AnswerTrainer", seconds: float) -> dict[str, Any]:
+    """Return the figures of a finished training: the evaluation of the weights it leaves, its size, and versions.
+
+    Args:
+        trainer: that has trained and holds these weights.
+        seconds: that the training took, with all before a resume.
+    """
+    step = trainer.state.best_global_step or trainer.state.global_step
+    there = [entry for entry in trainer.state.log_history if entry["step"] == step and "eval_loss" in entry]
+    best = there[-1] if there else {}
+    return {
         "best_step": best.get("step"),
         "eval": {name: value for name, value in best.items() if name.startswith("eval_")},
         "train": {
@@ -73,19 +175,3 @@ def run_figures(
         "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
         "python": platform.python_version(),
     }
-    return metrics, log
-
-
-def leave_adapter(config: RunConfig, trainer: "AnswerTrainer") -> None:
-    """Write adapter, tokenizer and configuration; the adapter last, because it marks the run as finished."""
-    output_dir = Path(config.output_dir)
-    with tempfile.TemporaryDirectory(dir=output_dir, prefix=".finishing-") as folder:
-        finishing = Path(folder)
-        trainer.save_model(str(finishing))
-        (finishing / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-        for path in sorted(finishing.iterdir(), key=lambda path: path.name == "adapter_model.safetensors"):
-            os.replace(path, output_dir / path.name)
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])

@@ -24,24 +24,31 @@ class StopRequest:
     Attributes:
         by: the signal in which they said so; None while nobody has.
         at: when, on the monotonic clock.
+        is_met: whether the training has saved and stopped because of it, in any of its processes.
     """
 
     by: signal.Signals | None = None
     at: float = 0.0
+    is_met: bool = False
+
+    @property
+    def exit_status(self) -> int:
+        """What a shell expects of a process that ended by the signal: 128 and its number."""
+        return 128 + (self.by or signal.SIGTERM)
 
 
 @contextmanager
-def listening(on_note: Callable[[str], None]) -> Iterator[StopRequest]:
+def listening(request: StopRequest, on_note: Callable[[str], None]) -> Iterator[None]:
     """Turn the first Ctrl-C or SIGTERM of a block into a request; the second does what it did before.
 
     Signals reach the main thread alone; in any other thread nothing changes and no request comes.
 
     Args:
+        request: filled when a signal comes.
         on_note: told, in a thread of its own, that the signal has been heard.
     """
-    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield request
+        yield
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
@@ -58,7 +65,7 @@ def listening(on_note: Callable[[str], None]) -> Iterator[StopRequest]:
     for number in SIGNALS:
         signal.signal(number, hear)
     try:
-        yield request
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
+from peft import PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
@@ -54,7 +57,7 @@ class AnswerTrainer(Trainer):
         order: order of the training records in each epoch.
         step_plan: layout of a training step.
         eval_plan: layout of an evaluation.
-        summarize: metrics of an evaluation.
+        metrics_of: metrics of an evaluation.
         about: says what a checkpoint was made with, in JSON values; called at every save.
         **arguments: of `transformers.Trainer`; `args.per_device_train_batch_size` is the records of
             a whole step on one device and `args.gradient_accumulation_steps` is 1.
@@ -67,7 +70,7 @@ class AnswerTrainer(Trainer):
         order: Order,
         step_plan: PassPlan,
         eval_plan: PassPlan,
-        summarize: MetricsOf,
+        metrics_of: MetricsOf,
         about: Callable[[], Mapping[str, Any]] = dict,
         **arguments: Any,
     ) -> None:
@@ -81,7 +84,7 @@ class AnswerTrainer(Trainer):
         self.order = order
         self.step_plan = step_plan
         self.eval_plan = eval_plan
-        self.summarize = summarize
+        self.metrics_of = metrics_of
         self.about = about
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -138,10 +141,9 @@ class AnswerTrainer(Trainer):
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         with self.compute_loss_context_manager():
             answers = score(model, inner, self.eval_records[rank::world], self.eval_plan)
-        if world > 1:
-            answers = _interleave(_gather(answers, world))
+        answers = _interleave(gather_object([answers]))
         self._check_answers(answers)
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.summarize(answers).items()}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.metrics_of(answers).items()}
         return EvalLoopOutput(answers.p_yes, answers.liked, metrics, len(answers))
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
@@ -159,15 +161,18 @@ class AnswerTrainer(Trainer):
         assert self.args.output_dir is not None
         return Path(self.args.output_dir)
 
+    @property
+    def adapter(self) -> PeftModel:
+        """The model that is trained."""
+        assert isinstance(self.model, PeftModel)
+        return self.model
+
     def load_best(self) -> None:
         """Put the weights of the best evaluation back into the model; those of the last step stay if there is none.
 
         Raises:
             LikelyError: their checkpoint is not whole any more.
         """
-        from peft import set_peft_model_state_dict
-        from safetensors.torch import load_file
-
         best = self.state.best_global_step
         if best is None or best == self.state.global_step:
             return
@@ -178,7 +183,7 @@ class AnswerTrainer(Trainer):
                 f"The weights of the best evaluation, in {checkpoint}, cannot be read ({problem}); go on with --resume "
                 "to take the best of what is left."
             )
-        set_peft_model_state_dict(self.accelerator.unwrap_model(self.model), load_file(checkpoint / ADAPTER))
+        set_peft_model_state_dict(self.adapter, load_file(checkpoint / ADAPTER))
 
     def check_weights(self) -> None:
         """Check that the trained weights are numbers.
@@ -186,8 +191,7 @@ class AnswerTrainer(Trainer):
         Raises:
             LikelyError: one is infinite or not a number.
         """
-        assert isinstance(self.model, torch.nn.Module)
-        trained = (weight for weight in self.model.parameters() if weight.requires_grad)
+        trained = (weight for weight in self.adapter.parameters() if weight.requires_grad)
         if not all(bool(torch.isfinite(weight).all()) for weight in trained):
             raise LikelyError(f"The weights are not finite after step {self.state.global_step}; {REMEDY}")
 
@@ -208,21 +212,27 @@ class AnswerTrainer(Trainer):
         self.check_weights()
         staging = staging_of(output_dir, step)
         try:
-            with together(), saying_why(output_dir, step):
+            with together(), saying_why(f"The checkpoint of step {step}", output_dir):
                 staging.mkdir(exist_ok=True)
                 self._save_rng_state(str(staging))
                 if self.args.should_save:
-                    self.save_model(str(staging), _internal_call=True)
-                    self._save_optimizer_and_scheduler(str(staging))
-                    self._save_scaler(str(staging))
-                    self.state.save_to_json(str(staging / STATE))
-            with together(), saying_why(output_dir, step):
+                    self._save_rest(staging)
+            with together(), saying_why(f"The checkpoint of step {step}", output_dir):
                 if self.args.should_save:
                     publish(staging, self.about())
                     rotate(output_dir, self.args.save_total_limit, step, self.state.best_global_step)
         except LikelyError:
             shutil.rmtree(staging, ignore_errors=True)
             raise
+
+    def _save_rest(self, staging: Path) -> None:
+        """Write what is the same in all processes."""
+        # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
+        self.adapter.save_pretrained(str(staging), save_embedding_layers=False)
+        (staging / "README.md").unlink()
+        self._save_optimizer_and_scheduler(str(staging))
+        self._save_scaler(str(staging))
+        self.state.save_to_json(str(staging / STATE))
 
     def _check_losses(self, step: Step, losses: list[torch.Tensor]) -> None:
         finite = torch.isfinite(torch.stack(losses)).tolist()
@@ -246,12 +256,6 @@ def _listed(rows: Sequence[int]) -> str:
     """Return the first of some rows in words, counted from 1."""
     shown = ", ".join(str(row + 1) for row in sorted(rows)[:8])
     return f"{shown} ..." if len(rows) > 8 else shown
-
-
-def _gather(answers: Answers, world: int) -> list[Answers]:
-    parts: list[Answers | None] = [None] * world
-    torch.distributed.all_gather_object(parts, answers)
-    return [part for part in parts if part is not None]
 
 
 def _interleave(parts: Sequence[Answers]) -> Answers:

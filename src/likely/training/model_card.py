@@ -1,0 +1,165 @@
+"""The README.md of a run's folder: what the adapter answers, what it was trained on, how good it is, how to load it.
+
+`run` gives what it knows before the training and `run_folder` the figures; the page takes the place of the form that
+peft leaves. Its front matter is what the hub reads of a model card (https://huggingface.co/docs/hub/model-cards).
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from likely.data.records import Labels, Record
+from likely.model.adapter import Lora
+from likely.model.base import Precision
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the prompts of all records have in common; None is what differs, or is not there."""
+
+    instruction: str | None
+    system: str | None
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a model card says beside the figures.
+
+    Attributes:
+        base: name of the base model as the configuration has it.
+        location: hub name or folder that it is loaded from.
+        revision: branch, tag or commit on the hub.
+        precision: what it was trained in.
+        lora: sizes of the adapter.
+        labels: the two answers.
+        question: what is asked.
+        training_file: where the training records come from.
+        records: how many of them were trained on.
+        preparation: content of preparation.json; None where records were made otherwise.
+    """
+
+    base: str
+    location: str
+    revision: str | None
+    precision: Precision
+    lora: Lora
+    labels: Labels
+    question: Question
+    training_file: Path
+    records: int
+    preparation: Mapping[str, Any] | None
+
+
+def question_of(records: Iterable[Record]) -> Question:
+    """Return what records have in common."""
+    asked = {(record.instruction, record.system) for record in records}
+    instructions, systems = (set(parts) for parts in zip(*asked, strict=True))
+    return Question(*(next(iter(parts)) or None if len(parts) == 1 else None for parts in (instructions, systems)))
+
+
+def model_card(facts: CardFacts, figures: Mapping[str, Any]) -> str:
+    """Return the page, in Markdown.
+
+    Args:
+        facts: what was known before the training.
+        figures: content of metrics.json.
+    """
+    from huggingface_hub import ModelCardData
+
+    front = ModelCardData(base_model=facts.base, library_name="peft", tags=["lora", "recommendation", "likely"])
+    yes, no = facts.labels.positive, facts.labels.negative
+    sections = {
+        "The question": _question(facts),
+        "Training": _training(facts, figures),
+        "Evaluation": _evaluation(figures),
+        "Loading it": f"In the folder of this file, with transformers and peft:\n\n```python\n{loading_code(facts)}```",
+    }
+    return (
+        "\n\n".join(
+            [
+                f"---\n{front.to_yaml()}\n---",
+                f"# A LoRA adapter that answers {yes} or {no}",
+                f"It makes `{facts.base}` say whether a user will like a candidate: by the probability of `{yes}` "
+                f"beside that of `{no}` at the first token of the answer.",
+                *(f"## {title}\n\n{text}" for title, text in sections.items()),
+            ]
+        )
+        + "\n"
+    )
+
+
+def loading_code(facts: CardFacts) -> str:
+    """Return Python code that defines `p_yes(text)` in a run's folder, without this package."""
+    system, instruction = facts.question.system, facts.question.instruction
+    options, imported = f"dtype=torch.{facts.precision.dtype}", "AutoModelForCausalLM, AutoTokenizer"
+    if facts.revision:
+        options += f", revision={facts.revision!r}"
+    if facts.precision.four_bit:
+        imported += ", BitsAndBytesConfig"
+        options += f""", quantization_config=BitsAndBytesConfig(
+    load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+    bnb_4bit_compute_dtype=torch.{facts.precision.dtype},
+)"""
+    before = f'{{"role": "system", "content": {system!r}}}, ' if system else ""
+    question = f"question = {instruction!r}\n" if instruction else ""
+    asked = 'f"{question}\\n{text}"' if instruction else "text"
+    return f"""import torch
+from peft import PeftModel
+from transformers import {imported}
+
+tokenizer = AutoTokenizer.from_pretrained(".")
+base = AutoModelForCausalLM.from_pretrained({facts.location!r}, {options})
+model = PeftModel.from_pretrained(base, ".").eval()
+labels = {(facts.labels.positive, facts.labels.negative)!r}
+yes, no = (tokenizer(label, add_special_tokens=False)["input_ids"][0] for label in labels)
+{question}
+
+def p_yes(text):  # {"the input of a record" if instruction else "instruction and input of a record"}
+    turns = [{before}{{"role": "user", "content": {asked}}}]
+    prompt = tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, enable_thinking=False, return_tensors="pt", return_dict=True
+    ).to(model.device)
+    with torch.no_grad():
+        logits = model(**prompt).logits[0, -1, [yes, no]]
+    return logits.softmax(-1)[0].item()
+"""
+
+
+def _question(facts: CardFacts) -> str:
+    answers = f"Answers: `{facts.labels.positive}`, `{facts.labels.negative}`."
+    if facts.question.instruction is None:
+        return f"Records differ in their instruction. {answers}"
+    quoted = "\n".join(f"> {line}" for line in facts.question.instruction.splitlines())
+    return f"{quoted}\n\nBelow it stands the input of a record, such as a history and a candidate. {answers}"
+
+
+def _training(facts: CardFacts, figures: Mapping[str, Any]) -> str:
+    held = f"4-bit NF4 weights, {facts.precision.dtype}" if facts.precision.four_bit else facts.precision.dtype
+    lines = {
+        "base model": f"`{facts.base}`{f' at {facts.revision}' if facts.revision else ''}, in {held}",
+        "adapter": f"LoRA of rank {facts.lora.rank}, alpha {facts.lora.alpha}, on {', '.join(facts.lora.targets)}",
+        "records": f"{facts.records:,} of `{facts.training_file.name}`, {figures['train']['steps']:,} optimizer steps",
+    }
+    if facts.preparation:
+        protocol = facts.preparation.get("protocol", {})
+        lines["ratings"] = str(facts.preparation.get("dataset"))
+        lines["preparation"] = ", ".join(f"{name} {value}" for name, value in protocol.items())
+    lines["versions"] = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
+    return "\n".join(f"- {name}: {text}" for name, text in lines.items()) + "\n\nAll settings are in `config.yaml`."
+
+
+def _evaluation(figures: Mapping[str, Any]) -> str:
+    measured = {
+        name.removeprefix("eval_"): value
+        for name, value in figures["eval"].items()
+        if name not in ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second") and math.isfinite(value)
+    }
+    if not measured:
+        return "It was not evaluated while it trained."
+    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in measured.items())
+    return (
+        f"Of these very weights, after step {figures['best_step']}, on the evaluation records of the run:\n\n"
+        f"| metric | value |\n|---|---|\n{rows}"
+    )

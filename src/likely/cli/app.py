@@ -6,6 +6,7 @@ doors to the same.
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 import typer
@@ -20,6 +21,9 @@ from likely.cli.report import report
 from likely.cli.train import train
 from likely.cli.tree import tree
 from likely.errors import LikelyError, StoppedError
+
+WORD_OF_THE_FIRST = 3.0
+"""Seconds in which the first of several processes has said what they end with."""
 
 app = typer.Typer(
     help="Finetune a small language model to answer: will this user like this movie?",
@@ -47,14 +51,17 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _say(sentence: Exception) -> None:
-    """Print a sentence on stderr, once where torchrun has started several of us: all of them have the same."""
+    """Print a sentence on stderr, once where torchrun has started several of us, who all have the same to say.
+
+    torchrun ends all of them when one has ended, so the others leave the first one the time to speak.
+    """
     from rich.console import Console
     from rich.markup import escape
 
-    if os.environ.get("RANK", "0") == "0":
-        Console(stderr=True).print(
-            f"[bold red]likely:[/bold red] {escape(str(sentence))}", soft_wrap=True, highlight=False
-        )
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(WORD_OF_THE_FIRST)
+        return
+    Console(stderr=True).print(f"[bold red]likely:[/bold red] {escape(str(sentence))}", soft_wrap=True, highlight=False)
 
 
 def main() -> None:

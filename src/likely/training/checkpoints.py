@@ -187,10 +187,12 @@ def saying_why(what: str, output_dir: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        # PyTorch's archive writer says neither which file nor why.
+        # PyTorch's archive writer says no more than that its file is shorter than it should be.
         if isinstance(error, RuntimeError) and "inline_container" not in str(error):
             raise
-        reason = error.strerror if isinstance(error, OSError) else str(error).split("] . ")[-1]
+        reason = "not all of it was taken" if isinstance(error, RuntimeError) else str(error)
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
         free = shutil.disk_usage(output_dir).free / 1e6
         earlier = [path.name for path in checkpoints_in(output_dir) if (path / ABOUT).is_file()]
         then = f"make space and go on with --resume from {earlier[-1]}" if earlier else "make space and start again"

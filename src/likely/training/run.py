@@ -74,7 +74,7 @@ class StepPlan:
 
 @dataclass(frozen=True)
 class ReadyRun:
-    """A run that can take its first step, or its next one; `clock` counts since then."""
+    """A run that can take its first step, or its next one."""
 
     config: RunConfig
     inputs: RunInputs
@@ -82,6 +82,7 @@ class ReadyRun:
     plan: StepPlan
     trainer: "AnswerTrainer"
     clock: "Clock"
+    run_name: str
 
 
 @quiet_libraries()
@@ -111,7 +112,7 @@ def train(
         request = StopRequest()
         with together():
             ready = set_up(config, start, request, metrics_of, callbacks, tell)
-        take_steps(ready.trainer, start, request, tell)
+        take_steps(ready.trainer, start, ready.run_name, request, tell)
         with together():
             return leave_run(ready)
 
@@ -152,10 +153,10 @@ def set_up(
     plan = plan_steps(config, inputs.train, attention_share(base))
     tell("Layout", plan.saving)
     clock, run_name = Clock(start.about.get("seconds", 0.0)), run_name_of(config, start)
-    own = own_callbacks(config, start, run_name, clock, request)
+    own = own_callbacks(config, start, clock, request)
     trainer = build_trainer(config, model, inputs, plan, precision, metrics_of, [*callbacks, *own])
     trainer.about = lambda: {"made_with": facts, "run_name": run_name, "seconds": clock.seconds()}
-    return ReadyRun(config, inputs, precision, plan, trainer, clock)
+    return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name)
 
 
 def lora_of(config: RunConfig) -> Lora:

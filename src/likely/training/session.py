@@ -4,9 +4,11 @@
 what is compared with the run that a checkpoint belongs to.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,21 +81,12 @@ def go_on(start: Start, facts: dict[str, Any], tell: OnNote) -> None:
         tell("Resume", line)
 
 
-def own_callbacks(
-    config: RunConfig, start: Start, run_name: str, clock: "Clock", request: StopRequest
-) -> "list[TrainerCallback]":
-    """Return what every run does around its steps: logs for TensorBoard, its best evaluation, and how it may end."""
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers.integrations import TensorBoardCallback
-
+def own_callbacks(config: RunConfig, start: Start, clock: "Clock", request: StopRequest) -> "list[TrainerCallback]":
+    """Return what every run does around its steps: it keeps its best evaluation, and ends in one of several ways."""
     from likely.training import callbacks as ours
 
     metric, greater = config.metric_for_best_model, config.greater_is_better
     callbacks: list[TrainerCallback] = []
-    if is_first_process():
-        after = step_of(start.checkpoint) + 1 if start.checkpoint else None
-        writer = SummaryWriter(str(Path(config.output_dir) / "logs" / run_name), purge_step=after)
-        callbacks.append(TensorBoardCallback(writer))
     if config.max_minutes:
         callbacks.append(ours.StopAfter(config.max_minutes, clock))
     if config.eval_strategy != "no":
@@ -112,7 +105,39 @@ def run_name_of(config: RunConfig, start: Start) -> str:
     return config.run_name or before or time.strftime("%Y-%m-%d_%H-%M-%S")
 
 
-def take_steps(trainer: "AnswerTrainer", start: Start, request: StopRequest, tell: OnNote) -> None:
+@contextmanager
+def logged(trainer: "AnswerTrainer", start: Start, run_name: str) -> Iterator[None]:
+    """Write the curves of a training for TensorBoard, in the place of those after the step that it goes on from."""
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations import TensorBoardCallback
+
+    if not is_first_process():
+        yield
+        return
+    after = step_of(start.checkpoint) + 1 if start.checkpoint else None
+    folder = str(trainer.output_dir / "logs" / run_name)
+    with _threads_leave_it_to_us(), SummaryWriter(folder, purge_step=after) as writer:
+        trainer.add_callback(TensorBoardCallback(writer))
+        yield
+
+
+@contextmanager
+def _threads_leave_it_to_us() -> Iterator[None]:
+    """Keep the traceback of a thread that could not write off the terminal; TensorBoard's raises it here as well."""
+    before = threading.excepthook
+
+    def hook(what: threading.ExceptHookArgs) -> None:
+        if not isinstance(what.exc_value, OSError):
+            before(what)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+def take_steps(trainer: "AnswerTrainer", start: Start, run_name: str, request: StopRequest, tell: OnNote) -> None:
     """Train to the end, or to the step in which somebody asks to stop.
 
     Raises:
@@ -123,7 +148,8 @@ def take_steps(trainer: "AnswerTrainer", start: Start, request: StopRequest, tel
     with together(), saying_why("A training", folder):
         if is_first_process():
             (tidy if start.checkpoint else clear)(folder)
-    with listening(request, lambda text: tell("Stopping", text)), saying_why("The log of the training", folder):
+    told = partial(tell, "Stopping")
+    with saying_why("The log of the training", folder), logged(trainer, start, run_name), listening(request, told):
         trainer.train(resume_from_checkpoint=str(start.checkpoint) if start.checkpoint else None)
     if request.is_met:
         raise StoppedError(

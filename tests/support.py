@@ -1,6 +1,7 @@
 """What tests make their inputs with."""
 
 import random
+from collections.abc import Iterable
 
 from likely.data.records import Record
 
@@ -23,3 +24,17 @@ def make_record(user: int, history: int, seed: int = 0) -> Record:
         user_id=str(user),
         item_id=titles[history],
     )
+
+
+def rows_of(records: Iterable[Record]) -> list[dict[str, str | None]]:
+    """Return records as rows of a file."""
+    return [
+        {
+            "instruction": record.instruction,
+            "input": record.input,
+            "output": record.output,
+            "user_id": record.user_id,
+            "item_id": record.item_id,
+        }
+        for record in records
+    ]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from likely.config.run_config import RunConfig
     from likely.data.preparation import Preparation
     from likely.evaluation.run import Findings
-    from likely.training.run import MetricsOf, OnNote, TrainedRun
+    from likely.training.run import MetricsOf, TrainedRun
+    from likely.training.session import OnNote
 
 
 def prepare(

@@ -21,3 +21,16 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(word, list(choices), 1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else ""
+
+
+class StoppedError(Exception):
+    """Ctrl-C or SIGTERM ended a training after all was saved: one sentence that says where it stands.
+
+    Attributes:
+        exit_status: what a shell expects of a process that such a signal ended, 128 and its number.
+    """
+
+    def __init__(self, sentence: str, exit_status: int) -> None:
+        """Say `sentence`, which the command prints with the command that goes on."""
+        super().__init__(sentence)
+        self.exit_status = exit_status

@@ -73,12 +73,43 @@ def parse_json(text: str, path: Path, remedy: str, line: int = 1) -> Any:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses while a file or folder is written into a sentence that names it.
+
+    Raises:
+        LikelyError: with the reason, such as a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise LikelyError(
+            f"{path} cannot be written ({error.strerror or error}); make space there or choose another place."
+        ) from error
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[IO[str]]:
-    """Open a UTF-8 text file that takes the place of `path` once all is written, and vanishes if writing fails."""
-    with replacing_bytes(path) as out:
+    """Open a UTF-8 text file that takes the place of `path` once all is written, and vanishes if writing fails.
+
+    Raises:
+        LikelyError: it cannot be written.
+    """
+    with writing(path), replacing_bytes(path) as out:
         text = io.TextIOWrapper(out, encoding="utf-8")
         yield text
         text.detach()
+
+
+def check_writable(path: Path) -> None:
+    """Try whether a file can be written, before hours of computing what goes into it; nothing is left behind.
+
+    Raises:
+        LikelyError: it cannot, or it is a folder.
+    """
+    if path.is_dir():
+        raise LikelyError(f"{path} is a folder, not a file that can be written; name a file in it.")
+    with writing(path), tempfile.TemporaryFile(dir=path.parent) as out:
+        out.write(b"x")
 
 
 @contextmanager

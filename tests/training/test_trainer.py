@@ -5,50 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from transformers import TrainingArguments
 
 from likely.data.records import Labels
-from likely.encoding.batches import Budget
 from likely.encoding.order import shuffled
 from likely.encoding.prompt import PromptBuilder
 from likely.errors import LikelyError
-from likely.model.adapter import Lora, add_adapter
-from likely.model.base import Precision, load_base
-from likely.model.scoring import PassPlan
-from likely.training.trainer import AnswerTrainer, StepSampler
-
-
-def fresh_model(tiny_base, dropout=0.0, checkpointing=False):
-    torch.manual_seed(0)
-    base = load_base(str(tiny_base), Precision("float32", False), "sdpa")
-    lora = Lora(4, 8, dropout, ["q_proj", "v_proj", "down_proj"])
-    model = add_adapter(base, lora, gradient_checkpointing=checkpointing)
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.1)
-    return model
-
-
-def trainer_for(model, builder, encoded, layout, tmp_path, tokens=1500, **arguments):
-    plan = PassPlan(layout, Budget(tokens), builder.first_tokens)
-    defaults = {
-        "output_dir": str(tmp_path),
-        "per_device_train_batch_size": 16,
-        "report_to": "none",
-        "use_cpu": True,
-        "disable_tqdm": True,
-        "logging_nan_inf_filter": False,
-    }
-    return AnswerTrainer(
-        train_records=encoded,
-        eval_records=encoded,
-        order=shuffled(len(encoded), 0),
-        step_plan=plan,
-        eval_plan=plan,
-        metrics_of=lambda answers: {"loss": float(answers.loss.mean())},
-        model=model,
-        args=TrainingArguments(**{**defaults, **arguments}),
-    )
+from likely.training.steps import StepSampler
+from tiny_trainer import fresh_model, trainer_for
 
 
 def gradients_of_a_step(model, builder, encoded, layout, tmp_path, tokens=1500):

@@ -4,7 +4,9 @@ Heavy imports happen inside the verbs, so that `likely --help` is quick. The scr
 doors to the same.
 """
 
+import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -21,7 +23,10 @@ from likely.cli.rank import rank
 from likely.cli.report import report
 from likely.cli.train import train
 from likely.cli.tree import tree
-from likely.errors import LikelyError
+from likely.errors import LikelyError, StoppedError
+
+WORD_OF_THE_FIRST = 3.0
+"""Seconds in which the first of several processes has said what they end with."""
 
 app = typer.Typer(
     help="Finetune a small language model to answer: will this user like this movie?",
@@ -52,19 +57,31 @@ def common(
 
 def run(arguments: Sequence[str]) -> int:
     """Run a verb and return its exit status: 2, with one sentence on stderr, for what a user can fix."""
-    from rich.console import Console
-    from rich.markup import escape
-
     try:
         app(list(arguments))
     except LikelyError as error:
-        Console(stderr=True).print(
-            f"[bold red]likely:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False
-        )
+        _say(error)
         return 2
+    except StoppedError as stopped:
+        _say(stopped)
+        return stopped.exit_status
     except SystemExit as leaving:  # how typer ends a command, also one that was typed wrongly
         return int(leaving.code or 0)
     return 0
+
+
+def _say(sentence: Exception) -> None:
+    """Print a sentence on stderr, once where torchrun has started several of us, who all have the same to say.
+
+    torchrun ends all of them when one has ended, so the others leave the first one the time to speak.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(WORD_OF_THE_FIRST)
+        return
+    Console(stderr=True).print(f"[bold red]likely:[/bold red] {escape(str(sentence))}", soft_wrap=True, highlight=False)
 
 
 def main() -> None:

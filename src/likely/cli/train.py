@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from likely.cli.options import MAIN_CONFIG, Config, Overrides
+from likely.errors import StoppedError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 def train(
     overrides: Overrides = None,
     config: Config = MAIN_CONFIG,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest whole checkpoint.")] = False,
 ) -> None:
     """Finetune with LoRA, or QLoRA on CUDA."""
     from rich.console import Console
@@ -33,7 +35,11 @@ def train(
     from likely.training.arguments import is_first_process
 
     console = Console(quiet=not is_first_process())
-    finished = train_shown(console, run, resume)
+    try:
+        finished = train_shown(console, run, resume)
+    except StoppedError as stopped:
+        command = shlex.join(["likely", "train", "--config", str(config), *(overrides or ()), "--resume"])
+        raise StoppedError(f"{stopped} Go on with: {command}", stopped.exit_status) from None
     if is_first_process():
         report_run(finished.output_dir)
     print_next_commands(

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from likely.config.run_config import RunConfig
+from likely.errors import LikelyError
 from likely.model.base import Precision
 
 
@@ -25,11 +26,29 @@ def _processes() -> Any:
     return PartialState(cpu=not torch.cuda.is_available())
 
 
+def total_steps(config: RunConfig, records: int) -> int:
+    """Return the optimizer steps of a whole run on so many training records."""
+    if config.max_steps > 0:
+        return config.max_steps
+    return math.ceil(math.ceil(records / (config.step_size * count_devices())) * config.num_train_epochs)
+
+
+def check_numbers(config: RunConfig) -> None:
+    """Check that no number of a configuration is infinite or none at all.
+
+    Raises:
+        LikelyError: one is.
+    """
+    for key, value in config.model_dump().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise LikelyError(f"{key}: {value} is no number that can be trained with; write a finite one.")
+
+
 def training_arguments(config: RunConfig, precision: Precision, records: int, device: str) -> Any:
     """Return transformers' TrainingArguments for a run.
 
     An element of our data loader is a whole optimizer step, so transformers is told of
-    `batch x accumulation` records a step and no accumulation.
+    `batch x accumulation` records a step and no accumulation. Which evaluation is the best is kept by `callbacks`.
 
     Args:
         config: all knobs.
@@ -46,14 +65,9 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
     }
 
-    step_size = config.step_size
-    steps = math.ceil(math.ceil(records / (step_size * count_devices())) * config.num_train_epochs)
-    if config.max_steps > 0:
-        steps = config.max_steps
-    evaluates = config.eval_strategy != "no"
     return TrainingArguments(
         output_dir=config.output_dir,
-        per_device_train_batch_size=step_size,
+        per_device_train_batch_size=config.step_size,
         gradient_accumulation_steps=1,
         per_device_eval_batch_size=config.per_device_eval_batch_size,
         num_train_epochs=config.num_train_epochs,
@@ -66,20 +80,16 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         max_grad_norm=config.max_grad_norm,
         optim="adamw_torch",
         lr_scheduler_type=config.lr_scheduler_type,
-        warmup_steps=math.ceil(config.warmup_ratio * steps),
+        warmup_steps=math.ceil(config.warmup_ratio * total_steps(config, records)),
         bf16=device == "cuda" and precision.dtype == "bfloat16",
         fp16=device == "cuda" and precision.dtype == "float16",
         use_cpu=not torch.cuda.is_available(),
         **(checkpointing if config.gradient_checkpointing else {}),
         eval_strategy=config.eval_strategy,
         eval_steps=config.eval_steps,
-        save_strategy=config.eval_strategy if evaluates else "steps",
+        save_strategy="epoch" if config.eval_strategy == "epoch" else "steps",
         save_steps=config.save_steps,
         save_total_limit=config.save_total_limit,
-        load_best_model_at_end=evaluates,
-        metric_for_best_model=config.metric_for_best_model if evaluates else None,
-        greater_is_better=config.greater_is_better if evaluates else None,
-        restore_callback_states_from_checkpoint=True,
         logging_steps=config.logging_steps,
         logging_nan_inf_filter=False,
         report_to="none",

@@ -5,7 +5,6 @@ Encodes the records (`encoding`), trains (`trainer`) and leaves everything in `o
 nothing: what there is to say goes to callbacks.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from likely.config.reading import dump_config
 from likely.config.run_config import RunConfig
-from likely.data.records import read_records
-from likely.data.run_data import evaluation_records, labels_of, training_file
-from likely.data.task import TASK_FILE, Task, dump_task, task_of
+from likely.data.task import TASK_FILE, dump_task
 from likely.encoding.batches import Budget
-from likely.encoding.cache import encode_file
-from likely.encoding.order import Order, choose_runs, shared_runs, shuffled_groups
-from likely.encoding.prompt import EncodedRecord, PromptBuilder
+from likely.encoding.order import Order, shared_runs, shuffled_groups
+from likely.encoding.prompt import EncodedRecord
 from likely.encoding.saving import epoch_saving
 from likely.model.adapter import Lora, add_adapter
 from likely.model.answers import Answers
@@ -27,30 +23,29 @@ from likely.model.attention import look_around, resolve_attention
 from likely.model.base import (
     Precision,
     attention_share,
-    check_model_folder,
     choose_precision,
     load_base,
-    load_tokenizer,
 )
-from likely.model.hub import cached_folder
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
-from likely.sources.catalogue import resolve_model
-from likely.training.arguments import count_devices, is_first_process, training_arguments
-from likely.training.model_card import CardFacts, Question, model_card, question_of
-from likely.training.run_folder import check_output, leave_adapter, leave_figures, run_figures
+from likely.training.arguments import check_numbers, count_devices, is_first_process, training_arguments
+from likely.training.inputs import RunInputs, describe, read_inputs
+from likely.training.model_card import CardFacts, model_card
+from likely.training.ranks import together
+from likely.training.resume import check_same_run, weights_of
+from likely.training.run_folder import Start, leave_adapter, leave_figures, run_figures
+from likely.training.session import OnNote, begun_in, go_on, own_callbacks, run_facts, run_name_of, take_steps
+from likely.training.stopping import StopRequest
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import TrainerCallback
 
+    from likely.training.callbacks import Clock
     from likely.training.trainer import AnswerTrainer
 
 MetricsOf = Callable[[Answers, Sequence[str | None]], Mapping[str, float]]
 """Metrics of answers and the users they belong to."""
-
-OnNote = Callable[[str, str], None]
-"""Told, under a title of one word, what a person wants to know of a run before it begins."""
 
 
 @dataclass(frozen=True)
@@ -69,37 +64,25 @@ class TrainedRun:
 
 
 @dataclass(frozen=True)
-class RunInputs:
-    """All that a run reads before its model, once.
-
-    Attributes:
-        location: hub name or folder of the base model.
-        builder: of prompts, with its tokenizer.
-        train: records to train on, encoded.
-        eval: records to evaluate on, encoded; none without evaluation.
-        eval_users: whose each of these is.
-        question: what the records ask.
-        training_file: where those to train on come from.
-        task: what they ask, as far as scoring has to know it.
-    """
-
-    location: str
-    builder: PromptBuilder
-    train: list[EncodedRecord]
-    eval: list[EncodedRecord]
-    eval_users: list[str | None]
-    question: Question
-    training_file: Path
-    task: Task
-
-
-@dataclass(frozen=True)
 class StepPlan:
     """Which records share a step, what a forward pass may cost, and what the layout saves, in a sentence."""
 
     order: Order
     budget: Budget
     saving: str
+
+
+@dataclass(frozen=True)
+class ReadyRun:
+    """A run that can take its first step, or its next one."""
+
+    config: RunConfig
+    inputs: RunInputs
+    precision: Precision
+    plan: StepPlan
+    trainer: "AnswerTrainer"
+    clock: "Clock"
+    run_name: str
 
 
 @quiet_libraries()
@@ -117,62 +100,63 @@ def train(
         metrics_of: metrics of an evaluation.
         callbacks: of transformers' Trainer, told how the training goes.
         on_note: told about records, precision, attention and layout.
-        resume: go on from the last checkpoint.
+        resume: go on from the newest checkpoint that is whole.
+
+    Raises:
+        LikelyError: anything that the user can fix, most of it before the model is loaded.
+        StoppedError: Ctrl-C or SIGTERM came, and all is saved.
+    """
+    tell = on_note or (lambda title, text: None)
+    check_numbers(config)
+    with begun_in(Path(config.output_dir), config.overwrite_output_dir, resume) as start:
+        request = StopRequest()
+        with together():
+            ready = set_up(config, start, request, metrics_of, callbacks, tell)
+        take_steps(ready.trainer, start, ready.run_name, request, tell)
+        with together():
+            return leave_run(ready)
+
+
+def set_up(
+    config: RunConfig,
+    start: Start,
+    request: StopRequest,
+    metrics_of: MetricsOf,
+    callbacks: "Sequence[TrainerCallback]",
+    tell: OnNote,
+) -> ReadyRun:
+    """Read and load all that a run needs for its first step, or its next one.
 
     Raises:
         LikelyError: anything that the user can fix, most of it before the model is loaded.
     """
     from transformers import set_seed
 
-    tell = on_note or (lambda title, text: None)
-    checkpoint = check_output(Path(config.output_dir), config.overwrite_output_dir, resume)
+    from likely.training.callbacks import Clock
+
     precision = choose_precision(config.dtype, config.quantization_bit)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
     inputs = read_inputs(config)
-    tell("Records", _describe(inputs, config.cutoff_len))
+    facts = run_facts(config, precision, inputs.train)
+    go_on(start, facts, tell)
+    tell("Records", describe(inputs, config.cutoff_len))
     if precision.notice:
         tell("Precision", precision.notice)
     tell("Attention", f"{attention.implementation}: {attention.reason}")
 
     set_seed(config.seed)
     base = load_base(inputs.location, precision, attention.implementation, config.model_revision)
+    facts["weights"] = weights_of(base)
+    if start.checkpoint:
+        check_same_run(start.made_with, facts, start.checkpoint.name)
     model = add_adapter(base, lora_of(config), precision.four_bit, config.gradient_checkpointing)
     plan = plan_steps(config, inputs.train, attention_share(base))
     tell("Layout", plan.saving)
-    trainer = build_trainer(config, model, inputs, plan, precision, metrics_of, callbacks)
-    started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    return leave_run(config, inputs, precision, plan, trainer, time.monotonic() - started)
-
-
-def read_inputs(config: RunConfig) -> RunInputs:
-    """Read records and tokenizer of a run; the records first, where the tokenizer has to come from afar.
-
-    Raises:
-        LikelyError: a file is missing or wrong, a record does not fit, or there is no such model.
-    """
-    labels = labels_of(config)
-    path, columns = training_file(config)
-    evaluated = evaluation_records(config)
-    name, revision = config.model_name_or_path, config.model_revision
-    asked = evaluated
-    if not asked or not (Path(name).is_dir() or cached_folder(name, revision)):
-        asked = read_records(path, labels, columns)  # so that its mistakes are found before anything is fetched
-    location = resolve_model(name).location
-    check_model_folder(location)
-    builder = PromptBuilder(load_tokenizer(location, revision), labels, config.cutoff_len)
-    everything = encode_file(path, columns, builder)
-    chosen = choose_runs(shared_runs(everything), config.max_samples, config.seed)
-    return RunInputs(
-        location=location,
-        builder=builder,
-        train=[everything[index] for index in chosen],
-        eval=builder.encode_all(evaluated),
-        eval_users=[record.user_id for record in evaluated],
-        question=question_of(asked),
-        training_file=path,
-        task=task_of(path),
-    )
+    clock, run_name = Clock(start.about.get("seconds", 0.0)), run_name_of(config, start)
+    own = own_callbacks(config, start, clock, request)
+    trainer = build_trainer(config, model, inputs, plan, precision, metrics_of, [*callbacks, *own])
+    trainer.about = lambda: {"made_with": facts, "run_name": run_name, "seconds": clock.seconds()}
+    return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name)
 
 
 def lora_of(config: RunConfig) -> Lora:
@@ -202,7 +186,7 @@ def build_trainer(
     plan: StepPlan,
     precision: Precision,
     metrics_of: MetricsOf,
-    callbacks: "Sequence[TrainerCallback]",
+    callbacks: "list[TrainerCallback]",
 ) -> "AnswerTrainer":
     """Translate the configuration into transformers' terms and return the Trainer."""
     from transformers.trainer_callback import PrinterCallback
@@ -221,56 +205,33 @@ def build_trainer(
         model=model,
         args=training_arguments(config, precision, len(inputs.train), model.device.type),
         processing_class=inputs.builder.tokenizer,
-        callbacks=[*callbacks, *own_callbacks(config)],
+        callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def own_callbacks(config: RunConfig) -> "list[TrainerCallback]":
-    """Return what every run does around its steps: logs for TensorBoard, and the ways in which it may end."""
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers import EarlyStoppingCallback
-    from transformers.integrations import TensorBoardCallback
+def leave_run(ready: ReadyRun) -> TrainedRun:
+    """Write all that a finished run leaves, the adapter before anything is computed or told about it.
 
-    from likely.training.callbacks import EvaluateAtEnd, StopAfter
-
-    run_name = config.run_name or time.strftime("%Y-%m-%d_%H-%M-%S")
-    callbacks: list[TrainerCallback] = []
-    if is_first_process():
-        callbacks.append(TensorBoardCallback(SummaryWriter(str(Path(config.output_dir) / "logs" / run_name))))
-    if config.max_minutes:
-        callbacks.append(StopAfter(config.max_minutes))
-    if config.early_stopping_patience and config.eval_strategy != "no":
-        callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))
-    return [*callbacks, EvaluateAtEnd()]
-
-
-def leave_run(
-    config: RunConfig,
-    inputs: RunInputs,
-    precision: Precision,
-    plan: StepPlan,
-    trainer: "AnswerTrainer",
-    seconds: float,
-) -> TrainedRun:
-    """Write all that a finished run leaves, the adapter before anything is computed or told about it."""
-    from peft import PeftModel
-
-    folder, model = Path(config.output_dir), trainer.model
-    assert isinstance(model, PeftModel)
+    Raises:
+        LikelyError: it cannot be written, or the weights are not finite.
+    """
+    config, inputs, trainer = ready.config, ready.inputs, ready.trainer
+    folder = Path(config.output_dir)
+    trainer.load_best()
+    trainer.check_weights()
     if is_first_process():
         texts = {"config.yaml": dump_config(config), TASK_FILE: dump_task(inputs.task)}
-        leave_adapter(folder, model, inputs.builder.tokenizer, texts)
-    figures = run_figures(trainer, config.metric_for_best_model, config.greater_is_better, seconds)
-    figures["saving"] = plan.saving
+        leave_adapter(folder, trainer.adapter, inputs.builder.tokenizer, texts)
+    figures = {**run_figures(trainer, ready.clock.seconds()), "saving": ready.plan.saving}
     log = [dict(entry) for entry in trainer.state.log_history]
     if is_first_process():
         facts = CardFacts(
             base=config.model_name_or_path,
             location=inputs.location,
             revision=config.model_revision,
-            precision=precision,
+            precision=ready.precision,
             lora=lora_of(config),
             labels=inputs.builder.labels,
             question=inputs.question,
@@ -280,11 +241,3 @@ def leave_run(
         )
         leave_figures(folder, figures, log, model_card(facts, figures))
     return TrainedRun(folder, figures, log)
-
-
-def _describe(inputs: RunInputs, cutoff_len: int) -> str:
-    shortened = sum(record.dropped_lines > 0 for record in inputs.train)
-    return (
-        f"{len(inputs.train):,} to train on, {len(inputs.eval):,} to evaluate; cutoff_len {cutoff_len} shortens the "
-        f"history of {shortened:,}"
-    )

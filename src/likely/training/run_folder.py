@@ -4,18 +4,29 @@
 is all in the folder.
 """
 
+import json
 import os
 import platform
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likely.errors import LikelyError
 from likely.files import make_writable_folder, replacing, write_json
-from likely.training.arguments import is_first_process
+from likely.training.checkpoints import (
+    ADAPTER,
+    STATE,
+    checkpoint_of,
+    checkpoints_in,
+    newest_whole,
+    read_about,
+    saying_why,
+    what_is_wrong,
+)
+from likely.training.resume import Facts
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -23,40 +34,83 @@ if TYPE_CHECKING:
 
     from likely.training.trainer import AnswerTrainer
 
-ADAPTER = "adapter_model.safetensors"
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins, or goes on.
+
+    Attributes:
+        checkpoint: to go on from; None for a run that begins.
+        about: what `checkpoint.json` says of it.
+        best_is_lost: whether the weights of the best evaluation before it are not there any more.
+        notes: what was found on the way to it, in a line each.
+    """
+
+    checkpoint: Path | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    best_is_lost: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def made_with(self) -> Facts:
+        """What the checkpoint was made with; nothing where it does not say."""
+        facts: Facts = self.about.get("made_with", {})
+        return facts
 
 
-def check_output(output_dir: Path, overwrite: bool, resume: bool) -> Path | None:
-    """Check that a run may write to its output folder, and find where to go on from.
-
-    Returns:
-        The last checkpoint if `resume` is set, otherwise None.
+def check_folder(output_dir: Path) -> None:
+    """Make an output folder, and try whether it can be written.
 
     Raises:
-        LikelyError: the folder cannot be written, holds another run, or holds nothing to resume.
+        LikelyError: it cannot.
     """
     try:
         make_writable_folder(output_dir)
     except OSError as error:
         raise LikelyError(f"output_dir {output_dir} cannot be written ({error.strerror}); choose another.") from error
-    checkpoints = sorted(output_dir.glob("checkpoint-*"), key=_step_of)
+
+
+def check_output(output_dir: Path, overwrite: bool, resume: bool) -> Start:
+    """Check that a run may write to its output folder, and find where to go on from.
+
+    Returns:
+        The newest checkpoint that is whole if `resume` is set, otherwise none. Nothing is removed yet.
+
+    Raises:
+        LikelyError: the folder cannot be written, holds another run, or holds nothing to resume.
+    """
+    check_folder(output_dir)
     if resume:
-        if not checkpoints:
-            raise LikelyError(f"output_dir {output_dir} holds no checkpoint to resume from; run without --resume.")
-        return checkpoints[-1]
+        return _newest(output_dir)
     if overwrite:
-        for checkpoint in checkpoints if is_first_process() else ():
-            shutil.rmtree(checkpoint)
-        return None
+        return Start()
     if (output_dir / ADAPTER).exists():
         raise LikelyError(
             f"output_dir {output_dir} holds a finished run; set overwrite_output_dir=true, or choose another folder."
         )
-    if checkpoints:
+    if checkpoints_in(output_dir):
         raise LikelyError(
             f"output_dir {output_dir} holds an unfinished run; go on with --resume, or set overwrite_output_dir=true."
         )
-    return None
+    return Start()
+
+
+def _newest(output_dir: Path) -> Start:
+    """Return the newest checkpoint that is whole, and whether the best one before it is whole too."""
+    if not checkpoints_in(output_dir):
+        raise LikelyError(f"output_dir {output_dir} holds no checkpoint to resume from; run without --resume.")
+    checkpoint, skipped = newest_whole(output_dir)
+    if checkpoint is None:
+        raise LikelyError(
+            f"output_dir {output_dir} holds no whole checkpoint to resume from ({' '.join(skipped).rstrip('.')}); set "
+            "overwrite_output_dir=true to start anew."
+        )
+    notes = [*skipped, f"Going on from {checkpoint.name}."]
+    best = json.loads((checkpoint / STATE).read_text(encoding="utf-8")).get("best_global_step")
+    problem = what_is_wrong(checkpoint_of(output_dir, best)) if best else None
+    if problem:
+        notes.append(f"The best evaluation so far was at step {best}, but of its checkpoint {problem}; it is left out.")
+    return Start(checkpoint, read_about(checkpoint), bool(problem), tuple(notes))
 
 
 def leave_adapter(
@@ -71,8 +125,11 @@ def leave_adapter(
         model: whose adapter it is.
         tokenizer: the base model's.
         texts: name and content of the other files.
+
+    Raises:
+        LikelyError: they cannot be written.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".finishing-") as temporary:
+    with saying_why("The adapter", folder), tempfile.TemporaryDirectory(dir=folder, prefix=".finishing-") as temporary:
         finishing = Path(temporary)
         # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
         model.save_pretrained(str(finishing), save_embedding_layers=False)
@@ -94,18 +151,16 @@ def leave_figures(folder: Path, figures: Mapping[str, Any], log: Sequence[Mappin
         page.write(card)
 
 
-def run_figures(trainer: "AnswerTrainer", metric: str, greater_is_better: bool, seconds: float) -> dict[str, Any]:
-    """Return the figures of a finished training: its best evaluation, its size, and versions.
+def run_figures(trainer: "AnswerTrainer", seconds: float) -> dict[str, Any]:
+    """Return the figures of a finished training: the evaluation of the weights it leaves, its size, and versions.
 
     Args:
-        trainer: that has trained.
-        metric: which one makes an evaluation the best.
-        greater_is_better: whether its larger values are better.
-        seconds: that the training took.
+        trainer: that has trained and holds these weights.
+        seconds: that the training took, with all before a resume.
     """
-    evaluations = [entry for entry in trainer.state.log_history if metric in entry]
-    choose = max if greater_is_better else min
-    best = choose(evaluations, key=lambda entry: entry[metric]) if evaluations else {}
+    step = trainer.state.best_global_step or trainer.state.global_step
+    there = [entry for entry in trainer.state.log_history if entry["step"] == step and "eval_loss" in entry]
+    best = there[-1] if there else {}
     return {
         "best_step": best.get("step"),
         "eval": {name: value for name, value in best.items() if name.startswith("eval_")},
@@ -117,7 +172,3 @@ def run_figures(trainer: "AnswerTrainer", metric: str, greater_is_better: bool, 
         "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
         "python": platform.python_version(),
     }
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])

@@ -1,73 +1,51 @@
-"""transformers' Trainer with three things of our own: the step, the loss and the evaluation.
+"""transformers' Trainer with four things of our own: the step, the loss, the evaluation and the checkpoint.
 
 An element of the data loader is a whole optimizer step, laid out in as many forward passes as the
-token budget asks for (`batching`); the loss looks only at the answers; and evaluation scores the
-records (`scoring`) instead of running a second forward pass over full logits. `training` builds it.
+token budget asks for (`batching`); the loss looks only at the answers; evaluation scores the
+records (`scoring`) instead of running a second forward pass over full logits; and a checkpoint is
+there when it is whole (`checkpoints`). `training` builds it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate.utils import gather_object
-from torch.utils.data import DataLoader, Sampler
+from peft import PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from likely.encoding.batches import Batch, make_batches
-from likely.encoding.order import Order, steps_of
+from likely.encoding.batches import make_batches
+from likely.encoding.order import Order
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
 from likely.model.adapter import base_model
 from likely.model.answers import Answers
 from likely.model.forward import answer_logits
 from likely.model.scoring import PassPlan, score
+from likely.training.checkpoints import (
+    ADAPTER,
+    STATE,
+    checkpoint_of,
+    publish,
+    rotate,
+    saying_why,
+    staging_of,
+    what_is_wrong,
+)
+from likely.training.ranks import together
+from likely.training.steps import RowNumbers, Step, StepSampler
 
 MetricsOf = Callable[[Answers], Mapping[str, float]]
 """Metrics of answers to the evaluation records, without the prefix `eval_`."""
 
-
-@dataclass(frozen=True)
-class Step:
-    """The records of one optimizer step on one device, in forward passes."""
-
-    batches: list[Batch]
-    records: list[int]
-
-
-class StepSampler(Sampler[list[int]]):
-    """Gives the records of one optimizer step after another.
-
-    A pure function of the epoch, so that a resumed run can skip what it has seen.
-
-    Args:
-        order: order of the records in each epoch.
-        records: number of records in an epoch.
-        step_size: records of one optimizer step on one device.
-    """
-
-    def __init__(self, order: Order, records: int, step_size: int) -> None:
-        """Begin at epoch 0."""
-        self.order = order
-        self.records = records
-        self.batch_size = step_size
-        self.drop_last = False
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; accelerate calls this."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        """Return the number of optimizer steps in an epoch."""
-        return -(-self.records // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        """Yield the record indices of every step of the epoch."""
-        yield from steps_of(self.order(self.epoch), self.batch_size)
+REMEDY = "lower learning_rate or set dtype: float32. What was saved before is unharmed."
 
 
 class AnswerTrainer(Trainer):
@@ -80,6 +58,7 @@ class AnswerTrainer(Trainer):
         step_plan: layout of a training step.
         eval_plan: layout of an evaluation.
         metrics_of: metrics of an evaluation.
+        about: says what a checkpoint was made with, in JSON values; called at every save.
         **arguments: of `transformers.Trainer`; `args.per_device_train_batch_size` is the records of
             a whole step on one device and `args.gradient_accumulation_steps` is 1.
     """
@@ -92,11 +71,12 @@ class AnswerTrainer(Trainer):
         step_plan: PassPlan,
         eval_plan: PassPlan,
         metrics_of: MetricsOf,
+        about: Callable[[], Mapping[str, Any]] = dict,
         **arguments: Any,
     ) -> None:
         """Take the records out of transformers' hands; it only counts them."""
         super().__init__(
-            train_dataset=_Indices(len(train_records)), eval_dataset=_Indices(len(eval_records)), **arguments
+            train_dataset=RowNumbers(len(train_records)), eval_dataset=RowNumbers(len(eval_records)), **arguments
         )
         assert self.args.gradient_accumulation_steps == 1
         self.train_records = train_records
@@ -105,11 +85,12 @@ class AnswerTrainer(Trainer):
         self.step_plan = step_plan
         self.eval_plan = eval_plan
         self.metrics_of = metrics_of
+        self.about = about
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return a loader whose elements are :class:`Step` in a dictionary."""
         sampler = StepSampler(self.order, len(self.train_records), self.args.per_device_train_batch_size)
-        loader = DataLoader(_Indices(len(self.train_records)), batch_sampler=sampler, collate_fn=self.lay_out_step)
+        loader = DataLoader(RowNumbers(len(self.train_records)), batch_sampler=sampler, collate_fn=self.lay_out_step)
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
@@ -140,10 +121,9 @@ class AnswerTrainer(Trainer):
                 # DistributedDataParallel averages gradients over devices; the loss is a sum over them.
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             losses.append(loss.detach())
-        total: torch.Tensor = torch.stack(losses).sum()
-        if not torch.isfinite(total):
-            self._complain(step, losses)
-        mean: torch.Tensor = total * self.accelerator.num_processes
+        with together():
+            self._check_losses(step, losses)
+        mean: torch.Tensor = torch.stack(losses).sum() * self.accelerator.num_processes
         return mean
 
     def evaluation_loop(
@@ -162,6 +142,7 @@ class AnswerTrainer(Trainer):
         with self.compute_loss_context_manager():
             answers = score(model, inner, self.eval_records[rank::world], self.eval_plan)
         answers = _interleave(gather_object([answers]))
+        self._check_answers(answers)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.metrics_of(answers).items()}
         return EvalLoopOutput(answers.p_yes, answers.liked, metrics, len(answers))
 
@@ -174,27 +155,107 @@ class AnswerTrainer(Trainer):
         records = [self.train_records[index] for index in indices]
         return {"step": Step(list(make_batches(records, self.step_plan.layout, self.step_plan.budget)), indices)}
 
-    def _complain(self, step: Step, losses: Sequence[torch.Tensor]) -> None:
-        bad = next(batch for batch, loss in zip(step.batches, losses, strict=True) if not torch.isfinite(loss))
-        rows = sorted(step.records[place] + 1 for place in bad.records.tolist())
-        shown = ", ".join(map(str, rows[:8])) + (" ..." if len(rows) > 8 else "")
-        raise LikelyError(
-            f"The loss is not finite at step {self.state.global_step + 1} (training rows {shown}); lower learning_rate "
-            "or set dtype: float32. The last checkpoint is unharmed."
-        )
+    @property
+    def output_dir(self) -> Path:
+        """Where checkpoints go."""
+        assert self.args.output_dir is not None
+        return Path(self.args.output_dir)
+
+    @property
+    def adapter(self) -> PeftModel:
+        """The model that is trained."""
+        assert isinstance(self.model, PeftModel)
+        return self.model
+
+    def load_best(self) -> None:
+        """Put the weights of the best evaluation back into the model; those of the last step stay if there is none.
+
+        Raises:
+            LikelyError: their checkpoint is not whole any more.
+        """
+        best = self.state.best_global_step
+        if best is None or best == self.state.global_step:
+            return
+        checkpoint = checkpoint_of(self.output_dir, best)
+        problem = what_is_wrong(checkpoint)
+        if problem:
+            raise LikelyError(
+                f"The weights of the best evaluation, in {checkpoint}, cannot be read ({problem}); go on with --resume "
+                "to take the best of what is left."
+            )
+        set_peft_model_state_dict(self.adapter, load_file(checkpoint / ADAPTER))
+
+    def check_weights(self) -> None:
+        """Check that the trained weights are numbers.
+
+        Raises:
+            LikelyError: one is infinite or not a number.
+        """
+        trained = (weight for weight in self.adapter.parameters() if weight.requires_grad)
+        if not all(bool(torch.isfinite(weight).all()) for weight in trained):
+            raise LikelyError(f"The weights are not finite after step {self.state.global_step}; {REMEDY}")
+
+    def _run_epoch(self, *arguments: Any, **named: Any) -> None:
+        """Take no step where a resumed run has come to its end already."""
+        if not self.control.should_training_stop:
+            super()._run_epoch(*arguments, **named)  # type: ignore[no-untyped-call]
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Write a checkpoint beside its place, all processes together, and put it there when it is whole.
+
+        Raises:
+            LikelyError: it cannot be written, or the weights are not finite; earlier checkpoints are as they were.
+        """
+        step, output_dir = self.state.global_step, self.output_dir
+        if what_is_wrong(checkpoint_of(output_dir, step)) is None:
+            return  # a resumed run that has not taken a step
+        self.check_weights()
+        staging = staging_of(output_dir, step)
+        try:
+            with together(), saying_why(f"The checkpoint of step {step}", output_dir):
+                staging.mkdir(exist_ok=True)
+                self._save_rng_state(str(staging))
+                if self.args.should_save:
+                    self._save_rest(staging)
+            with together(), saying_why(f"The checkpoint of step {step}", output_dir):
+                if self.args.should_save:
+                    publish(staging, self.about())
+                    rotate(output_dir, self.args.save_total_limit, step, self.state.best_global_step)
+        except LikelyError:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+    def _save_rest(self, staging: Path) -> None:
+        """Write what is the same in all processes."""
+        # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
+        self.adapter.save_pretrained(str(staging), save_embedding_layers=False)
+        (staging / "README.md").unlink()
+        self._save_optimizer_and_scheduler(str(staging))
+        self._save_scaler(str(staging))
+        self.state.save_to_json(str(staging / STATE))
+
+    def _check_losses(self, step: Step, losses: list[torch.Tensor]) -> None:
+        finite = torch.isfinite(torch.stack(losses)).tolist()
+        if not all(finite):
+            bad = step.batches[finite.index(False)]
+            rows = _listed([step.records[place] for place in bad.records.tolist()])
+            raise LikelyError(
+                f"The loss is not finite at step {self.state.global_step + 1} (training rows {rows}); {REMEDY}"
+            )
+
+    def _check_answers(self, answers: Answers) -> None:
+        finite = np.isfinite(answers.loss) & np.isfinite(answers.p_yes) & np.isfinite(answers.label_mass)
+        if not finite.all():
+            rows = _listed(np.flatnonzero(~finite).tolist())
+            raise LikelyError(
+                f"The answers are not finite after step {self.state.global_step} (evaluation rows {rows}); {REMEDY}"
+            )
 
 
-class _Indices(torch.utils.data.Dataset[int]):
-    """A data set of row numbers: the loader looks the records up itself."""
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> int:
-        return index
+def _listed(rows: Sequence[int]) -> str:
+    """Return the first of some rows in words, counted from 1."""
+    shown = ", ".join(str(row + 1) for row in sorted(rows)[:8])
+    return f"{shown} ..." if len(rows) > 8 else shown
 
 
 def _interleave(parts: Sequence[Answers]) -> Answers:

@@ -1,0 +1,80 @@
+"""All that a run reads before its model: records and tokenizer, each of them once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from likely.config.run_config import RunConfig
+from likely.data.records import read_records
+from likely.data.run_data import evaluation_records, labels_of, training_file
+from likely.data.task import Task, task_of
+from likely.encoding.cache import encode_file
+from likely.encoding.order import choose_runs, shared_runs
+from likely.encoding.prompt import EncodedRecord, PromptBuilder
+from likely.model.base import check_model_folder, load_tokenizer
+from likely.model.hub import cached_folder
+from likely.sources.catalogue import resolve_model
+from likely.training.model_card import Question, question_of
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """All that a run reads before its model, once.
+
+    Attributes:
+        location: hub name or folder of the base model.
+        builder: of prompts, with its tokenizer.
+        train: records to train on, encoded.
+        eval: records to evaluate on, encoded; none without evaluation.
+        eval_users: whose each of these is.
+        question: what the records ask.
+        training_file: where those to train on come from.
+        task: what they ask, as far as scoring has to know it.
+    """
+
+    location: str
+    builder: PromptBuilder
+    train: list[EncodedRecord]
+    eval: list[EncodedRecord]
+    eval_users: list[str | None]
+    question: Question
+    training_file: Path
+    task: Task
+
+
+def read_inputs(config: RunConfig) -> RunInputs:
+    """Read records and tokenizer of a run; the records first, where the tokenizer has to come from afar.
+
+    Raises:
+        LikelyError: a file is missing or wrong, a record does not fit, or there is no such model.
+    """
+    labels = labels_of(config)
+    path, columns = training_file(config)
+    evaluated = evaluation_records(config)
+    name, revision = config.model_name_or_path, config.model_revision
+    asked = evaluated
+    if not asked or not (Path(name).is_dir() or cached_folder(name, revision)):
+        asked = read_records(path, labels, columns)  # so that its mistakes are found before anything is fetched
+    location = resolve_model(name).location
+    check_model_folder(location)
+    builder = PromptBuilder(load_tokenizer(location, revision), labels, config.cutoff_len)
+    everything = encode_file(path, columns, builder)
+    chosen = choose_runs(shared_runs(everything), config.max_samples, config.seed)
+    return RunInputs(
+        location=location,
+        builder=builder,
+        train=[everything[index] for index in chosen],
+        eval=builder.encode_all(evaluated),
+        eval_users=[record.user_id for record in evaluated],
+        question=question_of(asked),
+        training_file=path,
+        task=task_of(path),
+    )
+
+
+def describe(inputs: RunInputs, cutoff_len: int) -> str:
+    """Return how many records there are, in a line."""
+    shortened = sum(record.dropped_lines > 0 for record in inputs.train)
+    return (
+        f"{len(inputs.train):,} to train on, {len(inputs.eval):,} to evaluate; cutoff_len {cutoff_len} shortens the "
+        f"history of {shortened:,}"
+    )

@@ -36,7 +36,6 @@ from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.evaluation.metrics import answer_metrics
 from likely.model.runtime import keep_freed_memory
-from likely.sources.catalogue import resolve_model
 from likely.training.run import train
 
 RESULTS = Path(__file__).parent / "results"
@@ -145,7 +144,7 @@ def run_once(
         seed=seed,
     )
     started = time.perf_counter()
-    finished = train(config, resolve_model(model).location, Console(quiet=True), answer_metrics)
+    finished = train(config, answer_metrics)
     evaluations = [entry for entry in finished.log if "eval_auc" in entry]
     losses = [entry for entry in finished.log if "loss" in entry]
     run = {

@@ -1,22 +1,20 @@
 """A run leaves what it promises, resumes where it was, and refuses what it must before it loads a model."""
 
 import json
+import re
 
 import pytest
 import torch
 import yaml
-from rich.console import Console
 
 from likely.cli import run
 from likely.config.reading import load_config
 from likely.data.records import write_records
-from likely.data.run_data import held_out_records
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
-from likely.inference.loaded_run import compare, config_of
-from likely.model.base import load_base, load_tokenizer
 from likely.training.run import train
 from likely.training.run_folder import check_output
+from support import INSTRUCTION
 
 
 def rows_of(records):
@@ -75,7 +73,7 @@ def test_a_finished_run_leaves_everything_it_promises(finished):
     output = finished.parent / "run"
     names = {path.name for path in output.iterdir()}
     promised = {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "config.yaml", "metrics.json"}
-    assert promised | {"training.png", "logs"} <= names
+    assert promised | {"README.md", "training.png", "report.html", "logs"} <= names
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["train"]["steps"] == 10
     assert {"eval_loss", "eval_accuracy", "eval_f1", "eval_auc", "eval_log_loss", "eval_ece", "eval_answered"} <= set(
@@ -96,26 +94,37 @@ def test_tensorboard_reads_the_curves(finished):
     assert {"train/loss", "eval/auc", "eval/loss", "eval/accuracy", "eval/f1"} <= set(events.Tags()["scalars"])
 
 
-def test_the_adapter_loads_in_plain_peft_and_gives_the_same_scores(finished, tiny_base, builder):
-    from peft import PeftModel
-
+def test_the_code_of_the_model_card_gives_the_same_scores_with_plain_peft(finished, data, tmp_path, monkeypatch):
     output = finished.parent / "run"
-    config = config_of(output, None)
-    records = held_out_records(config, None, None)
-    ours = compare(config, str(tiny_base), output, records)
-    from likely.model.base import Precision
+    assert run(["infer", "--adapter-dir", str(output), "--output", str(tmp_path / "scores.jsonl")]) == 0
+    scores = [json.loads(line)["adapter"]["p_yes"] for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    (code,) = re.findall(r"```python\n(.*?)```", (output / "README.md").read_text(), re.DOTALL)
+    assert "likely" not in code.replace(str(finished.parent), "")
+    monkeypatch.chdir(output)
+    names = {}
+    exec(code, names)
+    rows = json.loads((data / "eval.json").read_text())
+    assert [names["p_yes"](row["input"]) for row in rows] == pytest.approx(scores, rel=1e-4)
 
-    plain = PeftModel.from_pretrained(
-        load_base(str(tiny_base), Precision("float32", False), "sdpa"), str(output)
-    ).eval()
-    tokenizer = load_tokenizer(str(output))
-    yes, no = tokenizer("Yes")["input_ids"][0], tokenizer("No")["input_ids"][0]
-    for place, record in enumerate(records):
-        turns = [{"role": "user", "content": f"{record.instruction}\n{record.input}"}]
-        prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-        with torch.no_grad():
-            logits = plain(**prompt).logits[0, -1, [yes, no]]
-        assert ours.adapter.p_yes[place] == pytest.approx(logits.softmax(-1)[0].item(), rel=1e-4)
+
+def test_the_model_card_says_what_the_run_was(finished, tiny_base):
+    output = finished.parent / "run"
+    page = (output / "README.md").read_text()
+    _, front, text = page.split("---\n", 2)
+    assert yaml.safe_load(front) == {
+        "base_model": str(tiny_base),
+        "library_name": "peft",
+        "tags": ["lora", "recommendation", "likely"],
+    }
+    assert "More Information Needed" not in page
+    auc = json.loads((output / "metrics.json").read_text())["eval"]["eval_auc"]
+    for words in (INSTRUCTION, "`Yes`", "`No`", "40 of `train.json`", f"| auc | {auc:.4f} |", "rank 4"):
+        assert words in text
+
+
+def test_whoever_may_read_the_folder_may_read_the_run(finished):
+    for path in (finished.parent / "run").iterdir():
+        assert path.is_dir() or path.stat().st_mode & 0o777 == 0o644, path
 
 
 def test_scores_are_written_one_object_a_row(finished, tmp_path):
@@ -135,7 +144,6 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(tmp_path, tiny_base, dat
     from safetensors.torch import load_file
 
     path = config_file(tmp_path, tiny_base, data)
-    console = Console(quiet=True)
     config = load_config(path)
 
     class PowerCutError(Exception):
@@ -149,10 +157,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(tmp_path, tiny_base, dat
 
     evaluations = []
     with pytest.raises(PowerCutError):
-        train(config, str(tiny_base), console, cut_after_step_4)
+        train(config, cut_after_step_4)
     with pytest.raises(LikelyError, match="unfinished run; go on with --resume"):
-        train(config, str(tiny_base), console, answer_metrics)
-    resumed = train(config, str(tiny_base), console, answer_metrics, resume=True)
+        train(config, answer_metrics)
+    resumed = train(config, answer_metrics, resume=True)
     assert resumed.metrics["train"]["steps"] == 10
     last = "checkpoint-10/adapter_model.safetensors"
     expected, got = load_file(finished.parent / "run" / last), load_file(tmp_path / "run" / last)
@@ -168,7 +176,7 @@ def test_every_layout_trains_to_the_same_weights(tmp_path, tiny_base, data, fini
     for name in ("tree", layout):
         (tmp_path / name).mkdir()
         path = config_file(tmp_path / name, tiny_base, data, batching=name, **dropout_free)
-        train(load_config(path), str(tiny_base), Console(quiet=True), answer_metrics)
+        train(load_config(path), answer_metrics)
         weights[name] = load_file(tmp_path / name / "run" / "checkpoint-10" / "adapter_model.safetensors")
     assert all(torch.allclose(weights["tree"][key], weights[layout][key], atol=2e-4) for key in weights["tree"])
 
@@ -177,7 +185,7 @@ def test_early_stopping_waits_for_its_patience(tmp_path, tiny_base, data):
     path = config_file(
         tmp_path, tiny_base, data, num_train_epochs=20, eval_steps=1, early_stopping_patience=2, learning_rate=1e-9
     )
-    finished = train(load_config(path), str(tiny_base), Console(quiet=True), answer_metrics)
+    finished = train(load_config(path), answer_metrics)
     assert finished.metrics["train"]["steps"] <= 6
 
 

@@ -26,9 +26,7 @@ def folder(request):
 def adapted(folder, in_blocks, checkpointing=False):
     """The same weights every time, the adapter's included."""
     torch.manual_seed(0)
-    base = load_base(str(folder), PLAIN, "sdpa")
-    if in_blocks:
-        attend_in_blocks(base)
+    base = load_base(str(folder), PLAIN, "sdpa", in_blocks=in_blocks)
     model = add_adapter(base, Lora(4, 8, 0.0, ["q_proj", "k_proj", "v_proj", "o_proj"]), False, checkpointing)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
@@ -102,7 +100,6 @@ def test_a_wide_prompt_is_continued_as_by_sdpa(folder):
 
 def test_a_saved_model_does_not_know_the_name(tiny_base, tmp_path):
     base = load_base(str(tiny_base), PLAIN, "sdpa")
-    attend_in_blocks(base)
     assert base.config._attn_implementation == NAME
     base.save_pretrained(tmp_path / "base")
     add_adapter(base, Lora(4, 8, 0.0, ["q_proj"])).save_pretrained(tmp_path / "adapter")
@@ -113,7 +110,6 @@ def test_a_saved_model_does_not_know_the_name(tiny_base, tmp_path):
 
 def test_other_attentions_stay_as_they_were_asked_for(tiny_base):
     base = load_base(str(tiny_base), PLAIN, "eager")
-    attend_in_blocks(base)
     assert base.config._attn_implementation == "eager"
 
 

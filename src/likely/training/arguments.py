@@ -13,16 +13,20 @@ def is_first_process() -> bool:
 
     Asking joins the group of processes, where there is one, and takes this one's GPU.
     """
-    from accelerate import PartialState
-
-    return bool(PartialState().is_main_process)
+    return bool(_group().is_main_process)
 
 
 def count_devices() -> int:
     """Return how many processes train together; asking joins their group."""
+    return int(_group().num_processes)
+
+
+def _group() -> Any:
+    import torch
     from accelerate import PartialState
 
-    return int(PartialState().num_processes)
+    # Unless told that there is no GPU to look for, it takes every process for a lone one.
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def total_steps(config: RunConfig, records: int) -> int:

@@ -1,0 +1,112 @@
+"""The verbs of the command, for Python: each joins the layers that the command joins, and prints nothing.
+
+They take names as the command does, and raise :class:`likely.errors.LikelyError` for what a user can get wrong.
+`likely` itself shows them. What is heavy is imported by the verb that needs it: to prepare records takes no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
+    from likely.config.run_config import RunConfig
+    from likely.data.preparation import Preparation
+    from likely.data.protocol import SplitProtocol
+    from likely.evaluation.contest import Evaluation
+    from likely.training.run import MetricsOf, TrainedRun
+    from likely.training.session import OnNote
+
+
+def prepare(
+    source: str | Path,
+    output: str | Path,
+    protocol: SplitProtocol | None = None,
+    max_users: int | None = None,
+    seed: int = 42,
+) -> Preparation:
+    """Turn ratings into train.json, eval.json and test.json, without leaks from the future.
+
+    Args:
+        source: folder or zip file of a release, or the name of one that is fetched, such as `ml-latest-small`.
+        output: folder of the files; those of an earlier preparation are replaced.
+        protocol: how timelines become records; the default one if None.
+        max_users: keep a random choice of so many users; None keeps all.
+        seed: of that choice.
+
+    Returns:
+        What each file holds.
+
+    Raises:
+        LikelyError: the ratings cannot be had or read, or the folder cannot be written.
+    """
+    from likely.data.movielens import read_movielens
+    from likely.data.preparation import prepare
+    from likely.sources.catalogue import CATALOGUE, resolve_dataset
+
+    if str(source) in CATALOGUE and not Path(source).exists():
+        source = resolve_dataset(str(source)).location
+    return prepare(read_movielens(Path(source)), Path(output), protocol, max_users, seed)
+
+
+def train(
+    config: RunConfig,
+    callbacks: Sequence[TrainerCallback] = (),
+    on_note: OnNote | None = None,
+    metrics_of: MetricsOf | None = None,
+    resume: bool = False,
+) -> TrainedRun:
+    """Finetune as a configuration says and leave the run in its `output_dir`.
+
+    Args:
+        config: as `likely.load_config` gives it.
+        callbacks: of transformers' Trainer, told how the training goes.
+        on_note: told a title and a sentence about records, precision, attention and layout.
+        metrics_of: metrics of an evaluation, from its answers and their users; `answer_metrics` if None.
+        resume: go on from the newest checkpoint that is whole.
+
+    Returns:
+        Folder, figures and log of the run.
+
+    Raises:
+        LikelyError: anything that can be put right, most of it before the model is loaded.
+        StoppedError: Ctrl-C or SIGTERM came; all is saved.
+    """
+    from likely.evaluation.metrics import answer_metrics
+    from likely.training.run import train
+
+    return train(config, metrics_of or answer_metrics, callbacks, on_note, resume)
+
+
+def evaluate(
+    run_folder: str | Path,
+    data: str | Path | None = None,
+    max_samples: int | None = None,
+    with_base: bool = True,
+) -> Evaluation:
+    """Let the base model, a finished run's adapter, baselines and fusions of them answer the same records.
+
+    Args:
+        run_folder: of the run.
+        data: records to answer; by default the run's test file.
+        max_samples: at most so many of them, of whole users; None for all.
+        with_base: whether the base model answers too, which takes half of the time.
+
+    Returns:
+        The figures of everybody, with intervals.
+
+    Raises:
+        LikelyError: the folder holds no run, or records or models cannot be read.
+    """
+    from rich.console import Console
+
+    from likely.evaluation.run import run_evaluation
+    from likely.inference.loaded_run import config_of
+    from likely.model.runtime import quiet_libraries
+
+    folder, file = Path(run_folder), Path(data) if data else None
+    with quiet_libraries():
+        return run_evaluation(Console(quiet=True), config_of(folder, None), folder, file, max_samples, with_base)

@@ -1,0 +1,115 @@
+"""A run speaks through callbacks alone, finds mistakes in order of their cost, and never loses an adapter."""
+
+import json
+
+import pytest
+from huggingface_hub import constants
+from transformers import TrainerCallback
+
+from likely.config.run_config import RunConfig
+from likely.data.records import write_records
+from likely.errors import LikelyError
+from likely.evaluation.metrics import answer_metrics
+from likely.training import run as training
+from likely.training.model_card import question_of
+
+ROWS = ("instruction", "input", "output", "user_id", "item_id")
+
+
+@pytest.fixture
+def config_of(tmp_path, tiny_base, records):
+    write_records(tmp_path / "train.json", [{name: getattr(record, name) for name in ROWS} for record in records])
+
+    def make(**changes):
+        values = {
+            "model_name_or_path": str(tiny_base),
+            "dataset": None,
+            "train_file": str(tmp_path / "train.json"),
+            "eval_file": str(tmp_path / "train.json"),
+            "output_dir": str(tmp_path / "run"),
+            "cutoff_len": 512,
+            "max_steps": 2,
+            "eval_steps": 1,
+            "logging_steps": 1,
+        }
+        return RunConfig(**{**values, **changes})
+
+    return make
+
+
+def test_notes_and_progress_come_by_callbacks_and_nothing_is_printed(config_of, capfd):
+    told, seen = {}, []
+
+    class Watch(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **others):
+            seen.append(sorted(logs))
+
+    run = training.train(config_of(), answer_metrics, [Watch()], told.__setitem__)
+    assert set(told) == {"Records", "Attention", "Layout"}
+    assert "40 to train on, 40 to evaluate" in told["Records"]
+    assert any("loss" in names for names in seen)
+    assert any("eval_auc" in names for names in seen)
+    assert capfd.readouterr() == ("", "")
+    written = json.loads((run.output_dir / "metrics.json").read_text())
+    assert written == {**run.metrics, "log": run.log}
+    assert written["saving"] == told["Layout"]
+
+
+def test_the_adapter_is_on_disk_before_anything_is_told_about_it(config_of, monkeypatch):
+    """And where telling fails, no figures of an earlier adapter stay beside it."""
+    run = training.train(config_of(), answer_metrics)
+    adapter = run.output_dir / "adapter_model.safetensors"
+    before = adapter.read_bytes()
+
+    def fail(*arguments):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(training, "run_figures", fail)
+    with pytest.raises(OSError, match="full"):
+        training.train(config_of(overwrite_output_dir=True, seed=7), answer_metrics)
+    assert adapter.read_bytes() != before
+    assert not (run.output_dir / "metrics.json").exists()
+    assert not (run.output_dir / "README.md").exists()
+
+
+def test_how_records_were_prepared_goes_with_the_run(config_of, tmp_path):
+    description = {"dataset": "ml-tiny", "protocol": {"like_threshold": 3.5, "hints": True}}
+    (tmp_path / "preparation.json").write_text(json.dumps(description))
+    run = training.train(config_of(eval_strategy="no"), answer_metrics)
+    assert json.loads((run.output_dir / "preparation.json").read_text()) == description
+    card = (run.output_dir / "README.md").read_text()
+    assert "like_threshold 3.5" in card
+    assert "ml-tiny" in card
+    assert "not evaluated" in card
+
+
+def test_mistakes_are_found_in_the_order_of_their_cost(config_of, tmp_path, monkeypatch):
+    """All of them are made at first; each is put right once it is told."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
+    good = (tmp_path / "train.json").read_text()
+    (tmp_path / "train.json").write_text('[{"instruction": "Liked?", "output": "Perhaps"}]')
+    (tmp_path / "eval.json").write_text(good)
+    (tmp_path / "file").write_text("in the way")
+    wrong = {"output_dir": str(tmp_path / "file" / "run"), "model_name_or_path": "no/such"}
+    wrong["eval_file"] = str(tmp_path / "eval.json")
+
+    def complaint():
+        with pytest.raises(LikelyError) as error:
+            training.train(config_of(**wrong), answer_metrics)
+        return str(error.value)
+
+    assert "cannot be written" in complaint()
+    del wrong["output_dir"]
+    assert "'Perhaps' is neither Yes or No" in complaint()
+    (tmp_path / "train.json").write_text(good)
+    assert "the hub cannot be reached" in complaint()
+
+
+def test_what_records_have_in_common_is_their_question(records, record_of):
+    from dataclasses import replace
+
+    assert question_of(records).instruction == records[0].instruction
+    assert question_of(records).system is None
+    assert question_of([replace(record, system="Be brief.") for record in records]).system == "Be brief."
+    assert question_of([records[0], replace(records[1], instruction="Liked?")]).instruction is None

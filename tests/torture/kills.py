@@ -148,10 +148,11 @@ def tell_story(
     for _ in range(KILLS_A_STORY):
         before = newest(folder)
         process = live(config, resume=before > 0)
+        ended, patience = None, draw.uniform(0, seconds)
         if tally.kills["writing"] < aimed:
-            ended = wait_for_writing(process, folder, draw.randint(1, 3)) or wait(process, draw.uniform(0, writing))
-        else:
-            ended = wait(process, draw.uniform(0, seconds))
+            ended, patience = wait_for_writing(process, folder, draw.randint(1, 3)), draw.uniform(0, writing)
+        if ended is None:
+            ended = wait(process, patience)
         if ended is not None:
             note_end(ended, folder, tally)
             return

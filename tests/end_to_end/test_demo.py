@@ -7,6 +7,7 @@ import yaml
 from rich.console import Console
 
 from likely.cli import demo, run
+from likely.errors import LikelyError
 from likely.sources import catalogue as sources
 from likely.sources.download import UnreachableError
 
@@ -20,7 +21,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setattr(sources, "wheel_members", nothing)
     for name in ("resolve_model", "resolve_dataset"):
         there = getattr(sources, name)
-        monkeypatch.setattr(demo, name, lambda wanted, resolve=there: resolve(wanted, tmp_path / "cache"))
+        monkeypatch.setattr(sources, name, lambda wanted, resolve=there: resolve(wanted, tmp_path / "cache"))
     monkeypatch.setattr(demo, "COMPARED", 40)
 
 
@@ -55,6 +56,12 @@ def test_with_nothing_reachable_the_demo_makes_its_own_and_says_so(offline, smal
     demo.run_demo(again, tmp_path / "out", small_config)
     assert "is there already" in again.file.getvalue()
     assert (tmp_path / "out" / "adapter_model.safetensors").stat().st_mtime == trained_at
+
+
+def test_a_preset_that_is_missing_is_told_before_anything_is_fetched(monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "gather", lambda *arguments: pytest.fail("something was fetched"))
+    with pytest.raises(LikelyError, match="does not exist"):
+        demo.run_demo(Console(quiet=True), tmp_path / "out", tmp_path / "nowhere.yaml")
 
 
 def test_infer_shows_examples_of_the_demo(offline, small_config, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from likely.cli.train import print_run
+from likely.cli.train import described
 from likely.data.records import Record
 from likely.files import write_json
 from likely.model.answers import Answers
 from likely.report.summary import SummaryRow, summary_table
 from likely.report.terminal import example_table, print_next_commands
 from likely.report.training_plot import save_training_plot
+from likely.training.run import TrainedRun
 
 FIGURES = {"accuracy": 0.7246, "f1": 0.6937, "auc": 0.8049, "uauc": 0.5461, "answered": 1.0}
 ROWS = [
@@ -99,19 +101,14 @@ def test_commands_are_printed_whole_so_that_they_can_be_copied(tmp_path):
     assert "[my] run" in text
 
 
-def test_a_finished_run_leaves_its_figures_and_its_plot(tmp_path):
-    console = Console(file=io.StringIO(), width=200)
-    print_run(console, tmp_path, METRICS, LOG)
-    assert json.loads((tmp_path / "metrics.json").read_text()) == {**METRICS, "log": LOG}
-    assert "64 records in 1.5 min; best at step 8: loss 0.6000  accuracy 0.7000  AUC 0.7500" in console.file.getvalue()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json", "training.png"]
+def test_a_finished_run_is_told_in_a_line():
+    run = TrainedRun(Path("run"), METRICS, LOG)
+    assert described(run) == "64 records in 1.5 min; best at step 8: loss 0.6000  accuracy 0.7000  AUC 0.7500"
 
 
-def test_a_run_without_evaluation_names_no_best_step(tmp_path):
-    console = Console(file=io.StringIO(), width=200)
-    print_run(console, tmp_path, {**METRICS, "best_step": None, "eval": {}}, LOG[:2])
-    assert "not evaluated" in console.file.getvalue()
-    assert "None" not in console.file.getvalue()
+def test_a_run_without_evaluation_names_no_best_step():
+    run = TrainedRun(Path("run"), {**METRICS, "best_step": None, "eval": {}}, LOG[:2])
+    assert described(run).endswith("not evaluated")
 
 
 JSON = st.recursive(

@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 from likely.config.run_config import RunConfig
 from likely.data.records import write_records
 from likely.evaluation.metrics import answer_metrics
+from likely.model.runtime import ready_process
 from likely.sources.tiny_model import TinyShape, make_tiny_base
 from likely.training import callbacks, trainer  # noqa: F401  (loaded before the forks, not in each of them)
 from likely.training.checkpoints import checkpoints_in, newest_whole, step_of
@@ -53,6 +54,7 @@ def main() -> int:
     parser.add_argument("--aimed", type=int, default=20, help="of these, in the writing of a checkpoint")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    ready_process()
     torch.set_num_threads(1)  # a fork has no other threads than the one that forked
     started = time.monotonic()
     draw, tally = random.Random(options.seed), Tally()
@@ -62,7 +64,7 @@ def main() -> int:
         whole, seconds, writing = undisturbed(config)
         while tally.kills.total() < options.kills or tally.kills["writing"] < options.aimed:
             story = config.model_copy(update={"output_dir": str(folder / f"story-{tally.stories}")})
-            tell_story(story, draw, tally, options.aimed, seconds, writing)
+            tell_story(story, draw, tally, options, seconds, writing)
             compare(Path(story.output_dir), whole, tally)
             tally.stories += 1
     print(
@@ -141,15 +143,15 @@ def undisturbed(config: RunConfig) -> tuple[Path, float, float]:
 
 
 def tell_story(
-    config: RunConfig, draw: random.Random, tally: Tally, aimed: int, seconds: float, writing: float
+    config: RunConfig, draw: random.Random, tally: Tally, goal: argparse.Namespace, seconds: float, writing: float
 ) -> None:
     """Kill a run several times, and let it end."""
     folder = Path(config.output_dir)
-    for _ in range(KILLS_A_STORY):
+    for _ in range(min(KILLS_A_STORY, goal.kills)):
         before = newest(folder)
         process = live(config, resume=before > 0)
         ended, patience = None, draw.uniform(0, seconds)
-        if tally.kills["writing"] < aimed:
+        if tally.kills["writing"] < goal.aimed:
             ended, patience = wait_for_writing(process, folder, draw.randint(1, 3)), draw.uniform(0, writing)
         if ended is None:
             ended = wait(process, patience)

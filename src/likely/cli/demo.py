@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from likely.config.run_config import RunConfig
-    from likely.data.protocol import SplitProtocol
     from likely.data.records import Record
 
 
@@ -120,6 +119,7 @@ def gather(console: Console, output: Path, data: Path) -> Ingredients:
     """Get model and ratings, real ones where they can be had, and prepare the records in the folder `data`."""
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
+    from likely.data.protocol import SplitProtocol
     from likely.report.preparation_table import preparation_table
     from likely.sources.catalogue import CATALOGUE, resolve_dataset, resolve_model
     from likely.sources.invented_ratings import make_sample

@@ -9,23 +9,20 @@ from likely.model.base import Precision
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks and writes for all that train together, whoever started them.
-
-    Asking joins the group of processes, where there is one, and takes this one's GPU.
-    """
-    return bool(_group().is_main_process)
+    """Whether this process speaks and writes for all that train together; asking joins their group."""
+    return bool(_processes().is_main_process)
 
 
 def count_devices() -> int:
     """Return how many processes train together; asking joins their group."""
-    return int(_group().num_processes)
+    return int(_processes().num_processes)
 
 
-def _group() -> Any:
+def _processes() -> Any:
+    """Return accelerate's knowledge of who trains together, whoever started them, and take this process's GPU."""
     import torch
     from accelerate import PartialState
 
-    # Unless told that there is no GPU to look for, it takes every process for a lone one.
     return PartialState(cpu=not torch.cuda.is_available())
 
 

@@ -29,11 +29,12 @@ from likely.evaluation.metrics import answer_metrics
 from likely.model.runtime import ready_process
 from likely.sources.tiny_model import TinyShape, make_tiny_base
 from likely.training import callbacks, trainer  # noqa: F401  (loaded before the forks, not in each of them)
-from likely.training.checkpoints import checkpoints_in, newest_whole, step_of
+from likely.training.checkpoints import FINISHING, checkpoints_in, newest_whole, step_of
 from likely.training.run import train
 from support import make_record, rows_of
 
 KILLS_A_STORY = 5
+HIDDEN = (".checkpoint-", FINISHING)
 TOLERANCE = 1e-6
 
 
@@ -152,7 +153,7 @@ def tell_story(
         process = live(config, resume=before > 0)
         ended, patience = None, draw.uniform(0, seconds)
         if tally.kills["writing"] < goal.aimed:
-            ended, patience = wait_for_writing(process, folder, draw.randint(1, 3)), draw.uniform(0, writing)
+            ended, patience = wait_for_writing(process, folder, draw.randint(1, 6)), draw.uniform(0, writing)
         if ended is None:
             ended = wait(process, patience)
         if ended is not None:
@@ -178,7 +179,7 @@ def wait(process: int, seconds: float) -> int | None:
 
 
 def wait_for_writing(process: int, folder: Path, checkpoint: int) -> int | None:
-    """Wait until a process writes its n-th checkpoint, and return its exit status if it ends before."""
+    """Wait until a process writes its n-th checkpoint, or its adapter, and return its exit status if it ends before."""
     for _ in range(checkpoint):
         while stages(folder):
             pass
@@ -190,15 +191,16 @@ def wait_for_writing(process: int, folder: Path, checkpoint: int) -> int | None:
 
 
 def stages(folder: Path) -> list[str]:
-    """Return the folders in which a checkpoint is being written, or removed."""
-    return [name for name in os.listdir(folder) if name.startswith(".checkpoint-")] if folder.is_dir() else []
+    """Return the hidden folders in which a checkpoint or the adapter is being written."""
+    return [name for name in os.listdir(folder) if name.startswith(HIDDEN)] if folder.is_dir() else []
 
 
 def where(folder: Path) -> str:
     """Return what a killed run was at."""
-    if stages(folder):
-        return "writing"
-    return "finishing" if list(folder.glob(".finishing-*")) else "elsewhere"
+    hidden = stages(folder)
+    if any(name.startswith(FINISHING) for name in hidden):
+        return "finishing"
+    return "writing" if hidden else "elsewhere"
 
 
 def newest(folder: Path) -> int:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test clean
+.PHONY: demo test torture clean
 
 demo: $(READY)
 	$(BIN)/likely demo
@@ -14,6 +14,10 @@ test: $(READY)
 	$(BIN)/mypy --strict src
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+# A training killed at 60 moments, and what docs/reliability.md says came of it; a quarter of an hour.
+torture: $(READY)
+	cd tests && ../$(BIN)/python -m torture.kills --kills 60 --aimed 20
 
 # The environment is made once, and again when what it is made from changes.
 $(READY): pyproject.toml finetune/requirements_sft.txt

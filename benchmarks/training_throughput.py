@@ -74,7 +74,7 @@ def own_step(
         order=shuffled(len(step), 0),
         step_plan=plan,
         eval_plan=plan,
-        summarize=lambda answers: {},
+        metrics_of=lambda answers: {},
         model=bench.model,
         args=TrainingArguments(
             output_dir=str(folder / layout),

@@ -76,13 +76,14 @@ def train(
         callbacks: of transformers' Trainer, told how the training goes.
         on_note: told a title and a sentence about records, precision, attention and layout.
         metrics_of: metrics of an evaluation, from its answers and their users; `answer_metrics` if None.
-        resume: go on from the last checkpoint.
+        resume: go on from the newest checkpoint that is whole.
 
     Returns:
         Folder, figures and log of the run.
 
     Raises:
         LikelyError: anything that can be put right, most of it before the model is loaded.
+        StoppedError: Ctrl-C or SIGTERM came; all is saved.
     """
     from likely.evaluation.metrics import answer_metrics
     from likely.training.run import train

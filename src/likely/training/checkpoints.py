@@ -19,7 +19,8 @@ from typing import Any
 from likely.errors import LikelyError
 
 NAME = re.compile(r"checkpoint-([0-9]+)")
-LEFT_OVER = re.compile(r"\.checkpoint-[0-9]+(\.going)?")
+FINISHING = ".finishing-"
+LEFT_OVER = re.compile(rf"\.checkpoint-[0-9]+(\.going)?|{re.escape(FINISHING)}.+")
 ABOUT = "checkpoint.json"
 ADAPTER = "adapter_model.safetensors"
 STATE = "trainer_state.json"
@@ -166,7 +167,7 @@ def clear(output_dir: Path) -> None:
 
 def tidy(output_dir: Path) -> None:
     """Remove what a run that was killed left half written or half removed."""
-    for path in output_dir.glob(".checkpoint-*"):
+    for path in output_dir.glob(".*-*"):
         if LEFT_OVER.fullmatch(path.name):
             shutil.rmtree(path, ignore_errors=True)
 

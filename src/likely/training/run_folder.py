@@ -18,6 +18,7 @@ from likely.errors import LikelyError
 from likely.files import make_writable_folder, replacing, write_json
 from likely.training.checkpoints import (
     ADAPTER,
+    FINISHING,
     STATE,
     checkpoint_of,
     checkpoints_in,
@@ -129,7 +130,7 @@ def leave_adapter(
     Raises:
         LikelyError: they cannot be written.
     """
-    with saying_why("The adapter", folder), tempfile.TemporaryDirectory(dir=folder, prefix=".finishing-") as temporary:
+    with saying_why("The adapter", folder), tempfile.TemporaryDirectory(dir=folder, prefix=FINISHING) as temporary:
         finishing = Path(temporary)
         # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
         model.save_pretrained(str(finishing), save_embedding_layers=False)

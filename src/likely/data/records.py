@@ -6,6 +6,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from likely.data.dataset_info import PREPARE, Columns
 from likely.errors import LikelyError
 from likely.files import replacing
+
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def read_records(
 ) -> list[Record]:
     """Read a JSON list or JSON lines.
 
-    Outputs count as a label whatever their case, surrounding quotes and final punctuation.
+    Outputs count as a label whatever their case, surrounding quotes and final punctuation. Half a surrogate pair,
+    which JSON can spell and no text has, becomes U+FFFD.
 
     Args:
         path: the file.
@@ -66,10 +70,41 @@ def read_records(
         LikelyError: the file is missing, empty, damaged or of another shape, or a row lacks a key
             or has another output; names file, row (from 1) and key.
     """
+    return parse_records(read_content(path), path, labels, columns, max_records)
+
+
+def read_content(path: Path) -> bytes:
+    """Return the bytes of a file of records, for :func:`parse_records`.
+
+    Raises:
+        LikelyError: the file is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise LikelyError(f"The data file {path} does not exist; make it with: {PREPARE}") from None
+    except OSError as error:
+        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a JSON file of records.") from error
+
+
+def parse_records(
+    content: bytes, path: Path, labels: Labels, columns: Columns | None = None, max_records: int | None = None
+) -> list[Record]:
+    """Read the records of a file's content; as :func:`read_records`, which also reads the file.
+
+    Args:
+        content: of the file.
+        path: its name, for messages.
+        labels: what outputs have to be.
+        columns: names of the columns; Alpaca's own by default.
+        max_records: read no more than the first so many.
+    """
     columns = columns or Columns()
     spellings = {_plain(labels.positive): labels.positive, _plain(labels.negative): labels.negative}
     read = _from_sharegpt if columns.formatting == "sharegpt" else _from_alpaca
-    rows = _read_rows(path)[:max_records]
+    rows = _rows(content, path)[:max_records]
+    if _SURROGATE_ESCAPE.search(content):
+        rows = [_without_lone_surrogates(row) for row in rows]
     return [read(row, columns, spellings, f"{path}, row {number}") for number, row in enumerate(rows, start=1)]
 
 
@@ -97,15 +132,11 @@ def _plain(output: str) -> str:
     return output.strip(" \t\r\n\"'“”‘’`.!?,;:").casefold()
 
 
-def _read_rows(path: Path) -> list[Any]:
+def _rows(content: bytes, path: Path) -> list[Any]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise LikelyError(f"The data file {path} does not exist; make it with: {PREPARE}") from None
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise LikelyError(f"{path} is not UTF-8 text (byte {error.start}); give a JSON file of records.") from error
-    except OSError as error:
-        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a JSON file of records.") from error
     if not text.strip():
         raise LikelyError(f"{path} is empty; make it again with: {PREPARE}")
     if text.lstrip()[0] == "{":
@@ -124,7 +155,8 @@ def _read_rows(path: Path) -> list[Any]:
 
 
 def _read_lines(path: Path, text: str) -> Iterator[Any]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Only \n ends a line: U+2028, U+0085 and others that splitlines knows may stand within JSON's strings.
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 yield json.loads(line)
@@ -133,6 +165,16 @@ def _read_lines(path: Path, text: str) -> Iterator[Any]:
                     f"{path} is not a JSON list, and its line {number} is not a JSON object "
                     f"(column {error.colno}: {error.msg}); write one object a line."
                 ) from error
+
+
+def _without_lone_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_without_lone_surrogates(key): _without_lone_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_lone_surrogates(item) for item in value]
+    return value
 
 
 def _from_alpaca(row: Any, columns: Columns, spellings: Mapping[str, str], where: str) -> Record:

@@ -1,5 +1,6 @@
 """Small tokenizers of every kind that chat models have, and chat templates in the style of their families."""
 
+import json
 from functools import cache
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -68,7 +69,7 @@ def texts():
     for user in range(8):
         record = make_record(user, 7)
         yield from (record.instruction, *record.input.split("\n"), "user", "assistant", "system", "[INST] [/INST]")
-    yield from ["Yes", "No", " Yes", " No", "▁Yes", "▁No"] * 200
+    yield from ["Yes", "No", " Yes", " No", "▁Yes", "▁No", "a).\n/b"] * 200
 
 
 def byte_level(pattern=None):
@@ -98,8 +99,9 @@ def sentencepiece(normalizer=None, pre_tokenizer=None, newlines=False):
     learning.train_from_iterator(
         texts(), trainers.BpeTrainer(vocab_size=500, special_tokens=SPECIAL, show_progress=False)
     )
-    merges = [tuple(pair) for pair in _model(learning)["merges"]]
-    pieces = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), *learning.get_vocab()]
+    # Some conversions have merges by which the letters of a control token become that token.
+    merges = [*map(tuple, _model(learning)["merges"]), ("<", "/"), ("</", "s"), ("</s", ">")]
+    pieces = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), "<", "</", "</s", "/", ">", *learning.get_vocab()]
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
     tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     tokenizer.add_special_tokens(SPECIAL)
@@ -170,6 +172,4 @@ def _rules(kind):
 
 
 def _model(tokenizer):
-    import json
-
     return json.loads(tokenizer.to_str())["model"]

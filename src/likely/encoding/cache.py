@@ -25,7 +25,7 @@ from likely.files import replacing_bytes
 
 FOLDER = ".likely_cache"
 
-FORMAT = 2
+FORMAT = 1
 """To be raised with every change to what a record is encoded to, or to how an entry is laid out."""
 
 KEPT_ENTRIES = 8

@@ -185,7 +185,7 @@ class PromptBuilder:
 
     def _prompt_ids(self, pieces: Sequence[str]) -> TokenIds:
         """Return the ids of the lines of a prompt, without those of the positive label that ends them."""
-        ids = self._join(pieces)
+        ids = self._join(pieces, self._line_start)
         count = len(self.positive_ids)
         if tuple(ids[-count:].tolist()) != self.positive_ids:
             raise LikelyError(
@@ -194,10 +194,10 @@ class PromptBuilder:
             )
         return ids[:-count]
 
-    def _join(self, pieces: Sequence[str]) -> TokenIds:
-        if self._line_start is None:
+    def _join(self, pieces: Sequence[str], start: str | None) -> TokenIds:
+        """Return the ids of lines, each tokenised after `start`; of the whole text if that is None."""
+        if start is None:
             return self._tokenize("".join(pieces))
-        start = self._line_start
         return np.concatenate([self._line(pieces[0], ""), *(self._line(piece, start) for piece in pieces[1:])])
 
     def _line(self, line: str, start: str) -> TokenIds:
@@ -238,10 +238,8 @@ class PromptBuilder:
     def _choose_line_start(self, prompt: str) -> str | None:
         """Return after what each line is to be tokenised so that all together are the prompt; None if nothing helps."""
         whole = self._tokenize(prompt)
-        for self._line_start in ("", "\n"):
-            if np.array_equal(self._join(lines(prompt)), whole):
-                return self._line_start
-        return None
+        starts = (start for start in ("", "\n") if np.array_equal(self._join(lines(prompt), start), whole))
+        return next(starts, None)
 
     def _check_conversation(self, probe: _Text) -> None:
         """Check that a prompt and an answer are the ids with which the finished conversation begins."""

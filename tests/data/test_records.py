@@ -47,6 +47,32 @@ def test_json_lines_are_read_too(tmp_path):
     assert [record.user_id for record in read_records(path, Labels())] == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\u001c", "\u000b", "\r\n"])
+@pytest.mark.parametrize("escaped", [True, False])
+def test_only_a_line_end_ends_a_json_line(tmp_path, separator, escaped):
+    rows = [{**TALLREC, "input": f"Heat{separator}Alien", "item_id": n} for n in range(2)]
+    content = "\r\n".join(json.dumps(row, ensure_ascii=escaped) for row in rows) + "\n\n"
+    records = read_records(saved(tmp_path, content.encode(), "data.jsonl"), Labels())
+    assert [(record.input, record.item_id) for record in records] == [
+        (f"Heat{separator}Alien", str(n)) for n in range(2)
+    ]
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
+def test_half_a_surrogate_pair_becomes_the_replacement_character(tmp_path, name):
+    row = {
+        "instruction": "Is \ud83c\udfac good?",
+        "input": "\udfac Heat \ud83c",
+        "output": "Yes",
+        "note": ["\ud83c", {"\udfac": 5}],
+    }
+    text = json.dumps(row)
+    (record,) = read_records(saved(tmp_path, text if name == "data.jsonl" else f"[{text}]", name), Labels())
+    assert (record.instruction, record.input) == ("Is \N{CLAPPER BOARD} good?", "\ufffd Heat \ufffd")
+    assert record.extra == {"note": ["\ufffd", {"\ufffd": 5}]}
+    assert write_records(tmp_path / "copy.json", [{"input": record.input, **record.extra}]) == 1
+
+
 def test_extra_keys_are_kept(tmp_path):
     (record,) = read_records(saved(tmp_path, [{**TALLREC, "item_id": 7, "history_likes": 3}]), Labels())
     assert record.item_id == "7"

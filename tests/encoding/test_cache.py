@@ -7,6 +7,7 @@ import pytest
 
 from likely.data.dataset_info import Columns
 from likely.data.records import Labels, read_records, write_records
+from likely.encoding import cache
 from likely.encoding.cache import FOLDER, KEPT_ENTRIES, encode_file
 from likely.encoding.prompt import PromptBuilder
 from likely.errors import LikelyError
@@ -71,6 +72,33 @@ def test_what_an_entry_depends_on_makes_another_entry(file, tiny_base, builder, 
     changed = PromptBuilder(template, Labels(), 512)
     assert_same(encode_file(file, None, changed), changed.encode_all(records[:9]))
     assert len(entries(file)) == 4
+
+
+def test_a_file_that_changes_meanwhile_leaves_the_entry_of_what_was_read(file, builder, records, monkeypatch):
+    before, after = builder.encode_all(records), builder.encode_all(records[:9])
+    own_key = cache._key
+
+    def key_then_change(*parts):
+        name = own_key(*parts)
+        write_records(file, map(asdict, records[:9]))
+        return name
+
+    unchanged = file.read_bytes()
+    monkeypatch.setattr(cache, "_key", key_then_change)
+    assert_same(encode_file(file, None, builder), before)
+    monkeypatch.undo()
+    assert_same(encode_file(file, None, builder), after)
+    file.write_bytes(unchanged)
+    assert_same(encode_file(file, None, builder), before)
+
+
+def test_another_version_or_format_reads_no_old_entry(file, builder, monkeypatch):
+    encode_file(file, None, builder)
+    monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
+    encode_file(file, None, builder)
+    monkeypatch.setattr(cache, "version", lambda package: f"{package} of tomorrow")
+    encode_file(file, None, builder)
+    assert len(entries(file)) == 3
 
 
 def test_a_damaged_entry_is_made_again(file, builder):

@@ -7,7 +7,9 @@ from huggingface_hub import constants
 from transformers import TrainerCallback
 
 from likely.config.run_config import RunConfig
+from likely.data.protocol import SplitProtocol
 from likely.data.records import write_records
+from likely.data.task import digest_of, ratings_task, read_task
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
 from likely.training import run as training
@@ -73,10 +75,11 @@ def test_the_adapter_is_on_disk_before_anything_is_told_about_it(config_of, monk
 
 
 def test_how_records_were_prepared_goes_with_the_run(config_of, tmp_path):
-    description = {"dataset": "ml-tiny", "protocol": {"like_threshold": 3.5, "hints": True}}
+    protocol, digest = {"like_threshold": 3.5, "hints": True}, digest_of(tmp_path / "train.json")
+    description = {"dataset": "ml-tiny", "protocol": protocol, "sha256": {"train.json": digest}}
     (tmp_path / "preparation.json").write_text(json.dumps(description))
     run = training.train(config_of(eval_strategy="no"), answer_metrics)
-    assert json.loads((run.output_dir / "preparation.json").read_text()) == description
+    assert read_task(run.output_dir) == ratings_task(SplitProtocol(**protocol), "ml-tiny")
     card = (run.output_dir / "README.md").read_text()
     assert "like_threshold 3.5" in card
     assert "ml-tiny" in card

@@ -18,7 +18,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
 
 
 def test_a_new_folder_is_made(tmp_path):
-    assert check_output(tmp_path / "a" / "run", overwrite=False, resume=False) is None
+    assert check_output(tmp_path / "a" / "run", overwrite=False, resume=False).checkpoint is None
     assert (tmp_path / "a" / "run").is_dir()
 
 
@@ -33,5 +33,5 @@ def test_what_another_run_left_is_kept_unless_told(tmp_path, content, words):
     with pytest.raises(LikelyError, match=words):
         check_output(tmp_path, overwrite=False, resume=False)
     assert path.read_bytes() == b"weights"
-    assert check_output(tmp_path, overwrite=True, resume=False) is None
+    assert check_output(tmp_path, overwrite=True, resume=False).checkpoint is None
     assert not list(tmp_path.glob("checkpoint-*"))

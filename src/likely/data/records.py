@@ -5,14 +5,17 @@
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from likely.data.dataset_info import PREPARE, Columns
 from likely.errors import LikelyError, did_you_mean
-from likely.files import parse_json, read_json, read_lines, replacing
+from likely.files import parse_json, replacing
+
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Record:
 def read_records(path: Path, labels: Labels, columns: Columns | None = None) -> list[Record]:
     """Read a JSON list or JSON lines.
 
-    Outputs count as a label whatever their case, surrounding quotes and final punctuation.
+    Outputs count as a label whatever their case, surrounding quotes and final punctuation. Half a surrogate pair,
+    which JSON can spell and no text has, becomes U+FFFD.
 
     Args:
         path: the file.
@@ -62,14 +66,39 @@ def read_records(path: Path, labels: Labels, columns: Columns | None = None) -> 
         LikelyError: the file is missing, empty, damaged or of another shape, or a row lacks a key
             or has another output; names file, row (from 1) and key.
     """
+    return parse_records(read_content(path), path, labels, columns)
+
+
+def read_content(path: Path) -> bytes:
+    """Return the bytes of a file of records, for :func:`parse_records`.
+
+    Raises:
+        LikelyError: the file is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise LikelyError(f"{path} does not exist; make it with: {PREPARE}") from None
+    except OSError as error:
+        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a JSON file of records.") from error
+
+
+def parse_records(content: bytes, path: Path, labels: Labels, columns: Columns | None = None) -> list[Record]:
+    """Read the records of a file's content; as :func:`read_records`, which also reads the file.
+
+    Args:
+        content: of the file.
+        path: its name, for messages.
+        labels: what outputs have to be.
+        columns: names of the columns; Alpaca's own by default.
+    """
     columns = columns or Columns()
     spellings = {_plain(labels.positive): labels.positive, _plain(labels.negative): labels.negative}
     read = _from_sharegpt if columns.formatting == "sharegpt" else _from_alpaca
-    rows = enumerate(_read_rows(path), start=1)
-    records = [read(row, columns, spellings, f"{path}, row {number}") for number, row in rows]
-    if not records:
-        raise LikelyError(f"{path} holds no records; make it again with: {PREPARE}")
-    return records
+    rows = _rows(content, path)
+    if _SURROGATE_ESCAPE.search(content):
+        rows = [_without_lone_surrogates(row) for row in rows]
+    return [read(row, columns, spellings, f"{path}, row {number}") for number, row in enumerate(rows, start=1)]
 
 
 def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -96,19 +125,34 @@ def _plain(output: str) -> str:
     return output.strip(" \t\r\n\"'“”‘’`.!?,;:").casefold()
 
 
-def _read_rows(path: Path) -> Iterator[Any]:
-    """Yield the rows of a JSON list, or of JSON lines, which are not all held in memory."""
+def _rows(content: bytes, path: Path) -> list[Any]:
+    """Return the rows of a JSON list, or of JSON lines, at least one."""
     remedy = f"give a JSON list of records, or one object a line, or make it with: {PREPARE}"
-    beginnings = (line.lstrip()[:1] for line in read_lines(path, remedy))
-    if next(filter(None, beginnings), "") == "{":
-        for number, line in enumerate(read_lines(path, remedy), start=1):
-            if line.strip():
-                yield parse_json(line, path, remedy, number)
-        return
-    rows = read_json(path, remedy)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise LikelyError(f"{path} is not UTF-8 text (line {line}); {remedy}") from error
+    if text.lstrip()[:1] == "{":
+        # Only \n ends a line: U+2028, U+0085 and others that splitlines knows may stand within JSON's strings.
+        lines = enumerate(text.split("\n"), start=1)
+        return [parse_json(line, path, remedy, number) for number, line in lines if line.strip()]
+    rows = parse_json(text, path, remedy)
     if not isinstance(rows, list):
         raise LikelyError(f"{path} holds a {type(rows).__name__} where a list of records should be; write a JSON list.")
-    yield from rows
+    if not rows:
+        raise LikelyError(f"{path} holds no records; make it again with: {PREPARE}")
+    return rows
+
+
+def _without_lone_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_without_lone_surrogates(key): _without_lone_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_lone_surrogates(item) for item in value]
+    return value
 
 
 def _from_alpaca(row: Any, columns: Columns, spellings: Mapping[str, str], where: str) -> Record:

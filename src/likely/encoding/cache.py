@@ -1,10 +1,10 @@
 """Encoded training records kept on disk, so that the next run on the same file starts at once.
 
-Sits between `records` and `prompt` on one side and `training` on the other. An entry is found by
-everything that its contents depend on: the file's bytes, the tokenizer, the labels, the length
-limit, and the code that reads and renders. Consecutive records of a file share most of their tokens,
-so each is stored as what is new after the one before it. Entries lie in a folder beside the file,
-which may be deleted at any time.
+Sits between `data.records` and `prompt` on one side and `training` on the other. An entry is found by
+everything that its contents depend on: the file's bytes, the tokenizer and its template with the date that it
+writes, the labels, the length limit, and the versions that read and render. Consecutive records of a file share
+most of their tokens, so each is stored as what is new after the one before it. Entries lie in a folder beside the
+file, which may be deleted at any time.
 """
 
 import hashlib
@@ -17,15 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from likely.data import records
 from likely.data.dataset_info import Columns
-from likely.data.records import read_records
-from likely.encoding import prompt
+from likely.data.records import parse_records, read_content
 from likely.encoding.prefix_tree import TokenIds, shared_length
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.files import replacing_bytes
 
 FOLDER = ".likely_cache"
+
+FORMAT = 1
+"""To be raised with every change to what a record is encoded to, or to how an entry is laid out."""
 
 KEPT_ENTRIES = 8
 """The one used longest ago goes when there are more; one of ml-latest-small has 24 MB."""
@@ -45,25 +46,23 @@ def encode_file(path: Path, columns: Columns | None, builder: PromptBuilder) -> 
         LikelyError: the file is missing or wrong, or a record is longer than the builder's limit.
     """
     identity = builder.fingerprint()
-    if identity is None or not path.is_file():
-        return builder.encode_all(read_records(path, builder.labels, columns))
-    entry = path.parent / FOLDER / f"{_key(path, columns, identity)}.npz"
+    content = read_content(path)
+    if identity is None:
+        return builder.encode_all(parse_records(content, path, builder.labels, columns))
+    entry = path.parent / FOLDER / f"{_key(content, columns, identity)}.npz"
     encoded = _load(entry, builder)
     if encoded is None:
-        encoded = builder.encode_all(read_records(path, builder.labels, columns))
+        encoded = builder.encode_all(parse_records(content, path, builder.labels, columns))
         with suppress(OSError):
             _store(entry, encoded)
     return encoded
 
 
-def _key(path: Path, columns: Columns | None, identity: str) -> str:
+def _key(content: bytes, columns: Columns | None, identity: str) -> str:
     """Return the name of a file's entry: a hash of all that decides what is in it."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    for module in (prompt.__file__, records.__file__, __file__):
-        digest.update(Path(module).read_bytes())
-    parts = (columns or Columns(), version("tokenizers"), version("transformers"), identity)
-    digest.update(repr(parts).encode())
+    versions = (FORMAT, version("likely"), version("tokenizers"), version("transformers"))
+    digest = hashlib.sha256(content)
+    digest.update(repr((versions, columns or Columns(), identity)).encode())
     return digest.hexdigest()[:32]
 
 

@@ -1,22 +1,26 @@
 """The only place where a record becomes token ids.
 
-Takes records (`records`) and a tokenizer; training, evaluation, inference and the audit all go
+Takes records (`data.records`) and a tokenizer; training, evaluation, inference and the audit all go
 through :class:`PromptBuilder`, so that they cannot disagree about what the model reads. What it
-returns goes to `batching`.
+returns goes to `batches`.
 
-A prompt is the tokenizer's own chat template with thinking switched off, the record's instruction
-and input as the user's turn. The answer is the first thing the assistant says.
+A prompt is what the tokenizer's own chat template (`chat_template`) writes before an answer, with thinking switched
+off and the record's instruction and input as the user's turn. The answer is the first thing the assistant says.
 """
 
+import datetime
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from likely.data.records import Labels, Record
-from likely.encoding.prefix_tree import TokenIds
+from likely.encoding.chat_template import ChatTemplate, template_depends_on_date
+from likely.encoding.control_tokens import MarkedTokenizer, clean, unmarked
+from likely.encoding.prefix_tree import TokenIds, shared_length
 from likely.errors import LikelyError
 
 if TYPE_CHECKING:
@@ -25,11 +29,13 @@ if TYPE_CHECKING:
 HISTORY_LINE = re.compile(r"^\s*[-*•] ")
 """What a line of a record's input looks like if it may be left out of an over-long prompt."""
 
-_LINE_END = re.compile(r"(?<=\S\n)(?=\S)")  # a run of white space is one token to some tokenizers
-_USER_TURN = "\x00the user's turn\x00"
-_PROBE = (
-    "Rated so far:\n- Heat (1995) | Action, Crime | rated 4.5\n- Élisa (1995) | Drama | rated 2\n\nCandidate: Se7en"
+# A run of white space is one token to some tokenizers, and a slash after a line end belongs to it for others.
+_LINE_END = re.compile(r"\n(?<=\S\n)(?=[^\s/])")
+_LINE_ENDS, _LINE_STARTS = ("a", "é", "5", ".", ")", "世"), ("- ", "* ", "B", "É", "7", "(", "“", "#", "世")
+_PROBE = "Rated so far:\n- Heat (1995) | Action, Crime | rated 4.5\n- Élisa (1995) | Drama | rated 2\n" + "\n".join(
+    f"{start}Se7en{end}" for start, end in product(_LINE_STARTS, _LINE_ENDS)
 )
+"""A user's turn in which many kinds of line ends and beginnings meet."""
 
 
 @dataclass(frozen=True)
@@ -56,49 +62,58 @@ class EncodedRecord:
         return np.arange(length - len(self.answer), length, dtype=np.int32)
 
 
+class _Text(NamedTuple):
+    """A prompt in three pieces, control tokens of the template marked: before the user's turn, the turn, after it."""
+
+    before: str
+    turn: str
+    after: str
+
+
 @dataclass
 class PromptBuilder:
     """Renders records with one tokenizer, one pair of labels and one length limit.
 
-    History lines are tokenised once each and joined, which for byte-level tokenizers gives the very
-    ids of the whole text; where it does not (checked at the start), whole texts are tokenised.
+    Lines are tokenised once each and joined, which gives the very ids of the whole text for byte-level tokenizers,
+    and for most others if each line is read after a line end. Where neither does (checked at the start), whole texts
+    are tokenised.
+
+    The ids of a label are found in the tokenised conversation, because some tokenizers join the white space before an
+    answer to it. A prompt is what comes before them.
 
     Args:
         tokenizer: a tokenizer with a chat template.
         labels: what the model is to answer.
         cutoff_len: the most tokens of prompt and answer together.
+        date: what the chat template takes for today, if it writes the date; by default the machine's date. Kept in
+            the builder: None afterwards if the template does not write it.
 
     Raises:
-        LikelyError: the tokenizer has no chat template, the labels begin with the same token, or
-            the template writes a finished conversation differently from a prompt with an answer.
+        LikelyError: the tokenizer has no chat template or one that cannot be used, the labels begin with the same
+            token, or a prompt with an answer is not the beginning of the finished conversation.
     """
 
     tokenizer: "PreTrainedTokenizerBase"
     labels: Labels
     cutoff_len: int
+    date: datetime.date | None = None
     positive_ids: tuple[int, ...] = field(init=False)
     negative_ids: tuple[int, ...] = field(init=False)
-    _joins_lines: bool = field(init=False)
-    _line_ids: dict[str, TokenIds] = field(init=False, default_factory=dict)
-    _frames: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[str, str]] = field(init=False, default_factory=dict)
+    _template: ChatTemplate = field(init=False)
+    _tokenize: MarkedTokenizer = field(init=False)
+    _line_start: str | None = field(init=False)
+    _line_ids: dict[tuple[str, str], TokenIds] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check what every later call relies on."""
-        if not self.tokenizer.chat_template:
-            raise LikelyError(
-                f"The tokenizer of {self.tokenizer.name_or_path!r} has no chat template; "
-                "choose a chat or instruct model."
-            )
-        self.positive_ids = tuple(self._tokenize(self.labels.positive).tolist())
-        self.negative_ids = tuple(self._tokenize(self.labels.negative).tolist())
-        if self.positive_ids[0] == self.negative_ids[0]:
-            raise LikelyError(
-                f"The labels {self.labels.positive!r} and {self.labels.negative!r} begin with the same token in the "
-                f"tokenizer of {self.tokenizer.name_or_path!r}; choose two that differ in their first token."
-            )
-        whole = self._tokenize(_PROBE)
-        self._joins_lines = np.array_equal(np.concatenate([self._tokenize(line) for line in lines(_PROBE)]), whole)
-        self._check_template()
+        """Find the ids of the labels, and check what every later call relies on."""
+        dated = template_depends_on_date(self.tokenizer)
+        self.date = (self.date or datetime.date.today()) if dated else None
+        self._template = ChatTemplate(self.tokenizer, self.date)
+        self._tokenize = MarkedTokenizer(self.tokenizer, self._template.control)
+        probe = self._text(Record(_PROBE, "", self.labels.positive))
+        self.positive_ids, self.negative_ids = self._find_answers("".join(probe))
+        self._line_start = self._choose_line_start("".join(probe))
+        self._check_conversation(probe)
 
     @property
     def first_tokens(self) -> tuple[int, int]:
@@ -113,9 +128,10 @@ class PromptBuilder:
         """
         answer = self.positive_ids if record.output == self.labels.positive else self.negative_ids
         room = self.cutoff_len - len(answer)
-        pieces = self._pieces(record)
-        prompt = self._join(pieces)
-        history = self._history_places(record, pieces) if len(prompt) > room else []
+        text = self._text(record)
+        pieces = self._pieces(text)
+        prompt = self._prompt_ids(pieces)
+        history = self._history_places(record, text, pieces) if len(prompt) > room else []
         dropped = 0
         while len(prompt) > room:
             count = self._lines_to_drop([pieces[place] for place in history], len(prompt) - room, record)
@@ -123,7 +139,7 @@ class PromptBuilder:
             pieces = [piece for place, piece in enumerate(pieces) if place not in left_out]
             history = [place - count for place in history[count:]]
             dropped += count
-            prompt = self._join(pieces)
+            prompt = self._prompt_ids(pieces)
         input_ids = np.concatenate([prompt, np.array(answer[:-1], np.int32)])
         return EncodedRecord(input_ids, answer, record.output == self.labels.positive, dropped)
 
@@ -132,9 +148,12 @@ class PromptBuilder:
         return [self.encode(record) for record in records]
 
     def render(self, record: Record) -> str:
-        """Return the whole prompt as text, before anything is left out for length."""
-        before, after = self._frame(record)
-        return before + user_turn(record) + after
+        """Return the whole prompt as text, up to the answer, before anything is left out for length."""
+        return unmarked("".join(self._text(record)))
+
+    def closing(self, record: Record) -> str:
+        """Return what stands between a question and its answer."""
+        return unmarked(self._text(record).after)
 
     def fingerprint(self) -> str | None:
         """Return all that decides what a record is encoded to, besides the record and this code.
@@ -143,63 +162,61 @@ class PromptBuilder:
         """
         if not self.tokenizer.is_fast:
             return None
-        template = (self.tokenizer.chat_template, self.tokenizer.special_tokens_map)
+        template = (self._template.source, self.tokenizer.special_tokens_map)
         rules: str = self.tokenizer.backend_tokenizer.to_str()
         return repr((self.labels, self.cutoff_len, template)) + rules
 
-    def _pieces(self, record: Record) -> list[str]:
-        before, after = self._frame(record)
-        return lines(before + user_turn(record) + after)
+    def _text(self, record: Record) -> _Text:
+        whole = clean(user_turn(record))
+        turn = whole.strip()  # a template may strip it too, and the frame knows what it keeps
+        lead = whole[: len(whole) - len(whole.lstrip())]
+        frame = self._template.frame(record.system, record.history, lead, whole[len(lead) + len(turn) :])
+        return _Text(frame.before, turn, frame.after)
 
-    def _history_places(self, record: Record, pieces: Sequence[str]) -> list[int]:
+    def _pieces(self, text: _Text) -> list[str]:
+        """Return the lines of a prompt and the positive label; :meth:`_prompt_ids` takes the label off again."""
+        return lines(f"{text.before}{text.turn}{text.after}{self.labels.positive}")
+
+    def _history_places(self, record: Record, text: _Text, pieces: Sequence[str]) -> list[int]:
         """Return which lines of a prompt are history, oldest first.
 
         Only lines of the input can be history, and never its last one, which asks the question.
         """
-        before, _ = self._frame(record)
         starts = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
-        first, last = len(before) + len(record.instruction), len(before) + len(user_turn(record))
-        inside = np.flatnonzero((starts > first) & (starts < last))
+        lead = len(user_turn(record)) - len(user_turn(record).lstrip())
+        first = len(text.before) + max(len(record.instruction) - lead, -1)
+        inside = np.flatnonzero((starts > first) & (starts < len(text.before) + len(text.turn)))
         return [int(place) for place in inside[:-1] if HISTORY_LINE.match(pieces[place])]
 
-    def _frame(self, record: Record) -> tuple[str, str]:
-        """Return what the chat template writes before and after the user's last turn, rendered once a context."""
-        key = (record.system, record.history)
-        if key not in self._frames:
-            rendered = self._apply_template([*context(record), {"role": "user", "content": _USER_TURN}])
-            before, found, after = rendered.partition(_USER_TURN)
-            if not found:
-                raise LikelyError(
-                    f"The chat template of {self.tokenizer.name_or_path!r} changes the user's text; "
-                    "choose another model."
-                )
-            self._frames[key] = (before, after)
-        return self._frames[key]
+    def _prompt_ids(self, pieces: Sequence[str]) -> TokenIds:
+        """Return the ids of the lines of a prompt, without those of the positive label that ends them."""
+        ids = self._join(pieces, self._line_start)
+        count = len(self.positive_ids)
+        if tuple(ids[-count:].tolist()) != self.positive_ids:
+            raise LikelyError(
+                f"The tokenizer of {self.tokenizer.name_or_path!r} reads the answer {self.labels.positive!r} "
+                f"differently after {unmarked(pieces[-1])[-60:]!r}; choose another chat or instruct model."
+            )
+        return ids[:-count]
 
-    def _apply_template(self, conversation: Sequence[dict[str, str]], answered: bool = False) -> str:
-        rendered = self.tokenizer.apply_chat_template(
-            list(conversation), tokenize=False, add_generation_prompt=not answered, enable_thinking=False
-        )
-        assert isinstance(rendered, str)
-        return rendered
+    def _join(self, pieces: Sequence[str], start: str | None) -> TokenIds:
+        """Return the ids of lines, each tokenised after `start`; of the whole text if that is None."""
+        if start is None:
+            return self._tokenize("".join(pieces))
+        return np.concatenate([self._line(pieces[0], ""), *(self._line(piece, start) for piece in pieces[1:])])
 
-    def _tokenize(self, text: str) -> TokenIds:
-        return np.array(self.tokenizer(text, add_special_tokens=False)["input_ids"], np.int32)
-
-    def _tokenize_line(self, line: str) -> TokenIds:
-        if line not in self._line_ids:
-            self._line_ids[line] = self._tokenize(line)
-        return self._line_ids[line]
-
-    def _join(self, pieces: Sequence[str]) -> TokenIds:
-        if self._joins_lines:
-            return np.concatenate([self._tokenize_line(piece) for piece in pieces])
-        return self._tokenize("".join(pieces))
+    def _line(self, line: str, start: str) -> TokenIds:
+        """Return the ids of a line that stands after `start`, tokenised once."""
+        key = (start, line)
+        if key not in self._line_ids:
+            skipped = len(self._tokenize(start)) if start else 0
+            self._line_ids[key] = self._tokenize(start + line)[skipped:]
+        return self._line_ids[key]
 
     def _lines_to_drop(self, history: Sequence[str], excess: int, record: Record) -> int:
         """Return how many of the oldest history lines hold `excess` tokens."""
         for count, line in enumerate(history, start=1):
-            excess -= len(self._tokenize_line(line))
+            excess -= len(self._line(line, self._line_start or ""))
             if excess <= 0:
                 return count
         raise LikelyError(
@@ -208,41 +225,46 @@ class PromptBuilder:
             f"set cutoff_len to at least {self.cutoff_len + excess}."
         )
 
-    def _check_template(self) -> None:
-        """Check that a prompt followed by an answer is what the template makes of the whole conversation."""
-        record = Record(instruction="Will they like it?", input="", output=self.labels.positive)
-        prompt = self.render(record)
-        direct = self._apply_template([{"role": "user", "content": user_turn(record)}])
-        conversation = [
-            {"role": "user", "content": user_turn(record)},
-            {"role": "assistant", "content": record.output},
-        ]
-        whole = self._apply_template(conversation, answered=True)
-        joined = np.concatenate([self._tokenize(prompt), np.array(self.positive_ids, np.int32)])
-        if (
-            prompt != direct
-            or not whole.startswith(prompt + record.output)
-            or not np.array_equal(joined, self._tokenize(prompt + record.output))
-        ):
+    def _find_answers(self, prompt: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the ids of both labels after a prompt: from where these and any other answer begin to differ."""
+        positive, negative = self.labels.positive, self.labels.negative
+        others = [self._tokenize(prompt + end) for end in "QZX07" if end not in (positive[0], negative[0])]
+        positive_text, negative_text = self._tokenize(prompt + positive), self._tokenize(prompt + negative)
+        start = shared_length(positive_text, negative_text)
+        start = min(start, max(shared_length(positive_text, other) for other in others))
+        positive_ids, negative_ids = tuple(positive_text[start:].tolist()), tuple(negative_text[start:].tolist())
+        if positive_ids[0] == negative_ids[0]:
             raise LikelyError(
-                f"The chat template of {self.tokenizer.name_or_path!r} writes a finished conversation differently from "
-                "its prompt and the answer, so training and inference would not agree; choose another model."
+                f"The labels {positive!r} and {negative!r} begin with the same token in the tokenizer of "
+                f"{self.tokenizer.name_or_path!r}; choose two that differ in their first token."
             )
+        return positive_ids, negative_ids
+
+    def _choose_line_start(self, prompt: str) -> str | None:
+        """Return after what each line is to be tokenised so that all together are the prompt; None if nothing helps."""
+        whole = self._tokenize(prompt)
+        starts = (start for start in ("", "\n") if np.array_equal(self._join(lines(prompt), start), whole))
+        return next(starts, None)
+
+    def _check_conversation(self, probe: _Text) -> None:
+        """Check that a prompt and an answer are the ids with which the finished conversation begins."""
+        prompt = self._prompt_ids(self._pieces(probe)).tolist()
+        for label, ids in ((self.labels.positive, self.positive_ids), (self.labels.negative, self.negative_ids)):
+            finished = self._template.check_answer(probe.turn, label)
+            whole = self.tokenizer(finished, add_special_tokens=False)["input_ids"]
+            if whole[: len(prompt) + len(ids)] != [*prompt, *ids]:
+                raise LikelyError(
+                    f"The tokenizer of {self.tokenizer.name_or_path!r} reads the answer {label!r} differently where "
+                    "the chat template goes on after it; choose another chat or instruct model."
+                )
 
 
 def lines(text: str) -> list[str]:
     """Split a text after its single line ends, where byte-level tokenizers split too; joined, they are the text."""
-    return _LINE_END.split(text)
+    ends = [found.end() for found in _LINE_END.finditer(text)]
+    return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
 
 
 def user_turn(record: Record) -> str:
     """Return what the user says last: the instruction and below it the input."""
     return f"{record.instruction}\n{record.input}" if record.input else record.instruction
-
-
-def context(record: Record) -> list[dict[str, str]]:
-    """Return the turns before the user's last one: the system prompt, if any, and earlier exchanges."""
-    turns = [{"role": "system", "content": record.system}] if record.system else []
-    for question, answer in record.history:
-        turns += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    return turns

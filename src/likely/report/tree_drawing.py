@@ -25,7 +25,7 @@ from rich.text import Text
 
 from likely.data.records import Record
 from likely.encoding.prefix_tree import TokenIds, build_tree
-from likely.encoding.prompt import PromptBuilder, user_turn
+from likely.encoding.prompt import PromptBuilder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -150,7 +150,7 @@ def draw_records(builder: PromptBuilder, records: Sequence[Record], title: str) 
     """
     encoded = builder.encode_all(records)
     sequences = [record.input_ids for record in encoded]
-    closing = _closing(builder, records[0])
+    closing = builder.closing(records[0])  # it would be the same in every leaf
 
     def texts_of(segment: Segment) -> list[Text]:
         text = segment_text(builder.tokenizer, sequences[segment.record], segment)
@@ -207,9 +207,3 @@ def abridged(text: str) -> list[Text]:
     if left_out < 2:
         return lines
     return [*lines[:HEAD], Text(f"... {left_out} more lines ...", "dim italic"), *lines[-TAIL:]]
-
-
-def _closing(builder: PromptBuilder, record: Record) -> str:
-    """Return what the chat template writes between a question and its answer; it would be the same in every leaf."""
-    prompt, turn = builder.render(record), user_turn(record)
-    return prompt[prompt.rindex(turn) + len(turn) :]

@@ -1,24 +1,12 @@
-"""Which attention implementation runs, decided once, and the mask that it needs.
+"""Which attention implementation runs, decided once.
 
-`config` asks for one by name; `model` loads the base model with what :func:`resolve_attention`
-chose, and `block_attention` makes `sdpa` cheaper on a CPU; `answering` calls :func:`attention_mask` for
-every forward pass.
+The configuration asks for one by name; `base` loads the model with what :func:`resolve_attention` chose,
+and `block_attention` makes `sdpa` cheaper on a CPU.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from likely.errors import LikelyError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import torch
-
-if TYPE_CHECKING:
-    import torch
-
-    from likely.encoding.batches import Batch
 
 FLASH_ATTENTIONS = ("flash_attention_2", "flash_attention_3", "flash_attention_4")
 
@@ -90,39 +78,6 @@ def look_around(layout: str, half_precision: bool) -> Surroundings:
     return Surroundings(gpu, installed, layout, half_precision)
 
 
-def attention_mask(batch: "Batch", implementation: str, dtype: "torch.dtype") -> Any:
-    """Return the `attention_mask` that makes a model attend by the rule of `prefix_tree`.
-
-    Args:
-        batch: one forward pass.
-        implementation: transformers' name, as the model's config has it.
-        dtype: the dtype the model computes in; `eager` adds the mask to its scores.
-
-    Returns:
-        `sdpa`, in blocks or not: bool [rows, 1, width, width]. `eager`: `dtype`, same shape, 0 or the lowest number.
-        `flex_attention`: a BlockMask. FlashAttention: bool [rows, width] that marks the padding, or
-        None where records are packed in one row and their position ids tell them apart.
-    """
-    import torch
-
-    if implementation == "flex_attention":
-        from torch.nn.attention.flex_attention import create_block_mask
-
-        rows, width = batch.input_ids.shape
-        rule = tree_mask_mod(batch.subtree_end)
-        return create_block_mask(rule, rows, None, width, width, device=batch.input_ids.device.type)
-    if implementation in FLASH_ATTENTIONS:
-        if len(batch.input_ids) == 1:
-            return None
-        alone = torch.arange(1, batch.subtree_end.shape[1] + 1, device=batch.subtree_end.device)
-        return ~((batch.subtree_end == alone) & (batch.position_ids == 0))
-    mask = tree_mask(batch.subtree_end)
-    if implementation == "eager":
-        lowest = torch.finfo(dtype).min
-        return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, lowest)
-    return mask
-
-
 def _best(around: Surroundings) -> Attention:
     if around.gpu is None:
         return Attention("sdpa", "there is no CUDA GPU")
@@ -154,36 +109,3 @@ def _obstacle(requested: str, around: Surroundings) -> str | None:
     if not around.half_precision:
         return "FlashAttention computes only in bfloat16 or float16"
     return None
-
-
-def tree_mask(subtree_end: "torch.Tensor") -> "torch.Tensor":
-    """Return the attention rule as a dense mask for `sdpa` and `eager`.
-
-    Args:
-        subtree_end: int64 [rows, width].
-
-    Returns:
-        bool [rows, 1, width, width]; `mask[r, 0, q, k]` is true where token q may attend to token k.
-    """
-    import torch
-
-    index = torch.arange(subtree_end.shape[1], device=subtree_end.device)
-    causal = index[None, :] <= index[:, None]
-    return (causal & (index[:, None] < subtree_end[:, None, :]))[:, None]
-
-
-def tree_mask_mod(
-    subtree_end: "torch.Tensor",
-) -> "Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]":
-    """Return the attention rule as a `mask_mod` for `torch.nn.attention.flex_attention`.
-
-    Args:
-        subtree_end: int64 [rows, width], on the device of the attention.
-    """
-
-    def may_attend(
-        row: "torch.Tensor", head: "torch.Tensor", query: "torch.Tensor", key: "torch.Tensor"
-    ) -> "torch.Tensor":
-        return (key <= query) & (query < subtree_end[row, key])
-
-    return may_attend

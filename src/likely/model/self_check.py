@@ -1,0 +1,147 @@
+"""Is this model exact in the layout of this run? Asked of the run's own records before anything is made of them.
+
+`training` and `inference` hand over a loaded model and their encoded records. A few of them are computed in the
+layout of the run, and each alone by transformers, with its own attention and without any mask or position of ours.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from likely.encoding.batches import Budget, Layout, make_batches
+from likely.encoding.prefix_tree import shared_length
+from likely.encoding.prompt import EncodedRecord
+from likely.errors import LikelyError
+from likely.model.base import device_of
+from likely.model.block_attention import NAME as IN_BLOCKS
+from likely.model.families import check_fit
+from likely.model.forward import answer_logits, head_only_at
+from likely.model.scoring import PassPlan
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+TOLERANCE = {torch.float32: 2e-3, torch.float16: 0.1, torch.bfloat16: 0.3}
+"""Largest relative difference of logits that passes for rounding, by the dtype a model computes in.
+
+Measured on SmolLM2-135M between exact layouts: 3e-6, 6e-3 and 0.054. A window of 150 tokens that is left out of
+prompts of 156 makes 2.7, and a layer that mixes records about 1.
+"""
+
+REFUSALS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What the code of a model raises that cannot work with a mask or positions which it was not written for."""
+
+
+def check_exactness(model: "PreTrainedModel", encoded: Sequence[EncodedRecord], plan: PassPlan) -> str | None:
+    """Check that a model gives records in the run's layout the answers that it gives them alone.
+
+    It draws no random number and leaves the model as it was.
+
+    Args:
+        model: base model, without an adapter: which tokens see each other does not depend on one.
+        encoded: the records of the run.
+        plan: their layout.
+
+    Returns:
+        A sentence for the user where records are longer than what the model was trained on.
+
+    Raises:
+        LikelyError: they differ by more than rounding, or a record does not fit the model.
+    """
+    if not encoded:
+        return None
+    largest = max(max(int(record.input_ids.max()), *record.answer, *plan.first_tokens) for record in encoded)
+    note = check_fit(model, max(len(record.input_ids) for record in encoded), largest)
+    sample = choose_sample(encoded)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            _compare(model, sample, plan)
+    finally:
+        model.train(was_training)
+    return note
+
+
+def choose_sample(encoded: Sequence[EncodedRecord]) -> list[EncodedRecord]:
+    """Return the longest record, the one that shares the most with it, and the shortest.
+
+    Between them a window is left, a prefix is shared, and neighbours that share little stand beside each other.
+    """
+    order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].input_ids))
+    longest, shortest = order[-1], order[0]
+    ids = encoded[longest].input_ids
+    sibling = max(order[:-1], key=lambda index: shared_length(encoded[index].input_ids, ids), default=longest)
+    return [encoded[index] for index in dict.fromkeys((longest, sibling, shortest))]
+
+
+def _compare(model: "PreTrainedModel", sample: Sequence[EncodedRecord], plan: PassPlan) -> None:
+    """Raise LikelyError unless a sample's logits are the same in the run's layout as alone."""
+    name = model.config.name_or_path or type(model).__name__
+    with _own_attention(model):
+        alone = torch.stack([_alone(model, record) for record in sample])
+    fault = _fault(model, sample, plan.layout, plan.first_tokens, alone)
+    if fault is None:
+        return
+    if plan.layout != "padded" and _fault(model, sample, "padded", plan.first_tokens, alone) is None:
+        raise LikelyError(f"{name} is not exact with batching: {plan.layout} ({fault}); set batching=padded, where it is.")
+    raise LikelyError(
+        f"{name} is not exact with batching: {plan.layout} ({fault}), and with padded neither; "
+        "set model_name_or_path to another model."
+    )
+
+
+def _fault(
+    model: "PreTrainedModel",
+    sample: Sequence[EncodedRecord],
+    layout: Layout,
+    first_tokens: tuple[int, int],
+    alone: torch.Tensor,
+) -> str | None:
+    """Return what is wrong with a layout, or None where it gives the logits of records alone, [records, vocabulary]."""
+    try:
+        together = _together(model, sample, layout)
+    except torch.OutOfMemoryError:
+        raise
+    except REFUSALS as error:
+        return f"it stops with {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    spread = (alone - alone.mean(dim=1, keepdim=True)).norm(dim=1)
+    difference = (together - alone).norm(dim=1) / spread.clamp_min(torch.finfo(spread.dtype).tiny)
+    # A difference that is no number is none that passes.
+    if bool((difference <= TOLERANCE[model.dtype]).all()):
+        return None
+    worst = int(difference.nan_to_num(torch.inf).argmax())
+    p_here, p_alone = (float(logits[worst][list(first_tokens)].softmax(-1)[0]) for logits in (together, alone))
+    return f"P(Yes) of one record is {p_here:.3f} instead of {p_alone:.3f}"
+
+
+def _together(model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout) -> torch.Tensor:
+    """Return the logits where each answer begins, out of one forward pass: float32 [records, vocabulary]."""
+    width = max(len(record.input_ids) for record in sample)
+    (batch,) = make_batches(sample, layout, Budget(len(sample) * width, attention_share=0.0))
+    logits = answer_logits(model, batch.to(device_of(model)), model)[batch.first_answers].float()
+    return logits[batch.records.argsort()]
+
+
+def _alone(model: "PreTrainedModel", record: EncodedRecord) -> torch.Tensor:
+    """Return the logits where one record's answer begins, with nothing of ours but the choice of the position."""
+    ids = torch.from_numpy(record.input_ids).long()[None].to(device_of(model))
+    first = torch.tensor([int(record.answer_positions[0])])
+    with head_only_at(model.get_output_embeddings(), torch.tensor([0]), first):
+        logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits
+    return logits[0].float()
+
+
+@contextmanager
+def _own_attention(model: "PreTrainedModel") -> Iterator[None]:
+    """Let a model attend as transformers does where it attends in blocks."""
+    if model.config._attn_implementation != IN_BLOCKS:
+        yield
+        return
+    model.set_attn_implementation("sdpa")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(IN_BLOCKS)

@@ -5,8 +5,12 @@ and `block_attention` makes `sdpa` cheaper on a CPU.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from likely.errors import LikelyError
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 FLASH_ATTENTIONS = ("flash_attention_2", "flash_attention_3", "flash_attention_4")
 
@@ -23,12 +27,14 @@ class Surroundings:
         installed: which of :data:`FLASH_ATTENTIONS` have their package installed.
         layout: `tree`, `packed` or `padded`.
         half_precision: whether the model computes in bfloat16 or float16.
+        unsupported: implementations that the model's code in transformers has no support for.
     """
 
     gpu: tuple[int, int] | None
     installed: frozenset[str]
     layout: str
     half_precision: bool = True
+    unsupported: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ def resolve_attention(requested: str, around: Surroundings) -> Attention:
         around: the device, the packages and the batch layout.
 
     Returns:
-        What to load the model with. `auto` takes FlashAttention where it can work and `sdpa` elsewhere.
+        What to load the model with. `auto` takes FlashAttention where it can work and `sdpa` elsewhere, or `eager`
+        for a model without `sdpa`.
 
     Raises:
         LikelyError: a forced choice cannot work here.
@@ -56,16 +63,23 @@ def resolve_attention(requested: str, around: Surroundings) -> Attention:
     if requested == "auto":
         return _best(around)
     if requested == "false":
-        return Attention("sdpa", "FlashAttention is switched off")
+        return _plain(around, "FlashAttention is switched off")
     obstacle = _obstacle(requested, around)
     if obstacle:
         raise LikelyError(f"flash_attn: {requested} cannot work because {obstacle}; set flash_attn: auto.")
     return Attention(requested, "as the configuration asks")
 
 
-def look_around(layout: str, half_precision: bool) -> Surroundings:
-    """Return the surroundings of this process."""
+def look_around(layout: str, half_precision: bool, config: "PretrainedConfig | None" = None) -> Surroundings:
+    """Return the surroundings of this process.
+
+    Args:
+        layout: `tree`, `packed` or `padded`.
+        half_precision: whether the model computes in 16 bits.
+        config: of the model, if what its code supports is to be regarded.
+    """
     import torch
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
     from transformers.utils import (
         is_flash_attn_2_available,
         is_flash_attn_3_available,
@@ -75,24 +89,39 @@ def look_around(layout: str, half_precision: bool) -> Surroundings:
     available = (is_flash_attn_2_available(), is_flash_attn_3_available(), is_flash_attn_4_available())
     installed = frozenset(name for name, present in zip(FLASH_ATTENTIONS, available, strict=True) if present)
     gpu = torch.cuda.get_device_capability() if torch.cuda.is_available() else None
-    return Surroundings(gpu, installed, layout, half_precision)
+    unsupported: set[str] = set()
+    if config is not None and type(config) in MODEL_FOR_CAUSAL_LM_MAPPING:
+        architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+        unsupported |= set() if architecture._supports_sdpa else {"sdpa"}
+        unsupported |= set() if architecture._supports_flex_attn else {"flex_attention"}
+        unsupported |= set() if architecture._supports_flash_attn else set(FLASH_ATTENTIONS)
+    return Surroundings(gpu, installed, layout, half_precision, frozenset(unsupported))
 
 
 def _best(around: Surroundings) -> Attention:
     if around.gpu is None:
-        return Attention("sdpa", "there is no CUDA GPU")
+        return _plain(around, "there is no CUDA GPU")
     if not around.installed:
-        return Attention("sdpa", "FlashAttention is not installed")
+        return _plain(around, "FlashAttention is not installed")
     newest_first = sorted(around.installed, reverse=True)
     obstacles = {name: _obstacle(name, around) for name in newest_first}
     for name in newest_first:
         if obstacles[name] is None:
             return Attention(name, "FlashAttention is installed and the GPU can run it")
-    return Attention("sdpa", f"FlashAttention is installed, but {obstacles[newest_first[-1]]}")
+    return _plain(around, f"FlashAttention is installed, but {obstacles[newest_first[-1]]}")
+
+
+def _plain(around: Surroundings, reason: str) -> Attention:
+    """Return the choice where FlashAttention is none."""
+    if "sdpa" in around.unsupported:
+        return Attention("eager", f"{reason}, and this model's attention cannot be computed by sdpa")
+    return Attention("sdpa", reason)
 
 
 def _obstacle(requested: str, around: Surroundings) -> str | None:
     """Return why an implementation cannot work here, or None."""
+    if requested in around.unsupported:
+        return "this model's code in transformers does not support it"
     if requested == "flex_attention" and around.gpu is None:
         return "flex_attention trains only on a CUDA GPU, and there is none"
     if requested not in FLASH_ATTENTIONS:

@@ -10,7 +10,7 @@ see token k if it descends from it, and in layers with a window or with chunks o
 A token's position is its depth in the tree, so these are the very keys that it would see alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 

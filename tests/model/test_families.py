@@ -13,6 +13,7 @@ from likely.encoding.batches import Budget, make_batches
 from likely.errors import LikelyError
 from likely.model import masks
 from likely.model.adapter import Lora, add_adapter, linear_modules
+from likely.model.base import attention_share
 from likely.model.families import check_fit, choose_layout, position_limit
 from likely.model.forward import answer_logits
 from likely.model.masks import Reach
@@ -95,6 +96,7 @@ def test_a_family_is_exact_where_the_table_says(family):
     assert (note is None) == (layout == "tree")
     assert (layout if layout in exact else "refused") == family.chosen
     assert choose_layout(model.config, "padded") == ("padded", None)
+    assert 0 <= attention_share(model) < 1
 
 
 @each_windowed

@@ -118,7 +118,7 @@ class RunConfig(BaseModel):
     lora_alpha: int = Field(64, ge=1, description="the adapter is scaled by alpha / rank")
     lora_dropout: Real = Field(0.05, ge=0, lt=1, description="dropout before the adapter")
     lora_target: Annotated[tuple[str, ...], BeforeValidator(_modules)] = Field(
-        SEVEN_PROJECTIONS, min_length=1, description="linear modules that get an adapter; all for every one but the head"
+        SEVEN_PROJECTIONS, min_length=1, description="linear modules that get an adapter; all: all but the head"
     )
     seed: int = Field(42, ge=0, description="of weights, order and dropout")
 

@@ -77,8 +77,8 @@ def add_adapter(
         remedy = "set lora_dropout=0" if config.target_parameters and lora.dropout else f"set {_choice(linear)}"
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise LikelyError(f"peft cannot adapt {type(model).__name__} so ({reason}); {remedy}.") from error
-    if has_stacked_weights and list(lora.targets) != [ALL]:
-        _check_targets(sorted(config.target_modules), linear, model)
+    if has_stacked_weights:
+        _check_targets([name for name in lora.targets if name in (config.target_modules or ())], linear, model)
     return adapted
 
 
@@ -109,7 +109,8 @@ def _check_targets(targets: Sequence[str], linear: Sequence[str], model: "PreTra
     missing = [target for target in targets if not any(f".{name}".endswith(f".{target}") for name in linear)]
     if missing and list(targets) != [ALL]:
         raise LikelyError(
-            f"lora_target names {', '.join(missing)}, which {type(model).__name__} does not have; set {_choice(linear)}."
+            f"lora_target names {', '.join(missing)}, which {type(model).__name__} does not have; "
+            f"set {_choice(linear)}."
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from likely.errors import LikelyError
+from likely.model.families import architecture_of
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -79,7 +80,6 @@ def look_around(layout: str, half_precision: bool, config: "PretrainedConfig | N
         config: of the model, if what its code supports is to be regarded.
     """
     import torch
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
     from transformers.utils import (
         is_flash_attn_2_available,
         is_flash_attn_3_available,
@@ -90,8 +90,8 @@ def look_around(layout: str, half_precision: bool, config: "PretrainedConfig | N
     installed = frozenset(name for name, present in zip(FLASH_ATTENTIONS, available, strict=True) if present)
     gpu = torch.cuda.get_device_capability() if torch.cuda.is_available() else None
     unsupported: set[str] = set()
-    if config is not None and type(config) in MODEL_FOR_CAUSAL_LM_MAPPING:
-        architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    if config is not None:
+        architecture = architecture_of(config)
         unsupported |= set() if architecture._supports_sdpa else {"sdpa"}
         unsupported |= set() if architecture._supports_flex_attn else {"flex_attention"}
         unsupported |= set() if architecture._supports_flash_attn else set(FLASH_ATTENTIONS)

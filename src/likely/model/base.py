@@ -148,8 +148,8 @@ def attention_share(model: "PreTrainedModel") -> float:
     heads = getattr(config, "num_attention_heads", 0)
     head_size = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)
     attention = 2 * config.num_hidden_layers * heads * head_size
-    embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
-    weights = model.num_parameters() - embedding.numel() - (0 if head is embedding else head.numel())
+    ends: set[Any] = {model.get_input_embeddings().weight, model.get_output_embeddings().weight}
+    weights = model.num_parameters() - sum(weight.numel() for weight in ends)
     return float(attention / max(weights, 1))
 
 

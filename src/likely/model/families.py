@@ -4,13 +4,15 @@ Decided from a model's configuration and modules, not from a list of names, befo
 `self_check` then computes, and so catches what is not foreseen here.
 """
 
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import TYPE_CHECKING, Any, cast
 
 from likely.encoding.batches import Layout
 from likely.errors import LikelyError
 from likely.model.masks import ATTENTION_KINDS
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PretrainedConfig, PreTrainedModel
 
 BY_PLACE_IN_ROW = {
@@ -40,10 +42,12 @@ def choose_layout(config: "PretrainedConfig", requested: Layout) -> tuple[Layout
     return "padded", f"padded instead of {requested}, because {obstacle}"
 
 
-def _obstacle_to_sharing_rows(config: "PretrainedConfig") -> str | None:
-    """Return why records of this model cannot share a row, or None."""
-    import inspect
+def architecture_of(config: "PretrainedConfig") -> "type[PreTrainedModel]":
+    """Return the class that `AutoModelForCausalLM` makes of a configuration.
 
+    Raises:
+        LikelyError: transformers knows none.
+    """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
@@ -51,8 +55,13 @@ def _obstacle_to_sharing_rows(config: "PretrainedConfig") -> str | None:
             f"{config.name_or_path or 'The model'} is of the type {config.model_type}, for which transformers has no "
             "causal language model; set model_name_or_path to a model that writes text."
         )
-    architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    name, text = architecture.__name__, config.get_text_config()
+    return cast("type[PreTrainedModel]", MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
+
+
+def _obstacle_to_sharing_rows(config: "PretrainedConfig") -> str | None:
+    """Return why records of this model cannot share a row, or None."""
+    architecture, text = architecture_of(config), config.get_text_config()
+    name = architecture.__name__
     others = sorted(set(getattr(text, "layer_types", None) or ()) - set(ATTENTION_KINDS))
     if others:
         return f"{name} has layers that are not attention under a mask ({', '.join(others)})"
@@ -96,11 +105,11 @@ def check_fit(model: "PreTrainedModel", longest: int, largest_id: int) -> str | 
         LikelyError: it has not.
     """
     name, text = model.config.name_or_path or type(model).__name__, model.config.get_text_config()
-    embeddings = len(model.get_input_embeddings().weight)
+    embeddings = cast("torch.nn.Embedding", model.get_input_embeddings()).weight.shape[0]
     if largest_id >= embeddings:
         raise LikelyError(
-            f"A record holds the token id {largest_id}, but {name} has embeddings for {embeddings} tokens only, so tokens "
-            "were added to its tokenizer and not to the model; call resize_token_embeddings on the model and save both."
+            f"A record holds the token id {largest_id}, but {name} has embeddings for {embeddings} tokens only, so "
+            "tokens were added to its tokenizer alone; call resize_token_embeddings on the model and save both."
         )
     limit = position_limit(model)
     if limit is not None and longest > limit:

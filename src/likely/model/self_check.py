@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from likely.encoding.batches import Budget, Layout, make_batches
@@ -66,15 +67,15 @@ def check_exactness(model: "PreTrainedModel", encoded: Sequence[EncodedRecord], 
 
 
 def choose_sample(encoded: Sequence[EncodedRecord]) -> list[EncodedRecord]:
-    """Return the longest record, the one that shares the most with it, and the shortest.
+    """Return the longest record, another that shares the most with it, and the shortest.
 
-    Between them a window is left, a prefix is shared, and neighbours that share little stand beside each other.
+    Together they reach past the windows that matter to this run, share a prefix, and stand beside a stranger.
     """
-    order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].input_ids))
-    longest, shortest = order[-1], order[0]
-    ids = encoded[longest].input_ids
-    sibling = max(order[:-1], key=lambda index: shared_length(encoded[index].input_ids, ids), default=longest)
-    return [encoded[index] for index in dict.fromkeys((longest, sibling, shortest))]
+    lengths = [len(record.input_ids) for record in encoded]
+    longest, shortest = int(np.argmax(lengths)), int(np.argmin(lengths))
+    shared = np.array([shared_length(record.input_ids, encoded[longest].input_ids) for record in encoded])
+    shared[shared == lengths[longest]] = 0  # the same prompt has nothing of its own
+    return [encoded[index] for index in dict.fromkeys((longest, int(shared.argmax()), shortest))]
 
 
 def _compare(model: "PreTrainedModel", sample: Sequence[EncodedRecord], plan: PassPlan) -> None:
@@ -82,15 +83,14 @@ def _compare(model: "PreTrainedModel", sample: Sequence[EncodedRecord], plan: Pa
     name = model.config.name_or_path or type(model).__name__
     with _own_attention(model):
         alone = torch.stack([_alone(model, record) for record in sample])
+    if not bool(alone.isfinite().all()):
+        raise LikelyError(f"{name} answers with numbers that are not finite in {model.dtype}; set dtype=float32.")
     fault = _fault(model, sample, plan.layout, plan.first_tokens, alone)
     if fault is None:
         return
-    if plan.layout != "padded" and _fault(model, sample, "padded", plan.first_tokens, alone) is None:
-        raise LikelyError(f"{name} is not exact with batching: {plan.layout} ({fault}); set batching=padded, where it is.")
-    raise LikelyError(
-        f"{name} is not exact with batching: {plan.layout} ({fault}), and with padded neither; "
-        "set model_name_or_path to another model."
-    )
+    is_exact_padded = plan.layout != "padded" and _fault(model, sample, "padded", plan.first_tokens, alone) is None
+    remedy = "set batching=padded, where it is" if is_exact_padded else "set model_name_or_path to another model"
+    raise LikelyError(f"{name} is not exact with batching: {plan.layout} ({fault}); {remedy}.")
 
 
 def _fault(
@@ -100,21 +100,28 @@ def _fault(
     first_tokens: tuple[int, int],
     alone: torch.Tensor,
 ) -> str | None:
-    """Return what is wrong with a layout, or None where it gives the logits of records alone, [records, vocabulary]."""
+    """Return what is wrong with a layout, or None where it gives the logits of records alone.
+
+    Args:
+        model: in evaluation mode.
+        sample: records.
+        layout: to try them in.
+        first_tokens: first token of the positive and of the negative label.
+        alone: float32 [records, vocabulary].
+    """
     try:
         together = _together(model, sample, layout)
     except torch.OutOfMemoryError:
         raise
     except REFUSALS as error:
-        return f"it stops with {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        return f"its code stops with {type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
     spread = (alone - alone.mean(dim=1, keepdim=True)).norm(dim=1)
-    difference = (together - alone).norm(dim=1) / spread.clamp_min(torch.finfo(spread.dtype).tiny)
-    # A difference that is no number is none that passes.
-    if bool((difference <= TOLERANCE[model.dtype]).all()):
-        return None
+    difference = (together - alone).norm(dim=1) / spread
     worst = int(difference.nan_to_num(torch.inf).argmax())
-    p_here, p_alone = (float(logits[worst][list(first_tokens)].softmax(-1)[0]) for logits in (together, alone))
-    return f"P(Yes) of one record is {p_here:.3f} instead of {p_alone:.3f}"
+    if float(difference[worst]) <= TOLERANCE[model.dtype]:
+        return None
+    p_together, p_alone = (float(logits[worst][list(first_tokens)].softmax(0)[0]) for logits in (together, alone))
+    return f"P(Yes) of a record is {p_together:.3f}, and {p_alone:.3f} when it is computed alone"
 
 
 def _together(model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout) -> torch.Tensor:

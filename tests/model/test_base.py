@@ -8,8 +8,9 @@ import torch
 
 from likely.errors import LikelyError
 from likely.model.adapter import Lora, adapter_base, add_adapter, load_adapter
-from likely.model.base import Precision, attention_share, choose_precision, load_base, load_tokenizer
+from likely.model.base import Precision, attention_share, choose_precision, load_base, load_model_config, load_tokenizer
 from likely.model.runtime import keep_freed_memory
+from zoo import FAMILIES
 
 FLOAT32 = Precision("float32", False)
 LORA = Lora(4, 8, 0.0, ["q_proj", "down_proj"])
@@ -84,6 +85,18 @@ def test_a_model_that_no_one_has_is_said_in_one_sentence(monkeypatch):
     for load in (lambda: load_tokenizer("no/such"), lambda: load_base("no/such", FLOAT32, "sdpa")):
         with pytest.raises(LikelyError, match=r"no/such cannot be loaded \(.*\); check model_name_or_path"):
             load()
+
+
+def test_a_model_that_sdpa_cannot_compute_loads_with_eager(tmp_path):
+    next(family for family in FAMILIES if family.name == "Gemma 2").build().save_pretrained(tmp_path)
+    assert load_base(str(tmp_path), FLOAT32, "sdpa").config._attn_implementation == "eager"
+
+
+def test_a_configuration_is_read_without_the_weights(tiny_base, tmp_path):
+    shutil.copy(tiny_base / "config.json", tmp_path)
+    assert load_model_config(str(tmp_path)).model_type == "llama"
+    with pytest.raises(LikelyError, match=r"configuration of .*missing cannot be loaded"):
+        load_model_config(str(tmp_path / "missing"))
 
 
 def test_attention_costs_little_beside_a_wide_model(tiny_base):

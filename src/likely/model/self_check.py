@@ -19,7 +19,6 @@ from likely.model.base import device_of
 from likely.model.block_attention import NAME as IN_BLOCKS
 from likely.model.families import check_fit
 from likely.model.forward import answer_logits, head_only_at
-from likely.model.scoring import PassPlan
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,15 +34,19 @@ REFUSALS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, Value
 """What the code of a model raises that cannot work with a mask or positions which it was not written for."""
 
 
-def check_exactness(model: "PreTrainedModel", encoded: Sequence[EncodedRecord], plan: PassPlan) -> str | None:
+def check_exactness(
+    model: "PreTrainedModel", encoded: Sequence[EncodedRecord], layout: Layout, first_tokens: tuple[int, int]
+) -> str | None:
     """Check that a model gives records in the run's layout the answers that it gives them alone.
 
     It draws no random number and leaves the model as it was.
 
     Args:
-        model: base model, without an adapter: which tokens see each other does not depend on one.
+        model: the model that transformers made, with an adapter in it or without: which tokens see each other does
+            not depend on one.
         encoded: the records of the run.
-        plan: their layout.
+        layout: what they will be computed in.
+        first_tokens: first token of the positive and of the negative label.
 
     Returns:
         A sentence for the user where records are longer than what the model was trained on.
@@ -53,14 +56,14 @@ def check_exactness(model: "PreTrainedModel", encoded: Sequence[EncodedRecord], 
     """
     if not encoded:
         return None
-    largest = max(max(int(record.input_ids.max()), *record.answer, *plan.first_tokens) for record in encoded)
+    largest = max(max(int(record.input_ids.max()), *record.answer, *first_tokens) for record in encoded)
     note = check_fit(model, max(len(record.input_ids) for record in encoded), largest)
     sample = choose_sample(encoded)
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            _compare(model, sample, plan)
+            _compare(model, sample, layout, first_tokens)
     finally:
         model.train(was_training)
     return note
@@ -78,19 +81,29 @@ def choose_sample(encoded: Sequence[EncodedRecord]) -> list[EncodedRecord]:
     return [encoded[index] for index in dict.fromkeys((longest, int(shared.argmax()), shortest))]
 
 
-def _compare(model: "PreTrainedModel", sample: Sequence[EncodedRecord], plan: PassPlan) -> None:
-    """Raise LikelyError unless a sample's logits are the same in the run's layout as alone."""
+def _compare(
+    model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout, first_tokens: tuple[int, int]
+) -> None:
+    """Raise LikelyError unless a sample's logits are the same in a layout as alone."""
     name = model.config.name_or_path or type(model).__name__
-    with _own_attention(model):
-        alone = torch.stack([_alone(model, record) for record in sample])
+    try:
+        with _own_attention(model):
+            alone = torch.stack([_alone(model, record) for record in sample])
+    except torch.OutOfMemoryError:
+        raise
+    except REFUSALS as error:
+        raise LikelyError(
+            f"{name} cannot read a record of {len(sample[0].input_ids)} tokens ({_reason(error)}); set cutoff_len to "
+            "what it can read, or model_name_or_path to another model."
+        ) from error
     if not bool(alone.isfinite().all()):
         raise LikelyError(f"{name} answers with numbers that are not finite in {model.dtype}; set dtype=float32.")
-    fault = _fault(model, sample, plan.layout, plan.first_tokens, alone)
+    fault = _fault(model, sample, layout, first_tokens, alone)
     if fault is None:
         return
-    is_exact_padded = plan.layout != "padded" and _fault(model, sample, "padded", plan.first_tokens, alone) is None
+    is_exact_padded = layout != "padded" and _fault(model, sample, "padded", first_tokens, alone) is None
     remedy = "set batching=padded, where it is" if is_exact_padded else "set model_name_or_path to another model"
-    raise LikelyError(f"{name} is not exact with batching: {plan.layout} ({fault}); {remedy}.")
+    raise LikelyError(f"{name} is not exact with batching: {layout} ({fault}); {remedy}.")
 
 
 def _fault(
@@ -114,7 +127,7 @@ def _fault(
     except torch.OutOfMemoryError:
         raise
     except REFUSALS as error:
-        return f"its code stops with {type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
+        return f"its code stops: {_reason(error)}"
     spread = (alone - alone.mean(dim=1, keepdim=True)).norm(dim=1)
     difference = (together - alone).norm(dim=1) / spread
     worst = int(difference.nan_to_num(torch.inf).argmax())
@@ -122,6 +135,10 @@ def _fault(
         return None
     p_together, p_alone = (float(logits[worst][list(first_tokens)].softmax(0)[0]) for logits in (together, alone))
     return f"P(Yes) of a record is {p_together:.3f}, and {p_alone:.3f} when it is computed alone"
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
 
 
 def _together(model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout) -> torch.Tensor:

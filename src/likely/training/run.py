@@ -23,8 +23,17 @@ from likely.encoding.saving import epoch_saving
 from likely.model.adapter import Lora, add_adapter
 from likely.model.answers import Answers
 from likely.model.attention import look_around, resolve_attention
-from likely.model.base import attention_share, check_model_folder, choose_precision, load_base, load_tokenizer
+from likely.model.base import (
+    attention_share,
+    check_model_folder,
+    choose_precision,
+    load_base,
+    load_model_config,
+    load_tokenizer,
+)
+from likely.model.families import choose_layout
 from likely.model.scoring import PassPlan
+from likely.model.self_check import check_exactness
 from likely.training.arguments import count_devices, is_first_process, training_arguments
 from likely.training.run_folder import check_output, leave_adapter, run_figures
 
@@ -110,8 +119,11 @@ def train(
     output_dir = Path(config.output_dir)
     checkpoint = check_output(output_dir, config.overwrite_output_dir, resume)
     precision = choose_precision(config.dtype, config.quantization_bit)
-    attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
     check_model_folder(model_path)
+    model_config = load_model_config(model_path, config.model_revision)
+    layout, layout_note = choose_layout(model_config, config.batching)
+    config = config.model_copy(update={"batching": layout})
+    attention = resolve_attention(config.flash_attn, look_around(layout, precision.is_half, model_config))
     builder = PromptBuilder(
         load_tokenizer(model_path, config.model_revision),
         labels_of(config),
@@ -125,6 +137,11 @@ def train(
     transformers.set_seed(config.seed)
     base = load_base(model_path, precision, attention.implementation, config.model_revision)
     attend_in_blocks(base)
+    first_tokens = (builder.positive_ids[0], builder.negative_ids[0])
+    length_note = check_exactness(base, [*records.train, *records.eval], layout, first_tokens)
+    for title, note in (("Layout", layout_note), ("Length", length_note)):
+        if note:
+            console.print(f"[bold]{title:<10}[/bold] {note}", highlight=False)
     lora = Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
     model = add_adapter(base, lora, precision.four_bit, config.gradient_checkpointing)
     plan = plan_steps(config, records.train, attention_share(base))

@@ -140,7 +140,7 @@ def test_familiar_spellings_are_understood(tmp_path):
     }
     config = load_config(config_file(tmp_path, **keys))
     assert config.eval_strategy == "epoch"
-    assert config.lora_target == SEVEN_PROJECTIONS
+    assert config.lora_target == ("all",)
     assert config.flash_attn == "flash_attention_2"
     assert config.dtype == "bfloat16"
     assert config.learning_rate == 1e-4

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likely.encoding.prefix_tree import build_tree, chain_lengths, lexicographic_order
-from likely.model.attention import tree_mask, tree_mask_mod
+from likely.model.masks import Reach, dense_mask, mask_rule
 
 # Few different tokens, so that random sequences often share beginnings, repeat or contain each other.
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), max_size=7).map(lambda ids: np.array(ids, np.int32)), max_size=12)
@@ -32,7 +32,8 @@ def test_every_sequence_is_the_path_to_its_last_token(sequences):
 @given(SEQUENCES)
 def test_a_token_may_attend_to_its_ancestors_and_to_nothing_else(sequences):
     tree = build_tree(sequences)
-    mask = tree_mask(torch.from_numpy(tree.subtree_end).long()[None])[0, 0].numpy()
+    ends, positions = (torch.from_numpy(ids).long()[None] for ids in (tree.subtree_end, tree.position_ids))
+    mask = dense_mask(mask_rule(ends, positions, Reach()), 1, len(tree))[0, 0].numpy()
     for nodes in tree.nodes:
         for depth, query in enumerate(nodes):
             assert np.flatnonzero(mask[query]).tolist() == nodes[: depth + 1].tolist()
@@ -63,11 +64,3 @@ def test_only_the_wanted_depths_are_located(sequences):
 def test_large_token_ids_sort_like_numbers(ids):
     sequences = [np.array([token], np.int32) for token in ids]
     assert lexicographic_order(sequences) == np.argsort(ids).tolist()
-
-
-def test_mask_mod_is_the_same_rule_as_the_dense_mask():
-    ends = torch.tensor([[7, 7, 5, 4, 5, 7, 7], [3, 3, 3, 5, 5, 6, 7]])
-    rule = tree_mask_mod(ends)
-    index = torch.arange(7)
-    by_rule = rule(torch.arange(2)[:, None, None], torch.tensor(0), index[None, :, None], index[None, None, :])
-    assert torch.equal(by_rule, tree_mask(ends)[:, 0])

@@ -1,13 +1,15 @@
-"""`flash_attn` is resolved once, by a table anyone can check, and its masks say what the tree says."""
+"""`flash_attn` is resolved once, by a table anyone can check."""
+
+from dataclasses import replace
 
 import pytest
-import torch
+from transformers import AutoConfig
 
-from likely.encoding.batches import Budget, make_batches
 from likely.errors import LikelyError
-from likely.model.attention import FLASH_ATTENTIONS, Surroundings, attention_mask, resolve_attention, tree_mask
+from likely.model.attention import FLASH_ATTENTIONS, Surroundings, look_around, resolve_attention
 
 FA2, FA3, FA4 = FLASH_ATTENTIONS
+NO_SDPA = frozenset({"sdpa"})
 AMPERE, HOPPER, TURING = (8, 0), (9, 0), (7, 5)
 
 
@@ -59,28 +61,29 @@ def test_a_forced_choice_that_cannot_work_is_an_error(requested, surroundings, r
         resolve_attention(requested, surroundings)
 
 
-@pytest.fixture
-def batch(builder, records):
-    (first, *_) = make_batches(builder.encode_all(records[:6]), "tree", Budget(4000))
-    return first
+@pytest.mark.parametrize(
+    ("requested", "surroundings", "chosen"),
+    [
+        ("auto", around(), "eager"),
+        ("false", around(AMPERE, [FA2]), "eager"),
+        ("auto", around(AMPERE, [FA2]), FA2),
+        ("auto", around(AMPERE, [FA2], "tree"), "eager"),
+    ],
+)
+def test_a_model_without_sdpa_gets_the_next_best(requested, surroundings, chosen):
+    assert resolve_attention(requested, replace(surroundings, unsupported=NO_SDPA)).implementation == chosen
 
 
-def test_eager_adds_what_sdpa_selects(batch):
-    selected = attention_mask(batch, "sdpa", torch.float32)
-    added = attention_mask(batch, "eager", torch.float32)
-    assert torch.equal(added == 0, selected)
-    assert torch.equal(selected, tree_mask(batch.subtree_end))
+def test_what_a_model_s_code_does_not_support_is_an_error_if_forced():
+    with pytest.raises(LikelyError, match="this model's code in transformers does not support it"):
+        resolve_attention("sdpa", replace(around(), unsupported=NO_SDPA))
+    everything = frozenset({"sdpa", "flex_attention", *FLASH_ATTENTIONS})
+    assert resolve_attention("auto", replace(around(AMPERE, [FA2]), unsupported=everything)).implementation == "eager"
 
 
-def test_flash_attention_gets_the_padding_and_nothing_else(builder, records):
-    encoded = builder.encode_all(records[:5])
-    (batch,) = make_batches(encoded, "padded", Budget(10_000))
-    mask = attention_mask(batch, FA2, torch.bfloat16)
-    lengths = sorted((len(record.input_ids) for record in encoded), reverse=True)
-    assert mask.sum(dim=1).tolist() == lengths
-
-
-def test_flash_attention_reads_packed_rows_from_their_positions(builder, records):
-    (batch,) = make_batches(builder.encode_all(records[:5]), "packed", Budget(10_000))
-    assert len(batch.input_ids) == 1
-    assert attention_mask(batch, FA2, torch.bfloat16) is None
+@pytest.mark.parametrize(
+    ("model_type", "unsupported"),
+    [("qwen3", set()), ("gemma2", {"sdpa"}), ("mpt", {"sdpa", "flex_attention", *FLASH_ATTENTIONS})],
+)
+def test_what_a_model_s_code_supports_is_looked_up(model_type, unsupported):
+    assert look_around("tree", True, AutoConfig.for_model(model_type)).unsupported == unsupported

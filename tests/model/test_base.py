@@ -8,8 +8,9 @@ import torch
 
 from likely.errors import LikelyError
 from likely.model.adapter import Lora, adapter_base, add_adapter, load_adapter
-from likely.model.base import Precision, attention_share, choose_precision, load_base
+from likely.model.base import Precision, attention_share, choose_precision, load_base, load_model_config
 from likely.model.runtime import keep_freed_memory, quiet_libraries
+from zoo import FAMILIES
 
 FLOAT32 = Precision("float32", False)
 LORA = Lora(4, 8, 0.0, ["q_proj", "down_proj"])
@@ -77,6 +78,18 @@ def test_an_adapter_of_other_shapes_is_refused(saved_adapter, tiny_base, tmp_pat
     AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(other)).save_pretrained(other)
     with pytest.raises(LikelyError, match="does not fit"):
         load_adapter(load_base(str(other), FLOAT32, "sdpa"), saved_adapter)
+
+
+def test_a_model_that_sdpa_cannot_compute_loads_with_eager(tmp_path):
+    next(family for family in FAMILIES if family.name == "Gemma 2").build().save_pretrained(tmp_path)
+    assert load_base(str(tmp_path), FLOAT32, "sdpa").config._attn_implementation == "eager"
+
+
+def test_a_configuration_is_read_without_the_weights(tiny_base, tmp_path):
+    shutil.copy(tiny_base / "config.json", tmp_path)
+    assert load_model_config(str(tmp_path)).model_type == "llama"
+    with pytest.raises(LikelyError, match=r"configuration of .*missing cannot be loaded"):
+        load_model_config(str(tmp_path / "missing"))
 
 
 def test_attention_costs_little_beside_a_wide_model(tiny_base):

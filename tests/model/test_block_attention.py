@@ -14,6 +14,7 @@ from likely.model.adapter import Lora, add_adapter
 from likely.model.base import Precision, load_base
 from likely.model.block_attention import BLOCK, NAME, attend_in_blocks
 from likely.model.forward import answer_logits
+from zoo import LLAMA, Family
 
 PLAIN = Precision("float32", False)
 
@@ -82,6 +83,48 @@ def test_no_score_after_a_block_is_computed(tiny_base, monkeypatch):
     logits_and_gradient(model, family(2 * BLOCK + 9, draw))
     layers = model.config.num_hidden_layers
     assert shapes == [(BLOCK, BLOCK), (BLOCK, 2 * BLOCK), (9, 2 * BLOCK + 9)] * layers
+
+
+@pytest.mark.parametrize("layout", ["tree", "packed"])
+@pytest.mark.parametrize("window", [40, BLOCK, 2 * BLOCK + 50])
+def test_windows_are_those_of_sdpa(window, layout):
+    """One layer of each kind; the window is shorter than a block, as long as one, and longer than two."""
+    settings = {**LLAMA, "sliding_window": window, "layer_types": ["sliding_attention", "full_attention"]}
+    encoded = family(3 * BLOCK + 77, np.random.default_rng(window))
+    found = []
+    for in_blocks in (False, True):
+        model = Family("", "", "olmo3", {**settings, "max_position_embeddings": 4096}).build()
+        if in_blocks:
+            attend_in_blocks(model)
+            assert model.config._attn_implementation == NAME
+        (batch,) = make_batches(encoded, layout, Budget(1 << 20))
+        logits = answer_logits(model, batch, model)
+        logits.square().sum().backward()
+        found.append((logits.detach(), torch.cat([weight.grad.flatten() for weight in model.parameters()])))
+    (expected, expected_gradient), (logits, gradient) = found
+    assert (logits - expected).norm() / expected.norm() < 1e-5
+    assert (gradient - expected_gradient).norm() / expected_gradient.norm() < 1e-4
+
+
+def test_no_score_before_the_first_key_that_a_block_sees_is_computed(monkeypatch):
+    """Neither of a record before it in a packed row nor of what has left its window."""
+    shapes = []
+
+    def recording(query, key, value, **others):
+        shapes.append((query.shape[2], key.shape[2]))
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value, **others)
+
+    monkeypatch.setattr(block_attention, "scaled_dot_product_attention", recording)
+    draw = np.random.default_rng(0)
+    records = [EncodedRecord(draw.integers(3, 200, BLOCK).astype(np.int32), (7,), liked=True) for _ in range(3)]
+    full, windowed = [Family("", "", "mistral", {**LLAMA, "sliding_window": window}).build() for window in (None, 40)]
+    wide = family(3 * BLOCK, draw)[-1:]
+    for model, encoded, layout in ((full, records, "packed"), (windowed, [*wide, *records], "packed")):
+        attend_in_blocks(model)
+        (batch,) = make_batches(encoded, layout, Budget(1 << 20))
+        answer_logits(model, batch, model)
+    assert shapes[:6] == [(BLOCK, BLOCK)] * 6
+    assert max(keys for _, keys in shapes[6:]) == BLOCK + 39
 
 
 def test_a_wide_prompt_is_continued_as_by_sdpa(folder):

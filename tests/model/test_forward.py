@@ -5,11 +5,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import flash_attention_mask
 
 from likely.encoding.batches import Budget, make_batches
 from likely.encoding.prompt import EncodedRecord
+from likely.model import forward
 from likely.model.base import Precision, load_base
-from likely.model.forward import answer_logits
+from likely.model.forward import answer_logits, placement
+from zoo import FAMILIES, family_records
 
 FLOAT32 = Precision("float32", False)
 # Few different tokens, so that sequences share beginnings, repeat and contain each other.
@@ -92,3 +96,62 @@ def test_only_the_rows_and_columns_of_answers_reach_the_head(models, builder, re
     hook.remove()
     assert sum(rows for rows, _ in shapes) == 6
     assert not head._forward_pre_hooks
+
+
+def varlen_attention(module, query, key, value, attention_mask, scaling=None, sliding_window=None, **others):
+    """What FlashAttention computes of packed records, written out: each its own, and the layer's window."""
+    assert attention_mask is None
+    positions = others["position_ids"]
+    owner = (positions == 0).cumsum(1)
+    sees = (owner[:, :, None] == owner[:, None, :]) & (positions[:, :, None] >= positions[:, None, :])
+    if sliding_window is not None:
+        sees &= positions[:, :, None] - positions[:, None, :] < sliding_window
+    together = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, sees[:, None], scale=scaling, enable_gqa=True
+    )
+    return together.transpose(1, 2), None
+
+
+@pytest.mark.parametrize("name", ["Llama", "Mistral", "Phi-3", "Qwen3 with windows", "Gemma 3, text", "OLMo 3"])
+def test_flash_attention_tells_packed_records_apart_and_keeps_the_window(name, monkeypatch):
+    """It gets positions and no mask, and the window is the one that the model's layers ask for."""
+    AttentionInterface.register("varlen", varlen_attention)
+    AttentionMaskInterface.register("varlen", flash_attention_mask)
+    monkeypatch.setattr(forward, "FLASH_ATTENTIONS", ("varlen",))
+    model = next(family for family in FAMILIES if family.name == name).build()
+    encoded = family_records()
+    alone = [logits_alone(model, record) for record in encoded]
+    model.set_attn_implementation("varlen")
+    for mine, own in zip(logits_together(model, encoded, "packed"), alone, strict=True):
+        assert (mine - own).norm() / own.norm() < 1e-5
+
+
+def test_rows_of_one_record_are_left_to_the_model(builder, records):
+    encoded = builder.encode_all(records[:5])
+    (batch,) = make_batches(encoded, "padded", Budget(10_000))
+    assert len(batch.input_ids) == 5
+    assert placement(batch, None) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["Mistral", "Gemma 3", "gpt-oss", "Llama 4, unscaled", "Qwen3-MoE", "DeepSeek-V3", "GPT-2", "Command R7B"]
+)
+def test_gradients_of_other_families_are_those_of_records_alone(name):
+    model = next(family for family in FAMILIES if family.name == name).build().train()
+    encoded = family_records()
+
+    def gradient(batches):
+        model.zero_grad()
+        for batch in batches:
+            logits = answer_logits(model, batch, model)
+            torch.nn.functional.cross_entropy(logits, batch.targets, reduction="sum").backward()
+        return torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+
+    torch.manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    alone = gradient(make_batches(encoded, "padded", Budget(1)))
+    for layout in ("tree", "packed"):
+        together = gradient(make_batches(encoded, layout, Budget(10_000, attention_share=0.0)))
+        assert (together - alone).norm() / alone.norm() < 1e-4

@@ -24,7 +24,7 @@ def _named(aliases: Mapping[str, Any]) -> Callable[[Any], Any]:
 def _modules(value: Any) -> Any:
     if isinstance(value, str):
         value = [name.strip() for name in value.split(",")]
-    return SEVEN_PROJECTIONS if value in (["all"], ["all-linear"]) else value
+    return ("all",) if value == ["all-linear"] else value
 
 
 NOTHING = dict.fromkeys(("none", "null", "~", ""), None)
@@ -136,7 +136,7 @@ class RunConfig(BaseModel):
     lora_alpha: int = Field(64, ge=1, description="the adapter is scaled by alpha / rank")
     lora_dropout: float = Field(0.05, ge=0, lt=1, description="dropout before the adapter")
     lora_target: Annotated[tuple[str, ...], BeforeValidator(_modules)] = Field(
-        SEVEN_PROJECTIONS, min_length=1, description="linear modules that get an adapter; all: these seven"
+        SEVEN_PROJECTIONS, min_length=1, description="linear modules that get an adapter; all: all but the head"
     )
     seed: int = Field(42, ge=0, description="of weights, order and dropout")
 

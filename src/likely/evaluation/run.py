@@ -118,6 +118,7 @@ def ask_models(
         LikelyError: a record does not fit.
     """
     encoded, encoded_eval = run.encode(rows), run.encode(tuned)
+    run.check([*encoded, *encoded_eval])
     total = (1 + with_base) * len(encoded) + len(encoded_eval)
 
     def progress_after(already: int) -> "Progress | None":

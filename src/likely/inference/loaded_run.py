@@ -21,9 +21,17 @@ from likely.errors import LikelyError
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
-from likely.model.base import attention_share, check_model_folder, choose_precision, load_base, load_tokenizer
-from likely.model.block_attention import attend_in_blocks
+from likely.model.base import (
+    attention_share,
+    check_model_folder,
+    choose_precision,
+    load_base,
+    load_model_config,
+    load_tokenizer,
+)
+from likely.model.families import choose_layout
 from likely.model.scoring import PassPlan, Progress, score
+from likely.model.self_check import check_exactness
 from likely.sources.catalogue import resolve_model
 
 if TYPE_CHECKING:
@@ -60,8 +68,9 @@ class LoadedRun:
         Args:
             folder: output folder of the run.
             config: other knobs than those in its config.yaml.
-            layout: of a forward pass; None for the run's own. A run that was trained with FlashAttention, which has no
-                tree masks, takes another attention where the layout asked for is `tree`.
+            layout: of a forward pass; None for the run's own. A model that is exact in padded rows only gets those. A
+                run that was trained with FlashAttention, which has no tree masks, takes another attention where the
+                layout is `tree`.
 
         Raises:
             LikelyError: the folder holds no run, its adapter belongs to another base model, or something cannot be
@@ -69,16 +78,16 @@ class LoadedRun:
         """
         folder = Path(folder)
         config = config or config_of(folder)
-        layout = layout or config.batching
-        flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
         location = resolve_model(config.model_name_or_path).location
         check_adapter_base(folder, location)
         check_model_folder(location)
+        model_config = load_model_config(location, config.model_revision)
+        layout, _ = choose_layout(model_config, layout or config.batching)
+        flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
         precision = choose_precision(config.dtype, config.quantization_bit)
-        attention = resolve_attention(flash_attn, look_around(layout, precision.is_half))
+        attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
         builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), config.cutoff_len)
         base = load_base(location, precision, attention.implementation, config.model_revision)
-        attend_in_blocks(base)
         model = load_adapter(base, folder)
         budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
@@ -105,6 +114,14 @@ class LoadedRun:
             LikelyError: one is longer than the run's `cutoff_len` even without its history.
         """
         return self.builder.encode_all(records)
+
+    def check(self, encoded: Sequence[EncodedRecord]) -> None:
+        """Check that records get the answers in this layout that they get alone; see `self_check`.
+
+        Raises:
+            LikelyError: they do not.
+        """
+        check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens)
 
     def answers(
         self,

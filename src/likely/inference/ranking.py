@@ -17,7 +17,7 @@ from likely.data.records import Record
 from likely.data.task import RatingsTask, read_task
 from likely.data.timelines import window_start
 from likely.data.wording import hint, show_question, show_rated
-from likely.encoding.batches import Budget
+from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.loaded_run import LoadedRun, config_of
@@ -50,12 +50,14 @@ class Ranker:
         builder: renders records as the run did.
         task: what the run's records ask, and how much of a history they show.
         budget: what one forward pass may cost by the run's configuration.
+        layout: `tree`, or `padded` for a model that is exact in no other.
     """
 
     model: "PeftModel"
     builder: PromptBuilder
     task: RatingsTask
     budget: Budget
+    layout: Layout = "tree"
 
     @classmethod
     def load(cls, folder: Path | str) -> "Ranker":
@@ -77,7 +79,7 @@ class Ranker:
                 "since, so how they ask about a movie is unknown; rank with a run trained on prepared records."
             )
         run = LoadedRun.load(folder, config, layout="tree")
-        return cls(run.model, run.builder, task, run.plan.budget)
+        return cls(run.model, run.builder, task, run.plan.budget, run.plan.layout)
 
     def rank(
         self,
@@ -110,7 +112,8 @@ class Ranker:
         encoded = self.builder.encode_all(self.records_of(history, candidates))
         longest = max(len(record.input_ids) for record in encoded)
         row = cheapest_row(longest, self.budget.attention_share)
-        plan = PassPlan("tree", replace(self.budget, tokens=min(row, self.budget.tokens)), self.builder.first_tokens)
+        budget = replace(self.budget, tokens=min(row, self.budget.tokens))
+        plan = PassPlan(self.layout, budget, self.builder.first_tokens)
         p_yes = score(self.model, base_model(self.model), encoded, plan, on_progress).p_yes
         best_first = np.argsort(-p_yes, kind="stable")[:top]
         return [Ranked(candidates[place], float(p_yes[place])) for place in best_first.tolist()]

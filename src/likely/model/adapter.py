@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+ALL = "all"
+"""As the only target: every linear module but the head."""
+
+
 @dataclass(frozen=True)
 class Lora:
     """A low-rank adapter: each target W becomes W + (alpha / rank) B A (arXiv 2106.09685).
@@ -22,7 +26,7 @@ class Lora:
         rank: rows of A and columns of B.
         alpha: numerator of the scale.
         dropout: probability of dropping an input of A while training.
-        targets: names of the linear modules that get one.
+        targets: names of the linear modules that get one, or `all` alone for all of them but the head.
     """
 
     rank: int
@@ -44,19 +48,17 @@ def add_adapter(
         gradient_checkpointing: whether activations will be recomputed; the inputs then need gradients.
 
     Raises:
-        LikelyError: the model has no module with one of the target names.
+        LikelyError: the model has no linear module with one of the target names, or peft cannot adapt one.
     """
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     from likely.model.lora_linear import add_in_one_product
 
-    names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    missing = [target for target in lora.targets if target not in names]
-    if missing:
-        raise LikelyError(
-            f"lora_target names {', '.join(missing)}, which {type(model).__name__} does not have; "
-            "name some of its linear modules."
-        )
+    linear = linear_modules(model)
+    # The experts of some families are no modules, only stacked parameters, which peft knows by their old names.
+    has_stacked_weights = any(weight.dim() == 3 for weight in model.parameters())
+    if not has_stacked_weights:
+        _check_targets(lora.targets, linear, model)
     if four_bit:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=gradient_checkpointing)
     elif gradient_checkpointing:
@@ -65,13 +67,58 @@ def add_adapter(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=list(lora.targets),
+        target_modules="all-linear" if list(lora.targets) == [ALL] else list(lora.targets),
+        exclude_modules=_outside_the_text(model) or None,
         task_type="CAUSAL_LM",
         bias="none",
     )
     add_in_one_product(config, model)
-    adapted: PeftModel = get_peft_model(model, config)
+    try:
+        adapted: PeftModel = get_peft_model(model, config)
+    except ValueError as error:
+        remedy = "set lora_dropout=0" if config.target_parameters and lora.dropout else f"set {_choice(linear)}"
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise LikelyError(f"peft cannot adapt {type(model).__name__} so ({reason}); {remedy}.") from error
+    if has_stacked_weights:
+        _check_targets([name for name in lora.targets if name in (config.target_modules or ())], linear, model)
     return adapted
+
+
+def linear_modules(model: "PreTrainedModel") -> list[str]:
+    """Return the full names of the linear modules that the text passes through, without the head."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    outside, head = set(_outside_the_text(model)), model.get_output_embeddings()
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head and name not in outside
+    ]
+
+
+def _outside_the_text(model: "PreTrainedModel") -> list[str]:
+    """Return the names of linear modules of what reads pictures or sound, in a model that reads more than text."""
+    import torch
+
+    if model.config.get_text_config() is model.config:
+        return []
+    text = {*model.get_decoder().modules(), model.get_output_embeddings()}
+    return [n for n, module in model.named_modules() if isinstance(module, torch.nn.Linear) and module not in text]
+
+
+def _check_targets(targets: Sequence[str], linear: Sequence[str], model: "PreTrainedModel") -> None:
+    missing = [target for target in targets if not any(f".{name}".endswith(f".{target}") for name in linear)]
+    if missing and list(targets) != [ALL]:
+        raise LikelyError(
+            f"lora_target names {', '.join(missing)}, which {type(model).__name__} does not have; "
+            f"set {_choice(linear)}."
+        )
+
+
+def _choice(linear: Sequence[str]) -> str:
+    names = sorted({name.rpartition(".")[2] for name in linear})
+    return f"lora_target to all, or to some of its linear modules: {', '.join(names)}"
 
 
 def adapter_base(adapter_dir: Path) -> str:

@@ -1,24 +1,17 @@
-"""Which attention implementation runs, decided once, and the mask that it needs.
+"""Which attention implementation runs, decided once.
 
-`config` asks for one by name; `model` loads the base model with what :func:`resolve_attention`
-chose, and `block_attention` makes `sdpa` cheaper on a CPU; `answering` calls :func:`attention_mask` for
-every forward pass.
+The configuration asks for one by name; `base` loads the model with what :func:`resolve_attention` chose,
+and `block_attention` makes `sdpa` cheaper on a CPU.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from likely.errors import LikelyError
+from likely.model.families import architecture_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import torch
-
-if TYPE_CHECKING:
-    import torch
-
-    from likely.encoding.batches import Batch
+    from transformers import PretrainedConfig
 
 FLASH_ATTENTIONS = ("flash_attention_2", "flash_attention_3", "flash_attention_4")
 
@@ -35,12 +28,14 @@ class Surroundings:
         installed: which of :data:`FLASH_ATTENTIONS` have their package installed.
         layout: `tree`, `packed` or `padded`.
         half_precision: whether the model computes in bfloat16 or float16.
+        unsupported: implementations that the model's code in transformers has no support for.
     """
 
     gpu: tuple[int, int] | None
     installed: frozenset[str]
     layout: str
     half_precision: bool = True
+    unsupported: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,8 @@ def resolve_attention(requested: str, around: Surroundings) -> Attention:
         around: the device, the packages and the batch layout.
 
     Returns:
-        What to load the model with. `auto` takes FlashAttention where it can work and `sdpa` elsewhere.
+        What to load the model with. `auto` takes FlashAttention where it can work and `sdpa` elsewhere, or `eager`
+        for a model without `sdpa`.
 
     Raises:
         LikelyError: a forced choice cannot work here.
@@ -68,15 +64,21 @@ def resolve_attention(requested: str, around: Surroundings) -> Attention:
     if requested == "auto":
         return _best(around)
     if requested == "false":
-        return Attention("sdpa", "FlashAttention is switched off")
+        return _plain(around, "FlashAttention is switched off")
     obstacle = _obstacle(requested, around)
     if obstacle:
         raise LikelyError(f"flash_attn: {requested} cannot work because {obstacle}; set flash_attn: auto.")
     return Attention(requested, "as the configuration asks")
 
 
-def look_around(layout: str, half_precision: bool) -> Surroundings:
-    """Return the surroundings of this process."""
+def look_around(layout: str, half_precision: bool, config: "PretrainedConfig | None" = None) -> Surroundings:
+    """Return the surroundings of this process.
+
+    Args:
+        layout: `tree`, `packed` or `padded`.
+        half_precision: whether the model computes in 16 bits.
+        config: of the model, if what its code supports is to be regarded.
+    """
     import torch
     from transformers.utils import (
         is_flash_attn_2_available,
@@ -87,57 +89,39 @@ def look_around(layout: str, half_precision: bool) -> Surroundings:
     available = (is_flash_attn_2_available(), is_flash_attn_3_available(), is_flash_attn_4_available())
     installed = frozenset(name for name, present in zip(FLASH_ATTENTIONS, available, strict=True) if present)
     gpu = torch.cuda.get_device_capability() if torch.cuda.is_available() else None
-    return Surroundings(gpu, installed, layout, half_precision)
-
-
-def attention_mask(batch: "Batch", implementation: str, dtype: "torch.dtype") -> Any:
-    """Return the `attention_mask` that makes a model attend by the rule of `prefix_tree`.
-
-    Args:
-        batch: one forward pass.
-        implementation: transformers' name, as the model's config has it.
-        dtype: the dtype the model computes in; `eager` adds the mask to its scores.
-
-    Returns:
-        `sdpa`, in blocks or not: bool [rows, 1, width, width]. `eager`: `dtype`, same shape, 0 or the lowest number.
-        `flex_attention`: a BlockMask. FlashAttention: bool [rows, width] that marks the padding, or
-        None where records are packed in one row and their position ids tell them apart.
-    """
-    import torch
-
-    if implementation == "flex_attention":
-        from torch.nn.attention.flex_attention import create_block_mask
-
-        rows, width = batch.input_ids.shape
-        rule = tree_mask_mod(batch.subtree_end)
-        return create_block_mask(rule, rows, None, width, width, device=batch.input_ids.device.type)
-    if implementation in FLASH_ATTENTIONS:
-        if len(batch.input_ids) == 1:
-            return None
-        alone = torch.arange(1, batch.subtree_end.shape[1] + 1, device=batch.subtree_end.device)
-        return ~((batch.subtree_end == alone) & (batch.position_ids == 0))
-    mask = tree_mask(batch.subtree_end)
-    if implementation == "eager":
-        lowest = torch.finfo(dtype).min
-        return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, lowest)
-    return mask
+    unsupported: set[str] = set()
+    if config is not None:
+        architecture = architecture_of(config)
+        unsupported |= set() if architecture._supports_sdpa else {"sdpa"}
+        unsupported |= set() if architecture._supports_flex_attn else {"flex_attention"}
+        unsupported |= set() if architecture._supports_flash_attn else set(FLASH_ATTENTIONS)
+    return Surroundings(gpu, installed, layout, half_precision, frozenset(unsupported))
 
 
 def _best(around: Surroundings) -> Attention:
     if around.gpu is None:
-        return Attention("sdpa", "there is no CUDA GPU")
+        return _plain(around, "there is no CUDA GPU")
     if not around.installed:
-        return Attention("sdpa", "FlashAttention is not installed")
+        return _plain(around, "FlashAttention is not installed")
     newest_first = sorted(around.installed, reverse=True)
     obstacles = {name: _obstacle(name, around) for name in newest_first}
     for name in newest_first:
         if obstacles[name] is None:
             return Attention(name, "FlashAttention is installed and the GPU can run it")
-    return Attention("sdpa", f"FlashAttention is installed, but {obstacles[newest_first[-1]]}")
+    return _plain(around, f"FlashAttention is installed, but {obstacles[newest_first[-1]]}")
+
+
+def _plain(around: Surroundings, reason: str) -> Attention:
+    """Return the choice where FlashAttention is none."""
+    if "sdpa" in around.unsupported:
+        return Attention("eager", f"{reason}, and this model's attention cannot be computed by sdpa")
+    return Attention("sdpa", reason)
 
 
 def _obstacle(requested: str, around: Surroundings) -> str | None:
     """Return why an implementation cannot work here, or None."""
+    if requested in around.unsupported:
+        return "this model's code in transformers does not support it"
     if requested == "flex_attention" and around.gpu is None:
         return "flex_attention trains only on a CUDA GPU, and there is none"
     if requested not in FLASH_ATTENTIONS:
@@ -154,36 +138,3 @@ def _obstacle(requested: str, around: Surroundings) -> str | None:
     if not around.half_precision:
         return "FlashAttention computes only in bfloat16 or float16"
     return None
-
-
-def tree_mask(subtree_end: "torch.Tensor") -> "torch.Tensor":
-    """Return the attention rule as a dense mask for `sdpa` and `eager`.
-
-    Args:
-        subtree_end: int64 [rows, width].
-
-    Returns:
-        bool [rows, 1, width, width]; `mask[r, 0, q, k]` is true where token q may attend to token k.
-    """
-    import torch
-
-    index = torch.arange(subtree_end.shape[1], device=subtree_end.device)
-    causal = index[None, :] <= index[:, None]
-    return (causal & (index[:, None] < subtree_end[:, None, :]))[:, None]
-
-
-def tree_mask_mod(
-    subtree_end: "torch.Tensor",
-) -> "Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]":
-    """Return the attention rule as a `mask_mod` for `torch.nn.attention.flex_attention`.
-
-    Args:
-        subtree_end: int64 [rows, width], on the device of the attention.
-    """
-
-    def may_attend(
-        row: "torch.Tensor", head: "torch.Tensor", query: "torch.Tensor", key: "torch.Tensor"
-    ) -> "torch.Tensor":
-        return (key <= query) & (query < subtree_end[row, key])
-
-    return may_attend

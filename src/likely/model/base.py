@@ -15,7 +15,7 @@ from likely.model.runtime import keep_freed_memory, quiet_libraries
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 T = TypeVar("T")
 
@@ -129,7 +129,9 @@ def load_base(
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     dtype = getattr(torch, precision.dtype)
-    arguments: dict[str, Any] = {"dtype": dtype, "attn_implementation": implementation, "revision": revision}
+    # None is transformers' own default: `sdpa`, or `eager` for a model that cannot be computed by it.
+    attention = None if implementation == "sdpa" else implementation
+    arguments: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention, "revision": revision}
     if precision.four_bit:
         arguments["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -166,12 +168,29 @@ def attention_share(model: "PreTrainedModel") -> float:
     Multiplications a token: attention 2 x width x heads x head size in every layer (scores and
     values), all else one for each weight outside the embedding and the head.
     """
-    config = model.config
-    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    attention = 2 * config.num_hidden_layers * config.num_attention_heads * head_size
-    embedding = config.vocab_size * config.hidden_size
-    weights = model.num_parameters() - embedding * (1 if config.tie_word_embeddings else 2)
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_attention_heads", 0)
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)
+    attention = 2 * config.num_hidden_layers * heads * head_size
+    ends: set[Any] = {model.get_input_embeddings().weight, model.get_output_embeddings().weight}
+    weights = model.num_parameters() - sum(weight.numel() for weight in ends)
     return float(attention / max(weights, 1))
+
+
+def load_model_config(name_or_path: str, revision: str | None = None) -> "PretrainedConfig":
+    """Load a model's configuration, without its weights.
+
+    Raises:
+        LikelyError: it cannot be found, reached or read.
+    """
+    from transformers import AutoConfig
+
+    def load(location: str) -> "PretrainedConfig":
+        config: PretrainedConfig = AutoConfig.from_pretrained(location, revision=revision)
+        config.name_or_path = name_or_path
+        return config
+
+    return _load("configuration", name_or_path, revision, ("config.json",), load)
 
 
 def _load(what: str, name_or_path: str, revision: str | None, files: Sequence[str], load: Callable[[str], T]) -> T:

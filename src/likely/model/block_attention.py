@@ -76,15 +76,28 @@ def block_attention(
     blocks = []
     for start in range(0, width, BLOCK):
         end = min(start + BLOCK, width)
+        first = _first_key(attention_mask[:, :, start:end, :end])
         blocks.append(
             scaled_dot_product_attention(
                 query[:, :, start:end],
-                key[:, :, :end],
-                value[:, :, :end],
-                attn_mask=attention_mask[:, :, start:end, :end],
+                key[:, :, first:end],
+                value[:, :, first:end],
+                attn_mask=attention_mask[:, :, start:end, first:end],
                 dropout_p=dropout,
                 scale=scaling,
                 enable_gqa=True,  # without repeating keys and values for every head, which transformers does
             )
         )
     return torch.cat(blocks, dim=2).transpose(1, 2).contiguous(), None
+
+
+def _first_key(mask: torch.Tensor) -> int:
+    """Return the first key that any query of a block sees: those before it are out of their windows or records.
+
+    Args:
+        mask: bool, or what is added to the scores, [rows, 1, queries, keys].
+    """
+    if mask.dtype != torch.bool:
+        return 0
+    seen = mask.view(torch.uint8).amax(dim=(0, 1, 2))  # as bytes, which torch reduces faster than truth values
+    return int(seen.argmax())

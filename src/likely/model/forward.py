@@ -7,12 +7,13 @@ predict a token of an answer.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from likely.encoding.batches import Batch
-from likely.model.attention import attention_mask
+from likely.model.attention import FLASH_ATTENTIONS
+from likely.model.masks import attention_mask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -52,14 +53,23 @@ def answer_logits(model: torch.nn.Module, batch: Batch, inner: "PreTrainedModel"
     Returns:
         [answers, vocabulary], in the model's dtype.
     """
-    implementation = inner.config._attn_implementation
-    mask = attention_mask(batch, implementation, inner.dtype)
     with head_only_at(inner.get_output_embeddings(), batch.answer_rows, batch.answer_columns):
-        output = model(
-            input_ids=batch.input_ids,
-            attention_mask=mask,
-            position_ids=batch.position_ids,
-            use_cache=False,
-        )
+        output = model(input_ids=batch.input_ids, use_cache=False, **placement(batch, inner))
     logits: torch.Tensor = output.logits
     return logits
+
+
+def placement(batch: Batch, inner: "PreTrainedModel") -> dict[str, Any]:
+    """Return the arguments that tell a model which tokens see each other and where each one stands.
+
+    None where every record has a row of its own: its padding comes after it, where no token of a causal
+    model looks, so that the model's own masks and positions hold, whatever its layers are. FlashAttention
+    tells packed records apart by their positions and has the model's own window.
+    """
+    if len(batch.records) == len(batch.input_ids):
+        return {}
+    if inner.config._attn_implementation in FLASH_ATTENTIONS:
+        assert len(batch.input_ids) == 1, "transformers reads packed records from a single row"
+        return {"position_ids": batch.position_ids}
+    mask = attention_mask(batch, inner.config, inner.dtype)
+    return {"attention_mask": mask, "position_ids": batch.position_ids}

@@ -25,9 +25,12 @@ from likely.model.base import (
     attention_share,
     choose_precision,
     load_base,
+    load_model_config,
 )
+from likely.model.families import choose_layout
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
+from likely.model.self_check import check_exactness
 from likely.training.arguments import check_numbers, count_devices, is_first_process, training_arguments
 from likely.training.inputs import RunInputs, describe, read_inputs
 from likely.training.model_card import CardFacts, model_card
@@ -137,6 +140,10 @@ def set_up(
     precision = choose_precision(config.dtype, config.quantization_bit)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
     inputs = read_inputs(config)
+    model_config = load_model_config(inputs.location, config.model_revision)
+    layout, layout_note = choose_layout(model_config, config.batching)
+    config = config.model_copy(update={"batching": layout})
+    attention = resolve_attention(config.flash_attn, look_around(layout, precision.is_half, model_config))
     facts = run_facts(config, precision, inputs.train)
     go_on(start, facts, tell)
     tell("Records", describe(inputs, config.cutoff_len))
@@ -146,6 +153,10 @@ def set_up(
 
     set_seed(config.seed)
     base = load_base(inputs.location, precision, attention.implementation, config.model_revision)
+    length_note = check_exactness(base, [*inputs.train, *inputs.eval], layout, inputs.builder.first_tokens)
+    for title, note in (("Layout", layout_note), ("Length", length_note)):
+        if note:
+            tell(title, note)
     facts["weights"] = weights_of(base)
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)

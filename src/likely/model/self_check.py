@@ -1,0 +1,171 @@
+"""Is this model exact in the layout of this run? Asked of the run's own records before anything is made of them.
+
+`training` and `inference` hand over a loaded model and their encoded records. A few of them are computed in the
+layout of the run, and each alone by transformers, with its own attention and without any mask or position of ours.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from likely.encoding.batches import Budget, Layout, make_batches
+from likely.encoding.prefix_tree import shared_length
+from likely.encoding.prompt import EncodedRecord
+from likely.errors import LikelyError
+from likely.model.base import device_of
+from likely.model.block_attention import NAME as IN_BLOCKS
+from likely.model.families import check_fit
+from likely.model.forward import answer_logits, head_only_at
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+TOLERANCE = {torch.float32: 2e-3, torch.float16: 0.1, torch.bfloat16: 0.3}
+"""Largest relative difference of logits that passes for rounding, by the dtype a model computes in.
+
+Measured on SmolLM2-135M between exact layouts: 3e-6, 6e-3 and 0.054. A window of 150 tokens that is left out of
+prompts of 156 makes 2.7, and a layer that mixes records about 1.
+"""
+
+REFUSALS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What the code of a model raises that cannot work with a mask or positions which it was not written for."""
+
+
+def check_exactness(
+    model: "PreTrainedModel", encoded: Sequence[EncodedRecord], layout: Layout, first_tokens: tuple[int, int]
+) -> str | None:
+    """Check that a model gives records in the run's layout the answers that it gives them alone.
+
+    It draws no random number and leaves the model as it was.
+
+    Args:
+        model: the model that transformers made, with an adapter in it or without: which tokens see each other does
+            not depend on one.
+        encoded: the records of the run.
+        layout: what they will be computed in.
+        first_tokens: first token of the positive and of the negative label.
+
+    Returns:
+        A sentence for the user where records are longer than what the model was trained on.
+
+    Raises:
+        LikelyError: they differ by more than rounding, or a record does not fit the model.
+    """
+    if not encoded:
+        return None
+    largest = max(max(int(record.input_ids.max()), *record.answer, *first_tokens) for record in encoded)
+    note = check_fit(model, max(len(record.input_ids) for record in encoded), largest)
+    sample = choose_sample(encoded)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            _compare(model, sample, layout, first_tokens)
+    finally:
+        model.train(was_training)
+    return note
+
+
+def choose_sample(encoded: Sequence[EncodedRecord]) -> list[EncodedRecord]:
+    """Return the longest record, another that shares the most with it, and the shortest.
+
+    Together they reach past the windows that matter to this run, share a prefix, and stand beside a stranger.
+    """
+    lengths = [len(record.input_ids) for record in encoded]
+    longest, shortest = int(np.argmax(lengths)), int(np.argmin(lengths))
+    shared = np.array([shared_length(record.input_ids, encoded[longest].input_ids) for record in encoded])
+    shared[shared == lengths[longest]] = 0  # the same prompt has nothing of its own
+    return [encoded[index] for index in dict.fromkeys((longest, int(shared.argmax()), shortest))]
+
+
+def _compare(
+    model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout, first_tokens: tuple[int, int]
+) -> None:
+    """Raise LikelyError unless a sample's logits are the same in a layout as alone."""
+    name = model.config.name_or_path or type(model).__name__
+    try:
+        with _own_attention(model):
+            alone = torch.stack([_alone(model, record) for record in sample])
+    except torch.OutOfMemoryError:
+        raise
+    except REFUSALS as error:
+        raise LikelyError(
+            f"{name} cannot read a record of {len(sample[0].input_ids)} tokens ({_reason(error)}); set cutoff_len to "
+            "what it can read, or model_name_or_path to another model."
+        ) from error
+    if not bool(alone.isfinite().all()):
+        raise LikelyError(f"{name} answers with numbers that are not finite in {model.dtype}; set dtype=float32.")
+    fault = _fault(model, sample, layout, first_tokens, alone)
+    if fault is None:
+        return
+    is_exact_padded = layout != "padded" and _fault(model, sample, "padded", first_tokens, alone) is None
+    remedy = "set batching=padded, where it is" if is_exact_padded else "set model_name_or_path to another model"
+    raise LikelyError(f"{name} is not exact with batching: {layout} ({fault}); {remedy}.")
+
+
+def _fault(
+    model: "PreTrainedModel",
+    sample: Sequence[EncodedRecord],
+    layout: Layout,
+    first_tokens: tuple[int, int],
+    alone: torch.Tensor,
+) -> str | None:
+    """Return what is wrong with a layout, or None where it gives the logits of records alone.
+
+    Args:
+        model: in evaluation mode.
+        sample: records.
+        layout: to try them in.
+        first_tokens: first token of the positive and of the negative label.
+        alone: float32 [records, vocabulary].
+    """
+    try:
+        together = _together(model, sample, layout)
+    except torch.OutOfMemoryError:
+        raise
+    except REFUSALS as error:
+        return f"its code stops: {_reason(error)}"
+    spread = (alone - alone.mean(dim=1, keepdim=True)).norm(dim=1)
+    difference = (together - alone).norm(dim=1) / spread
+    worst = int(difference.nan_to_num(torch.inf).argmax())
+    if float(difference[worst]) <= TOLERANCE[model.dtype]:
+        return None
+    p_together, p_alone = (float(logits[worst][list(first_tokens)].softmax(0)[0]) for logits in (together, alone))
+    return f"P(Yes) of a record is {p_together:.3f}, and {p_alone:.3f} when it is computed alone"
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
+
+
+def _together(model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout) -> torch.Tensor:
+    """Return the logits where each answer begins, out of one forward pass: float32 [records, vocabulary]."""
+    width = max(len(record.input_ids) for record in sample)
+    (batch,) = make_batches(sample, layout, Budget(len(sample) * width, attention_share=0.0))
+    logits = answer_logits(model, batch.to(device_of(model)), model)[batch.first_answers].float()
+    return logits[batch.records.argsort()]
+
+
+def _alone(model: "PreTrainedModel", record: EncodedRecord) -> torch.Tensor:
+    """Return the logits where one record's answer begins, with nothing of ours but the choice of the position."""
+    ids = torch.from_numpy(record.input_ids).long()[None].to(device_of(model))
+    first = torch.tensor([int(record.answer_positions[0])])
+    with head_only_at(model.get_output_embeddings(), torch.tensor([0]), first):
+        logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits
+    return logits[0].float()
+
+
+@contextmanager
+def _own_attention(model: "PreTrainedModel") -> Iterator[None]:
+    """Let a model attend as transformers does where it attends in blocks."""
+    if model.config._attn_implementation != IN_BLOCKS:
+        yield
+        return
+    model.set_attn_implementation("sdpa")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(IN_BLOCKS)

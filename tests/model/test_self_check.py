@@ -1,0 +1,124 @@
+"""A model that a layout makes say something else is refused before a run; one that is exact never notices the check."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from likely.encoding.prompt import EncodedRecord
+from likely.errors import LikelyError
+from likely.model import masks
+from likely.model.base import Precision, load_base
+from likely.model.block_attention import NAME, attend_in_blocks
+from likely.model.masks import Reach
+from likely.model.self_check import TOLERANCE, check_exactness, choose_sample
+from zoo import FAMILIES, POSITIONS, VOCABULARY, Family, family_records
+
+ENCODED = family_records()
+FIRST = (7, 8)
+
+
+def family_of(name: str) -> Family:
+    return next(family for family in FAMILIES if family.name == name)
+
+
+def record_of(*ids):
+    return EncodedRecord(np.array(ids, np.int32), (7,), liked=True)
+
+
+def test_the_sample_is_the_longest_its_sibling_and_the_shortest():
+    longest = record_of(1, 2, 3, 4, 5, 6)
+    twin = record_of(1, 2, 3, 4, 5, 6)
+    sibling, cousin, stranger = record_of(1, 2, 3, 4, 9), record_of(1, 2, 8, 8, 8), record_of(5, 5)
+    assert choose_sample([cousin, longest, twin, stranger, sibling]) == [longest, sibling, stranger]
+    assert choose_sample([longest]) == [longest]
+    assert choose_sample([longest, twin]) == [longest]
+
+
+@pytest.mark.parametrize("layout", ["tree", "packed", "padded"])
+def test_an_exact_model_passes_and_is_left_as_it_was(layout):
+    model = family_of("Gemma 3, text").build().train()
+    attend_in_blocks(model)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    assert check_exactness(model, ENCODED, layout, FIRST) is None
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
+    assert model.config._attn_implementation == NAME
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_dropout_is_off_while_it_checks():
+    """With attention dropout no two passes would agree."""
+    family = family_of("Llama")
+    model = Family("", "", "llama", {**family.settings, "attention_dropout": 0.5}).build().train()
+    assert check_exactness(model, ENCODED, "tree", FIRST) is None
+
+
+def test_a_layout_that_changes_answers_is_refused_by_both_probabilities(monkeypatch):
+    model = family_of("Mistral").build()
+    model.config.name_or_path = "some/mistral"
+    monkeypatch.setattr(masks, "reaches", lambda config: {"full_attention": Reach()})
+    with pytest.raises(LikelyError) as refusal:
+        check_exactness(model, ENCODED, "tree", FIRST)
+    assert "\n" not in str(refusal.value)
+    assert str(refusal.value).startswith("some/mistral is not exact with batching: tree (P(Yes) of a record is 0.")
+    assert str(refusal.value).endswith("when it is computed alone); set batching=padded, where it is.")
+    assert check_exactness(model, ENCODED, "padded", FIRST) is None
+
+
+def test_code_that_stops_in_a_layout_is_refused_with_its_reason():
+    with pytest.raises(LikelyError, match=r"its code stops: RuntimeError: .*; set batching=padded, where it is"):
+        check_exactness(family_of("GPT").build(), ENCODED, "tree", FIRST)
+
+
+def test_a_model_that_no_layout_suits_is_refused_for_good():
+    with pytest.raises(LikelyError, match="set model_name_or_path to another model"):
+        check_exactness(family_of("BERT").build(), ENCODED, "tree", FIRST)
+
+
+def test_a_model_whose_own_answers_are_no_numbers_is_refused():
+    model = family_of("Llama").build()
+    torch.nn.init.constant_(model.get_output_embeddings().weight, torch.inf)
+    with pytest.raises(LikelyError, match=r"not finite in torch.float32; set dtype=float32"):
+        check_exactness(model, ENCODED, "tree", FIRST)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+@pytest.mark.parametrize("name", ["Llama", "Mistral", "Gemma 2", "Mixtral"])
+def test_rounding_passes_in_every_dtype_and_a_lost_window_in_none(name, dtype, monkeypatch):
+    model = family_of(name).build().to(dtype)
+    assert check_exactness(model, ENCODED, "tree", FIRST) is None
+    if "windows" in family_of(name).layers and dtype == torch.float32:
+        monkeypatch.setattr(masks, "reaches", lambda config: {"full_attention": Reach()})
+        with pytest.raises(LikelyError, match="not exact"):
+            check_exactness(model, ENCODED, "tree", FIRST)
+
+
+def test_records_that_do_not_fit_the_model_are_refused_before_it_runs():
+    with pytest.raises(LikelyError, match="resize_token_embeddings"):
+        check_exactness(family_of("Llama").build(), [*ENCODED, record_of(3, VOCABULARY)], "tree", FIRST)
+    with pytest.raises(LikelyError, match=f"set cutoff_len={POSITIONS}"):
+        check_exactness(family_of("GPT-2").build(), [*ENCODED, record_of(*[5] * 65)], "tree", FIRST)
+    with pytest.raises(
+        LikelyError, match=r"MptForCausalLM cannot read a record of 65 tokens \(RuntimeError: .*cutoff_len"
+    ):
+        check_exactness(family_of("MPT").build(), [*ENCODED, record_of(*[5] * 65)], "padded", FIRST)
+    note = check_exactness(family_of("Llama").build(), [*ENCODED, record_of(*[5] * 65)], "tree", FIRST)
+    assert f"65 tokens, more than the {POSITIONS} positions" in note
+
+
+def test_no_records_are_nothing_to_check():
+    assert check_exactness(family_of("BERT").build(), [], "tree", FIRST) is None
+
+
+def test_it_costs_a_small_model_less_than_a_second(tiny_base, builder, records):
+    model = load_base(str(tiny_base), Precision("float32", False), "sdpa")
+    encoded = builder.encode_all(records)
+    check_exactness(model, encoded, "tree", FIRST)
+    started = time.process_time()
+    check_exactness(model, encoded, "tree", FIRST)
+    assert time.process_time() - started < 1

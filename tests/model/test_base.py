@@ -9,7 +9,7 @@ import torch
 from likely.errors import LikelyError
 from likely.model.adapter import Lora, adapter_base, add_adapter, load_adapter
 from likely.model.base import Precision, attention_share, choose_precision, load_base
-from likely.model.runtime import keep_freed_memory
+from likely.model.runtime import keep_freed_memory, quiet_libraries
 
 FLOAT32 = Precision("float32", False)
 LORA = Lora(4, 8, 0.0, ["q_proj", "down_proj"])
@@ -123,3 +123,17 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
 def test_keeping_freed_memory_is_a_setting_of_glibc_only(monkeypatch):
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
     assert keep_freed_memory() is False
+
+
+def test_libraries_are_quiet_for_a_while_and_then_as_before():
+    import warnings
+
+    from transformers.utils import logging
+
+    def state():
+        return logging.get_verbosity(), logging.is_progress_bar_enabled(), list(warnings.filters)
+
+    before = state()
+    with quiet_libraries():
+        assert state() != before
+    assert state() == before

@@ -26,7 +26,10 @@ def cached_folder(name: str, revision: str | None, files: Sequence[str] = TOKENI
     """Return the folder of a hub model in huggingface's cache, or None where one of these files is not in it."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(name, file, revision=revision) for file in files]
+    try:
+        found = [try_to_load_from_cache(name, file, revision=revision) for file in files]
+    except ValueError:  # no name that a model of the hub can have
+        return None
     return Path(str(found[0])).parent if all(isinstance(path, str) for path in found) else None
 
 

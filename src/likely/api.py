@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from likely.data.protocol import SplitProtocol
     from likely.evaluation.contest import Evaluation
     from likely.training.run import MetricsOf, TrainedRun
-    from likely.training.session import OnNote
+    from likely.training.stretch import OnNote
 
 
 def prepare(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from likely.data.preparation import Preparation
     from likely.evaluation.run import Findings
     from likely.training.run import MetricsOf, TrainedRun
-    from likely.training.session import OnNote
+    from likely.training.stretch import OnNote
 
 
 def prepare(

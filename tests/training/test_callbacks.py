@@ -33,12 +33,16 @@ NOBODY = StopRequest()
 @pytest.fixture(scope="module")
 def build(tiny_base, builder, records):
     """Build a trainer of 9 steps in 3 epochs whose evaluations are known beforehand."""
-    encoded = builder.encode_all(records)
+    encoded = builder.encode_all(records[:20])
 
     def built(folder, strategy="steps", request=NOBODY, resumed=False, more=(), **args):
         callbacks = [KeepBest("eval_loss", False), *more, EvaluateAtEnd(), StopOnRequest(request)]
         defaults = {"num_train_epochs": 3, "learning_rate": 1e-2, "logging_steps": 3, "eval_steps": 2, "save_steps": 5}
-        defaults |= {"eval_strategy": strategy, "save_strategy": strategy if strategy != "no" else "steps"}
+        defaults |= {
+            "per_device_train_batch_size": 8,
+            "eval_strategy": strategy,
+            "save_strategy": strategy if strategy != "no" else "steps",
+        }
         trainer = trainer_for(
             fresh_model(tiny_base, dropout=0.1),
             builder,
@@ -115,7 +119,7 @@ def test_every_run_is_evaluated_once_at_its_end(make, strategy):
 
 @pytest.mark.parametrize(
     ("strategy", "step"),
-    [("steps", 3), ("steps", 6), ("steps", 9), ("epoch", 4), ("epoch", 6), ("epoch", 9), ("no", 7)],
+    [("steps", 3), ("steps", 6), ("steps", 9), ("epoch", 6), ("no", 7)],
 )
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(make, whole, strategy, step):
     """Stopped where nothing, an evaluation or the end was due."""

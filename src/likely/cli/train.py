@@ -9,6 +9,7 @@ import typer
 
 from likely.cli.options import MAIN_CONFIG, Config, Overrides
 from likely.errors import StoppedError
+from likely.files import writing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +70,9 @@ def train_shown(console: Console, config: RunConfig, resume: bool = False) -> Tr
     finished = train(config, answer_metrics, [TrainingProgress(console)], tell, resume)
     tell("Trained", described(finished))
     if is_first_process():
-        save_training_plot(finished.log, finished.output_dir / "training.png")
+        picture = finished.output_dir / "training.png"
+        with writing(picture):
+            save_training_plot(finished.log, picture)
     return finished
 
 

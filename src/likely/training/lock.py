@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from likely.errors import LikelyError
+from likely.files import writing
 
 LOCK_FILE = ".lock"
 
@@ -22,20 +23,22 @@ def alone_in(output_dir: Path) -> Iterator[None]:
     """Hold an output folder for the length of a block.
 
     Raises:
-        LikelyError: another process holds it; the sentence says which, and on which host.
+        LikelyError: another process holds it, and the sentence says which; or the file cannot be written.
     """
     path = output_dir / LOCK_FILE
     holder = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
     lock = FileLock(path, mode=0o644)
+    with writing(path):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LikelyError(
+                f"output_dir {output_dir} is in use by another run ({holder or 'another process'}); wait for its end "
+                "or choose another folder."
+            ) from None
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise LikelyError(
-            f"output_dir {output_dir} is in use by another run ({holder or 'another process'}); wait for its end or "
-            "choose another folder."
-        ) from None
-    try:
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        with writing(path):
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         yield
     finally:
         lock.release()

@@ -129,7 +129,7 @@ def check_same_run(before: Facts, now: Facts, checkpoint: str) -> None:
             continue  # they follow from what is listed already
         if was is not None and is_now is not None and was != is_now:
             changed.append(f"{words}: {was} -> {is_now}")
-    if before.get("steps", 0) > now["steps"]:
+    if before.get("steps", 0) > now["steps"] and not changed:
         changed.append(
             f"steps of the run, by num_train_epochs or max_steps, which may only be raised: {before['steps']} -> "
             f"{now['steps']}"

@@ -37,8 +37,8 @@ from likely.training.model_card import CardFacts, model_card
 from likely.training.ranks import together
 from likely.training.resume import check_same_run, weights_of
 from likely.training.run_folder import Start, leave_adapter, leave_figures, run_figures
-from likely.training.session import OnNote, begun_in, go_on, own_callbacks, run_facts, run_name_of, take_steps
 from likely.training.stopping import StopRequest
+from likely.training.stretch import OnNote, begun_in, go_on, own_callbacks, run_facts, run_name_of, take_steps
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -1,4 +1,4 @@
-"""One session of a run: from its beginning, or the checkpoint it goes on from, to the step in which it stops.
+"""One stretch of a run: from its beginning, or the checkpoint it goes on from, to the step in which it stops.
 
 `run` builds the trainer; here is what is around its steps: one run at a time in a folder, the callbacks, Ctrl-C, and
 what is compared with the run that a checkpoint belongs to.

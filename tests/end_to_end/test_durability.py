@@ -245,7 +245,7 @@ def test_a_diverged_run_ends_in_a_sentence(tmp_path, config_in):
 
 @pytest.mark.parametrize("change", ["weight_decay=.inf", "learning_rate=.inf", "adam_epsilon=.inf"])
 def test_numbers_that_are_none_are_refused(tmp_path, config_in, change):
-    with pytest.raises(LikelyError, match="finite|is not a number"):
+    with pytest.raises(LikelyError, match=r"finite|is not a number"):
         train(load_config(config_in(tmp_path), [change]), answer_metrics)
 
 

@@ -1,5 +1,6 @@
 """Fixtures shared by the whole suite."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from likely.data.records import Labels, Record
 from likely.encoding.prompt import PromptBuilder
 from likely.sources.tiny_model import TinyShape, chat_prompt, make_tiny_base
 from support import make_record
+
+# Several workers share the cores, and so do the processes that they start: a thread each.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine makes any example slow; what is slow on a quiet one shows in the durations.
 settings.register_profile("likely", deadline=None)

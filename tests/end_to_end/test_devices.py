@@ -1,12 +1,9 @@
 """Two devices train what one trains: the same steps, losses and weights. Processes stand in for GPUs."""
 
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
@@ -16,6 +13,7 @@ from safetensors.torch import load_file
 
 from likely.cli import run
 from likely.data.records import write_records
+from processes import start
 from support import rows_of
 
 
@@ -25,21 +23,18 @@ def start_on(devices, config, *arguments):
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     group = {"WORLD_SIZE": str(devices), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
-    command = [sys.executable, "-m", "likely", "train", "--config", str(config), *arguments]
-    processes = []
+    started = []
     for rank in map(str, range(devices)):
-        own = {**os.environ, "OMP_NUM_THREADS": "1"}
-        own |= {**group, "RANK": rank, "LOCAL_RANK": rank} if devices > 1 else {}
-        processes.append(
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=own)
-        )
-    return processes
+        own = {**group, "RANK": rank, "LOCAL_RANK": rank} if devices > 1 else {}
+        output = config.with_name(f"said-{port}-{rank}.txt")
+        started.append(start(["train", "--config", str(config), *arguments], own, output))
+    return started
 
 
-def ended(processes):
+def ended(started):
     """Return what processes print together, and how they end."""
-    said = [process.communicate(timeout=300)[0] for process in processes]
-    return " ".join("".join(said).split()), [process.returncode for process in processes]
+    ends = [process.ended() for process in started]
+    return " ".join("".join(said for said, _ in ends).split()), [status for _, status in ends]
 
 
 def train_on(devices, config, *arguments):
@@ -97,9 +92,9 @@ def test_what_two_devices_meet_is_said_once_and_a_request_to_one_stops_both(tmp_
     config.write_text(yaml.safe_dump({**values, "num_train_epochs": 100}), encoding="utf-8")
     processes = start_on(2, config)
     while not (folder / "checkpoint-5").exists():
-        assert all(process.poll() is None for process in processes), ended(processes)
+        assert all(process.alive() for process in processes), ended(processes)
         time.sleep(0.01)
-    processes[1].send_signal(signal.SIGTERM)
+    processes[1].send(signal.SIGTERM)
     said, status = ended(processes)
     assert status == [143, 143], said
     step = int(re.search(r"Stopped after step (\d+) of 500", said)[1])

@@ -64,7 +64,8 @@ def prompt_builder(config: RunConfig, cutoff_len: int) -> PromptBuilder:
 
     location = resolve_model(config.model_name_or_path).location
     check_model_folder(location, needs_weights=False)
-    return PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), cutoff_len)
+    tokenizer = load_tokenizer(location, config.model_revision)
+    return PromptBuilder(tokenizer, labels_of(config), cutoff_len, config.prompt_date)
 
 
 def saving_in_words(config: RunConfig, encoded: Sequence[EncodedRecord]) -> str:

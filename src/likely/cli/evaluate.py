@@ -89,14 +89,13 @@ def measure(
     with_base: bool = True,
 ) -> Findings:
     """Evaluate, with a bar; print who is left out and why, and how long it took."""
-    from likely.cli.progress import scoring_bar
+    from likely.cli.progress import print_notes, scoring_bar
     from likely.evaluation.run import evaluate
 
     started = time.monotonic()
     with scoring_bar(console, "scoring" if folder else "baselines") as on_progress:
         findings = evaluate(folder, config, data, max_samples, with_base, on_progress)
-    for note in findings.notes:
-        console.print(f"[dim]{note}[/dim]", highlight=False)
+    print_notes(console, findings.notes)
     evaluation, seconds = findings.evaluation, time.monotonic() - started
     console.print(
         f"{len(evaluation.results)} systems on {len(evaluation.records):,} rows in {seconds:.1f} s.", highlight=False

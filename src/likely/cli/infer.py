@@ -29,7 +29,7 @@ def infer(
     """Compare base model and adapter: examples, P(Yes) of both, metrics."""
     from rich.console import Console
 
-    from likely.cli.progress import scoring_bar
+    from likely.cli.progress import print_notes, scoring_bar
     from likely.data.run_data import held_out_records, labels_of, split_records
     from likely.evaluation.contest import judge
     from likely.evaluation.run import ask_models, simple_baselines
@@ -44,7 +44,9 @@ def infer(
     records = held_out_records(settings, data, max_samples)
     baselines = simple_baselines(split_records(settings, "train"), records, labels)
     with scoring_bar(console, "scoring base and adapter") as on_progress:
-        said = ask_models(LoadedRun.load(adapter_dir, settings), records, on_progress=on_progress)
+        run = LoadedRun.load(adapter_dir, settings)
+        said = ask_models(run, records, on_progress=on_progress)
+    print_notes(console, run.notes)
     assert said.base is not None
     if examples:
         console.print(example_table(records, said.base, said.adapter, examples))

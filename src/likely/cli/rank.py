@@ -35,13 +35,14 @@ def rank(
         raise LikelyError(f"--output {output} is no file in a folder that exists; name another one.")
     console = Console()
     ready_process()
-    from likely.cli.progress import scoring_bar
+    from likely.cli.progress import print_notes, scoring_bar
     from likely.inference.ranking import Ranker
     from likely.report.ranking_table import ranking_table
 
     ranker = Ranker.load(adapter_dir)
     with scoring_bar(console, "scoring candidates") as on_progress:
         ranked = ranker.rank(rated, movies, on_progress=on_progress)
+    print_notes(console, ranker.notes)
     console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", ranker.task.noun))
     if output:
         write_ranking(output, ranked)

@@ -4,6 +4,7 @@ Read from a YAML file or a preset and `key=value` overrides at the edges (`cli`,
 take plain arguments. The familiar LLaMA-Factory spellings of the keys are understood.
 """
 
+import datetime
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,7 @@ FLASH_NAMES |= dict.fromkeys(("false", "disabled", "off", "no"), "false")
 NoneWord = BeforeValidator(_named(NOTHING))
 TextOrNone = Annotated[str | None, NoneWord]
 CountOrNone = Annotated[int | None, NoneWord]
+DayOrNone = Annotated[datetime.date | None, NoneWord]
 FlashAttention = Literal[
     "auto", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention", "sdpa", "eager", "false"
 ]
@@ -91,6 +93,9 @@ class RunConfig(BaseModel):
     max_eval_samples: CountOrNone = Field(1000, ge=1, description="most evaluation records, of whole users")
     positive_label: str = Field("Yes", min_length=1, description="the answer that means a like")
     negative_label: str = Field("No", min_length=1, description="the answer that means no like")
+    prompt_date: DayOrNone = Field(
+        None, description="the date that a chat template writes; by default the run's first day"
+    )
     batching: Literal["tree", "packed", "padded"] = Field(
         "tree", description="tree: shared history computed once; packed; padded"
     )

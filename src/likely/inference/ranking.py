@@ -51,6 +51,7 @@ class Ranker:
         task: what the run's records ask, and how much of a history they show.
         budget: what one forward pass may cost by the run's configuration.
         layout: `tree`, or `padded` for a model that is exact in no other.
+        notes: what a person should know of its answers, a sentence each.
     """
 
     model: "PeftModel"
@@ -58,6 +59,7 @@ class Ranker:
     task: RatingsTask
     budget: Budget
     layout: Layout = "tree"
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, folder: Path | str) -> "Ranker":
@@ -79,7 +81,7 @@ class Ranker:
                 "since, so how they ask about a movie is unknown; rank with a run trained on prepared records."
             )
         run = LoadedRun.load(folder, config, layout="tree")
-        return cls(run.model, run.builder, task, run.plan.budget, run.plan.layout)
+        return cls(run.model, run.builder, task, run.plan.budget, run.plan.layout, run.notes)
 
     def rank(
         self,

@@ -139,10 +139,10 @@ def set_up(
 
     precision = choose_precision(config.dtype, config.quantization_bit)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
-    inputs = read_inputs(config)
+    inputs = read_inputs(config, config.prompt_date or start.prompt_date)
     model_config = load_model_config(inputs.location, config.model_revision)
     layout, layout_note = choose_layout(model_config, config.batching)
-    config = config.model_copy(update={"batching": layout})
+    config = config.model_copy(update={"batching": layout, "prompt_date": inputs.builder.date})
     attention = resolve_attention(config.flash_attn, look_around(layout, precision.is_half, model_config))
     facts = run_facts(config, precision, inputs.train)
     go_on(start, facts, tell)

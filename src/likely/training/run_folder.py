@@ -4,6 +4,7 @@
 is all in the folder.
 """
 
+import datetime
 import json
 import os
 import platform
@@ -45,18 +46,26 @@ class Start:
         about: what `checkpoint.json` says of it.
         best_is_lost: whether the weights of the best evaluation before it are not there any more.
         notes: what was found on the way to it, in a line each.
+        today: by the clock of the process that looked, so that all have the same.
     """
 
     checkpoint: Path | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     best_is_lost: bool = False
     notes: tuple[str, ...] = ()
+    today: datetime.date = field(default_factory=lambda: datetime.date.today())
 
     @property
     def made_with(self) -> Facts:
         """What the checkpoint was made with; nothing where it does not say."""
         facts: Facts = self.about.get("made_with", {})
         return facts
+
+    @property
+    def prompt_date(self) -> datetime.date:
+        """The date of a run's prompts unless its configuration sets one: that of the checkpoint, or today."""
+        kept: str | None = self.made_with.get("config", {}).get("prompt_date")
+        return datetime.date.fromisoformat(kept) if kept else self.today
 
 
 def check_folder(output_dir: Path) -> None:

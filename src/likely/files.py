@@ -115,14 +115,15 @@ def check_writable(path: Path) -> None:
 @contextmanager
 def replacing_bytes(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that takes the place of `path` once all is written, and vanishes if writing fails."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as out:
-        try:
+    out = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False)  # noqa: SIM115
+    try:
+        with out:
             yield out
-        except BaseException:
-            os.unlink(out.name)
-            raise
-    os.chmod(out.name, 0o644)
-    os.replace(out.name, path)
+        os.chmod(out.name, 0o644)
+        os.replace(out.name, path)
+    except BaseException:
+        os.unlink(out.name)
+        raise
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likely.cli.options import MAIN_RUN, Overrides, RunFolder
-from likely.files import replacing
+from likely.files import check_writable, replacing
 
 if TYPE_CHECKING:
     from likely.data.records import Record
@@ -37,6 +37,8 @@ def infer(
     from likely.model.runtime import ready_process
     from likely.report.terminal import example_table, results_table
 
+    if output:
+        check_writable(output)
     console = Console()
     ready_process()
     settings = config_of(adapter_dir, config, overrides or ())

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likely.cli.options import MAIN_RUN, RunFolder
-from likely.errors import LikelyError
-from likely.files import replacing
+from likely.files import check_writable, replacing
 
 if TYPE_CHECKING:
     from likely.inference.ranking import Ranked
@@ -31,8 +30,8 @@ def rank(
     from likely.model.runtime import ready_process
 
     rated, movies = read_history(history), read_candidates(candidates)
-    if output and (output.is_dir() or not output.parent.is_dir()):
-        raise LikelyError(f"--output {output} is no file in a folder that exists; name another one.")
+    if output:
+        check_writable(output)
     console = Console()
     ready_process()
     from likely.cli.progress import print_notes, scoring_bar

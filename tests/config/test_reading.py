@@ -83,7 +83,6 @@ def config_file(tmp_path, text="", **keys):
         ({"quantization_bit": 3}, "quantization_bit: 3 is unknown"),
         ({"stage": "dpo"}, "stage: dpo is not possible here, only sft"),
         ({"positive_label": "No"}, "are the same"),
-        ({"save_steps": 300, "eval_steps": 200}, "not a multiple"),
         ({"dataset": None}, "neither dataset nor train_file"),
         ({"output_dir": ""}, "output_dir"),
         ({"positive_label": ["Yes"]}, "positive_label: .* is not allowed"),

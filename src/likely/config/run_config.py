@@ -128,7 +128,7 @@ class RunConfig(BaseModel):
 
     eval_strategy: Literal["steps", "epoch", "no"] = Field("steps", description="steps, epoch or no")
     eval_steps: int = Field(2000, ge=1, description="optimizer steps between evaluations")
-    save_steps: int = Field(2000, ge=1, description="optimizer steps between checkpoints; a multiple of eval_steps")
+    save_steps: int = Field(2000, ge=1, description="optimizer steps between checkpoints; the best is always kept")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept, the best among them")
     early_stopping_patience: CountOrNone = Field(
         3, ge=1, description="stop after so many evaluations without a better one; none: never"
@@ -156,11 +156,6 @@ class RunConfig(BaseModel):
     def _agree(self) -> "RunConfig":
         if self.positive_label == self.negative_label:
             raise ValueError("positive_label and negative_label are the same")
-        if self.eval_strategy == "steps" and self.save_steps % self.eval_steps:
-            raise ValueError(
-                f"save_steps {self.save_steps} is not a multiple of eval_steps {self.eval_steps}, "
-                "so the best checkpoint could not be kept"
-            )
         if not self.dataset and not self.train_file:
             raise ValueError("neither dataset nor train_file is set")
         return self

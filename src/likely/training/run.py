@@ -31,7 +31,7 @@ from likely.model.families import choose_layout
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
-from likely.training.arguments import check_numbers, count_devices, is_first_process, training_arguments
+from likely.training.arguments import count_devices, is_first_process, training_arguments
 from likely.training.inputs import RunInputs, describe, read_inputs
 from likely.training.model_card import CardFacts, model_card
 from likely.training.ranks import together
@@ -110,7 +110,6 @@ def train(
         StoppedError: Ctrl-C or SIGTERM came, and all is saved.
     """
     tell = on_note or (lambda title, text: None)
-    check_numbers(config)
     with begun_in(Path(config.output_dir), config.overwrite_output_dir, resume) as start:
         request = StopRequest()
         with together():

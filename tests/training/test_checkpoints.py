@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 
 import pytest
 from safetensors.torch import load_file
@@ -19,6 +20,7 @@ from likely.training.checkpoints import (
     tidy,
     what_is_wrong,
 )
+from likely.training.run_folder import leave_adapter
 from tiny_trainer import fresh_model, trainer_for
 
 FILES = (ADAPTER, "adapter_config.json", "optimizer.pt", "scheduler.pt", STATE, "rng_state.pth")
@@ -138,6 +140,23 @@ def test_a_checkpoint_says_what_it_was_made_with(trained):
     about = read_about(trained / "checkpoint-6")
     assert (about["step"], about["seconds"]) == (6, 1.5)
     assert set(FILES) <= set(about["files"])
+
+
+def test_saving_asks_nobody_about_a_base_model_from_the_hub(tmp_path, tiny_base, builder, records, monkeypatch):
+    asked = []
+
+    def no_network(*address, **named):
+        asked.append(address)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    trainer = small_trainer(tmp_path, tiny_base, builder, records)
+    trainer.adapter.peft_config["default"].base_model_name_or_path = "somebody/model"
+    trainer.adapter.get_base_model().config._name_or_path = "somebody/model"
+    trainer.train()
+    leave_adapter(tmp_path, trainer.adapter, builder.tokenizer, {})
+    assert len(checkpoints_in(tmp_path)) == 3
+    assert asked == []
 
 
 @pytest.mark.parametrize(

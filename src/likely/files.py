@@ -8,12 +8,19 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from likely.errors import LikelyError
+
+MOST_INFLATION, ALWAYS_ALLOWED = 50, 64 << 20
+"""A zip may inflate to so many times its size, and to so many bytes in any case; ratings in text come to 4 times."""
+
+PIECE = 1 << 16
+"""Bytes asked of a zip at once."""
 
 
 def read_lines(path: Path, remedy: str) -> Iterator[str]:
@@ -70,6 +77,34 @@ def parse_json(text: str, path: Path, remedy: str, line: int = 1) -> Any:
         raise LikelyError(f"{path} is nested too deeply; {remedy}") from error
     except ValueError as error:  # of whole numbers with more than 4,300 digits
         raise LikelyError(f"{path} holds a number that is too long; {remedy}") from error
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of a zip, read piece by piece, so that no header can make it larger than it says.
+
+    Raises:
+        LikelyError: it would be far larger than the archive; see :func:`check_inflation`.
+    """
+    check_inflation(archive, [name])
+    content = bytearray()
+    with archive.open(name) as member:
+        while piece := member.read(PIECE):
+            content += piece
+    return bytes(content)
+
+
+def check_inflation(archive: zipfile.ZipFile, names: Iterable[str]) -> None:
+    """Check that files of a zip that is on the disk do not inflate to what only a bomb would hold.
+
+    Raises:
+        LikelyError: they do.
+    """
+    size, inflated = Path(str(archive.filename)).stat().st_size, sum(archive.getinfo(name).file_size for name in names)
+    if inflated > max(MOST_INFLATION * size, ALWAYS_ALLOWED):
+        raise LikelyError(
+            f"{archive.filename} has {size / 1e6:,.1f} MB and would inflate to {inflated / 1e6:,.0f} MB, which is more "
+            f"than {MOST_INFLATION} times as much; fetch it again, or unpack it and give the folder."
+        )
 
 
 @contextmanager

@@ -84,6 +84,7 @@ def config_file(tmp_path, text="", **keys):
         ({"stage": "dpo"}, "stage: dpo is not possible here, only sft"),
         ({"positive_label": "No"}, "are the same"),
         ({"dataset": None}, "neither dataset nor train_file"),
+        *(({"run_name": name}, "no plain name") for name in ("../../x", "/tmp/x", "..", "a\\b")),
         ({"output_dir": ""}, "output_dir"),
         ({"positive_label": ["Yes"]}, "positive_label: .* is not allowed"),
         ({"learning_rate": float("inf")}, "learning_rate: '.inf' is not a number"),

@@ -23,16 +23,15 @@ def audit(
     char_only: Annotated[bool, typer.Option("--char-only", help="Count characters; needs no tokenizer.")] = False,
 ) -> None:
     """Measure how long the prompts are, through the very builder of training."""
-    from rich.console import Console
-
     from likely.config.reading import load_config
+    from likely.report.console import SafeConsole
     from likely.report.lengths_table import print_audit
 
     run = load_config(config, overrides or ())
     if char_only:
-        print_audit(Console(), character_lengths(run, max_samples), "characters", None)
+        print_audit(SafeConsole(), character_lengths(run, max_samples), "characters", None)
     else:
-        audit_prompts(Console(), run, max_samples)
+        audit_prompts(SafeConsole(), run, max_samples)
 
 
 def audit_prompts(console: Console, config: RunConfig, max_samples: int | None) -> None:

@@ -27,12 +27,11 @@ def demo(
     picture: Annotated[Path | None, typer.Option(help="Write the summary as SVG to this file too.")] = None,
 ) -> None:
     """Run the whole path on this machine: fetch, prepare, audit, finetune, compare."""
-    from rich.console import Console
-
     from likely.model.runtime import ready_process
+    from likely.report.console import SafeConsole
 
     ready_process()
-    run_demo(Console(), output, picture=picture)
+    run_demo(SafeConsole(), output, picture=picture)
 
 
 CONFIG = "demo"

@@ -38,13 +38,12 @@ def evaluate(
     output: Annotated[Path | None, typer.Option(help=f"Folder of the figures; the run's, or {BASELINES}.")] = None,
 ) -> None:
     """Measure base, adapter, baselines and a fusion of them on all test rows, with 95% intervals."""
-    from rich.console import Console
-
     from likely.config.reading import load_config
     from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE
+    from likely.report.console import SafeConsole
     from likely.report.terminal import results_table
 
-    console = Console()
+    console = SafeConsole()
     if baselines_only:
         path = config or (adapter_dir / "config.yaml" if adapter_dir else MAIN_CONFIG)
         settings, folder = load_config(path, overrides or ()), None

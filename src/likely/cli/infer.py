@@ -27,19 +27,18 @@ def infer(
     examples: Annotated[int, typer.Option(help="Histories shown.")] = 5,
 ) -> None:
     """Compare base model and adapter: examples, P(Yes) of both, metrics."""
-    from rich.console import Console
-
     from likely.cli.progress import print_notes, scoring_bar
     from likely.data.run_data import held_out_records, labels_of, split_records
     from likely.evaluation.contest import judge
     from likely.evaluation.run import ask_models, simple_baselines
     from likely.inference.loaded_run import LoadedRun, config_of
     from likely.model.runtime import ready_process
+    from likely.report.console import SafeConsole
     from likely.report.terminal import example_table, results_table
 
     if output:
         check_writable(output)
-    console = Console()
+    console = SafeConsole()
     ready_process()
     settings = config_of(adapter_dir, config, overrides or ())
     labels = labels_of(settings)

@@ -24,15 +24,14 @@ def rank(
     output: Annotated[Path | None, typer.Option(help="Write one JSON object a candidate, best first.")] = None,
 ) -> None:
     """Rank candidate movies for one history by P(Yes)."""
-    from rich.console import Console
-
     from likely.inference.movies import read_candidates, read_history
     from likely.model.runtime import ready_process
+    from likely.report.console import SafeConsole
 
     rated, movies = read_history(history), read_candidates(candidates)
     if output:
         check_writable(output)
-    console = Console()
+    console = SafeConsole()
     ready_process()
     from likely.cli.progress import print_notes, scoring_bar
     from likely.inference.ranking import Ranker

@@ -5,6 +5,7 @@ take plain arguments. The familiar LLaMA-Factory spellings of the keys are under
 """
 
 import datetime
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -58,6 +59,11 @@ SECTIONS = {
     "lora_rank": "adapter",
 }
 """Headings of groups of keys, each before its first key."""
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a name stands for a file or folder right where it is put, on any system."""
+    return name not in (".", "..") and not re.search(r"[/\\\x00-\x1f]", name)
 
 
 class RunConfig(BaseModel):
@@ -156,6 +162,11 @@ class RunConfig(BaseModel):
     def _agree(self) -> "RunConfig":
         if self.positive_label == self.negative_label:
             raise ValueError("positive_label and negative_label are the same")
+        if self.run_name is not None and not is_plain_name(self.run_name):
+            raise ValueError(
+                f"run_name {self.run_name!r} is no plain name; write one without slashes, for a folder under "
+                "output_dir/logs"
+            )
         if not self.dataset and not self.train_file:
             raise ValueError("neither dataset nor train_file is set")
         return self

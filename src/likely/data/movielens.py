@@ -6,6 +6,7 @@ Which release it is shows in its file names; see :data:`FILE_FORMATS`.
 
 import fnmatch
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import polars as pl
 
 from likely.data.movies_file import MovieRow, colon_movies, csv_movies, flag_movies, movies_table, recbole_movies
 from likely.errors import LikelyError
+from likely.files import read_member
 
 LOWEST_RATING, HIGHEST_RATING = 0.5, 5.0
 """Ends of the widest scale of any release, in stars; 100K and 1M start at 1."""
@@ -121,7 +123,7 @@ def _list_files(source: Path) -> list[str]:
     try:
         with zipfile.ZipFile(source) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise LikelyError(f"{source} is not a readable zip ({error}); fetch the release again.") from error
     # macOS puts a shadow of every file into a folder of its own.
     return sorted(name for name in names if name.count("/") <= 1 and not name.startswith("__MACOSX"))
@@ -152,9 +154,9 @@ def _read_file(source: Path, name: str) -> _Text:
         if source.is_dir():
             return _Text(str(source / name), (source / name).read_bytes())
         with zipfile.ZipFile(source) as archive:
-            return _Text(f"{source}/{name}", archive.read(name))
+            return _Text(f"{source}/{name}", read_member(archive, name))
     # A broken member raises BadZipFile, EOFError or zlib.error; an encrypted one RuntimeError.
-    except (OSError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
+    except (OSError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
         raise LikelyError(f"{name} in {source} cannot be read ({error}); fetch or unpack the release again.") from error
 
 

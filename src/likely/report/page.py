@@ -18,6 +18,7 @@ from likely.evaluation.contest import Evaluation, System
 from likely.evaluation.groups import equal_groups, group_areas, history_lengths, popularity
 from likely.files import replacing, writing
 from likely.report import words
+from likely.report.console import printable
 from likely.report.facts import RunFacts
 from likely.report.figures import (
     DASHES,
@@ -57,7 +58,7 @@ def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> 
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as out:
-        out.write(page.encode("utf-8", "replace").decode())  # half a character becomes a question mark
+        out.write(printable(page).encode("utf-8", "replace").decode())  # half a character becomes a question mark
 
 
 def _template() -> jinja2.Template:

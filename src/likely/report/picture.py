@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from likely.files import replacing, writing
+from likely.report.console import SafeConsole
 
 NIGHT = TerminalTheme(
     (22, 27, 34),
@@ -61,7 +62,7 @@ def save_picture(path: Path, title: str, show: Callable[[Console], None], width:
     Raises:
         LikelyError: the file cannot be written.
     """
-    console = Console(record=True, file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
+    console = SafeConsole(record=True, file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
     show(console)
     console.print()  # the frame would cut what hangs below the last line
     svg = console.export_svg(title=title, theme=NIGHT, code_format=FRAME, unique_id="likely")

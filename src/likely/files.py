@@ -19,6 +19,9 @@ from likely.errors import LikelyError
 MOST_INFLATION, ALWAYS_ALLOWED = 50, 64 << 20
 """A zip may inflate to so many times its size, and to so many bytes in any case; ratings in text come to 4 times."""
 
+WRITING = ".writing-"
+"""How the name of a folder begins in which others are written; one that a killed process left may be removed."""
+
 PIECE = 1 << 16
 """Bytes asked of a zip at once."""
 
@@ -172,7 +175,7 @@ def replacing_folder(folder: Path, last: str) -> Iterator[Path]:
         last: name of the file that moves last, and so marks the others as complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as name:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=WRITING) as name:
         scratch = Path(name)
         yield scratch
         for path in sorted(scratch.iterdir(), key=lambda path: (path.name == last, path.name)):

@@ -176,7 +176,7 @@ def test_rotation_leaves_what_is_not_ours(run):
 
 
 def test_what_a_killed_run_left_half_done_is_tidied(run):
-    for name in (".checkpoint-12", ".checkpoint-3.going", ".finishing-xyz", ".checkpoint-notes"):
+    for name in (".checkpoint-12", ".checkpoint-3.going", ".writing-xyz", ".checkpoint-notes"):
         (run / name).mkdir()
     tidy(run)
     assert {path.name for path in run.glob(".*-*")} == {".checkpoint-notes"}

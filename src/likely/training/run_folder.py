@@ -6,9 +6,7 @@ is all in the folder.
 
 import datetime
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -16,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likely.errors import LikelyError
-from likely.files import make_writable_folder, replacing, write_json
+from likely.files import make_writable_folder, replacing, replacing_folder, write_json
 from likely.training.checkpoints import (
     ADAPTER,
-    FINISHING,
     STATE,
     checkpoint_of,
     checkpoints_in,
@@ -139,8 +136,7 @@ def leave_adapter(
     Raises:
         LikelyError: they cannot be written.
     """
-    with saying_why("The adapter", folder), tempfile.TemporaryDirectory(dir=folder, prefix=FINISHING) as temporary:
-        finishing = Path(temporary)
+    with saying_why("The adapter", folder), replacing_folder(folder, last=ADAPTER) as finishing:
         # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
         model.save_pretrained(str(finishing), save_embedding_layers=False)
         tokenizer.save_pretrained(str(finishing))
@@ -149,9 +145,6 @@ def leave_adapter(
             (finishing / name).write_text(text, encoding="utf-8")
         for stale in ("metrics.json", "README.md", "preparation.json"):
             (folder / stale).unlink(missing_ok=True)
-        for path in sorted(finishing.iterdir(), key=lambda path: path.name == ADAPTER):
-            path.chmod(0o644)
-            os.replace(path, folder / path.name)
 
 
 def leave_figures(folder: Path, figures: Mapping[str, Any], log: Sequence[Mapping[str, float]], card: str) -> None:

@@ -6,7 +6,6 @@ Which release it is shows in its file names; see :data:`FILE_FORMATS`.
 
 import fnmatch
 import io
-import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -123,7 +122,7 @@ def _list_files(source: Path) -> list[str]:
     try:
         with zipfile.ZipFile(source) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError) as error:
         raise LikelyError(f"{source} is not a readable zip ({error}); fetch the release again.") from error
     # macOS puts a shadow of every file into a folder of its own.
     return sorted(name for name in names if name.count("/") <= 1 and not name.startswith("__MACOSX"))
@@ -156,7 +155,7 @@ def _read_file(source: Path, name: str) -> _Text:
         with zipfile.ZipFile(source) as archive:
             return _Text(f"{source}/{name}", read_member(archive, name))
     # A broken member raises BadZipFile, EOFError or zlib.error; an encrypted one RuntimeError.
-    except (OSError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
+    except (OSError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
         raise LikelyError(f"{name} in {source} cannot be read ({error}); fetch or unpack the release again.") from error
 
 

@@ -1,5 +1,6 @@
 """What a run's folder says of a run, for its page."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,6 @@ from typing import Any
 import yaml
 
 from likely.errors import LikelyError
-from likely.files import read_json, read_text
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,13 @@ def facts_of(run_folder: Path) -> RunFacts:
     if not config_path.is_file():
         raise LikelyError(f"{run_folder} has no config.yaml, so it holds no finished run; name the folder of one.")
     has_metrics = metrics_path.is_file()
-    metrics = read_json(metrics_path, "train again.") if has_metrics else {}
     try:
-        config = yaml.safe_load(read_text(config_path, "train again."))
-    except (ValueError, yaml.YAMLError) as error:
-        raise LikelyError(f"{config_path} is no YAML; train again.") from error
+        config = yaml.safe_load(config_path.read_text(encoding="utf-8"))
+        metrics = json.loads(metrics_path.read_text(encoding="utf-8")) if has_metrics else {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise LikelyError(
+            f"{run_folder} holds a damaged config.yaml or metrics.json ({error}); train again."
+        ) from error
     if not isinstance(config, dict) or not isinstance(metrics, dict):
         raise LikelyError(f"{run_folder} holds a config.yaml or metrics.json that is not a run's; train again.")
     versions = dict(metrics.get("versions") or {})

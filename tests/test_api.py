@@ -12,7 +12,7 @@ from likely.sources.invented_ratings import make_sample
 PACKAGES = ("config", "sources", "data", "encoding", "model", "training", "inference", "evaluation", "report", "cli")
 PROMISED = {
     "load_config", "prepare", "train", "evaluate", "LoadedRun", "Ranker", "Movie", "RatedMovie", "LikelyError",
-    "__version__",
+    "StoppedError", "__version__",
 }  # fmt: skip
 
 QUICKSTART = """

@@ -5,6 +5,8 @@ import json
 import math
 import os
 import stat
+import tracemalloc
+import zipfile
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +19,7 @@ from likely.files import (
     parse_json,
     read_json,
     read_lines,
+    read_member,
     replacing,
     replacing_bytes,
     replacing_folder,
@@ -149,6 +152,44 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         write_json(path, {"auc": object()})
     assert json.loads(path.read_text()) == {"auc": 0.5}
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
+
+
+@pytest.fixture
+def bomb(tmp_path):
+    """A zip of 70 MB of nothing."""
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("small.csv", "a")
+        with archive.open("ratings.csv", "w") as out:
+            for _ in range(70):
+                out.write(bytes(10**6))
+    assert path.stat().st_size < 10**5
+    return path
+
+
+def test_a_zip_that_inflates_to_far_more_than_it_has_is_refused_unread(bomb):
+    with zipfile.ZipFile(bomb) as archive:
+        assert read_member(archive, "small.csv") == b"a"
+        with pytest.raises(LikelyError, match=r"bomb\.zip has 0\.1 MB and would inflate to 70 MB"):
+            read_member(archive, "ratings.csv")
+
+
+def test_a_zip_whose_header_lies_gives_no_more_than_it_says(bomb):
+    """And the difference is noticed; memory for the rest is never asked for."""
+    tracemalloc.start()
+    with zipfile.ZipFile(bomb) as archive:
+        archive.getinfo("ratings.csv").file_size = 1000
+        with pytest.raises(zipfile.BadZipFile, match="CRC"):
+            read_member(archive, "ratings.csv")
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+
+
+def test_what_text_inflates_to_is_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "ratings.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("ratings.csv", b"1,2,3.5\n" * 10**6)
+    with zipfile.ZipFile(tmp_path / "ratings.zip") as archive:
+        assert read_member(archive, "ratings.csv") == b"1,2,3.5\n" * 10**6
 
 
 @pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from likely.api import train as train
     from likely.config.reading import load_config as load_config
     from likely.errors import LikelyError as LikelyError
+    from likely.errors import StoppedError as StoppedError
     from likely.inference.loaded_run import LoadedRun as LoadedRun
     from likely.inference.movies import Movie as Movie
     from likely.inference.movies import RatedMovie as RatedMovie
@@ -32,7 +33,7 @@ __all__, __getattr__, __dir__ = lazy_face(
         "likely._version": ["__version__"],
         "likely.api": ["evaluate", "prepare", "train"],
         "likely.config.reading": ["load_config"],
-        "likely.errors": ["LikelyError"],
+        "likely.errors": ["LikelyError", "StoppedError"],
         "likely.inference.loaded_run": ["LoadedRun"],
         "likely.inference.movies": ["Movie", "RatedMovie"],
         "likely.inference.ranking": ["Ranker"],

@@ -8,12 +8,22 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from likely.errors import LikelyError
+
+MOST_INFLATION, ALWAYS_ALLOWED = 50, 64 << 20
+"""A zip may inflate to so many times its size, and to so many bytes in any case; ratings in text come to 4 times."""
+
+WRITING = ".writing-"
+"""How the name of a folder begins in which others are written; one that a killed process left may be removed."""
+
+PIECE = 1 << 16
+"""Bytes asked of a zip at once."""
 
 
 def read_lines(path: Path, remedy: str) -> Iterator[str]:
@@ -72,6 +82,34 @@ def parse_json(text: str, path: Path, remedy: str, line: int = 1) -> Any:
         raise LikelyError(f"{path} holds a number that is too long; {remedy}") from error
 
 
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of a zip, read piece by piece, so that no header can make it larger than it says.
+
+    Raises:
+        LikelyError: it would be far larger than the archive; see :func:`check_inflation`.
+    """
+    check_inflation(archive, [name])
+    content = bytearray()
+    with archive.open(name) as member:
+        while piece := member.read(PIECE):
+            content += piece
+    return bytes(content)
+
+
+def check_inflation(archive: zipfile.ZipFile, names: Iterable[str]) -> None:
+    """Check that files of a zip that is on the disk do not inflate to what only a bomb would hold.
+
+    Raises:
+        LikelyError: they do.
+    """
+    size, inflated = Path(str(archive.filename)).stat().st_size, sum(archive.getinfo(name).file_size for name in names)
+    if inflated > max(MOST_INFLATION * size, ALWAYS_ALLOWED):
+        raise LikelyError(
+            f"{archive.filename} has {size / 1e6:,.1f} MB and would inflate to {inflated / 1e6:,.0f} MB, which is more "
+            f"than {MOST_INFLATION} times as much; fetch it again, or unpack it and give the folder."
+        )
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn what the file system refuses while a file or folder is written into a sentence that names it.
@@ -115,14 +153,15 @@ def check_writable(path: Path) -> None:
 @contextmanager
 def replacing_bytes(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that takes the place of `path` once all is written, and vanishes if writing fails."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as out:
-        try:
+    out = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False)  # noqa: SIM115
+    try:
+        with out:
             yield out
-        except BaseException:
-            os.unlink(out.name)
-            raise
-    os.chmod(out.name, 0o644)
-    os.replace(out.name, path)
+        os.chmod(out.name, 0o644)
+        os.replace(out.name, path)
+    except BaseException:
+        os.unlink(out.name)
+        raise
 
 
 @contextmanager
@@ -136,7 +175,7 @@ def replacing_folder(folder: Path, last: str) -> Iterator[Path]:
         last: name of the file that moves last, and so marks the others as complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as name:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=WRITING) as name:
         scratch = Path(name)
         yield scratch
         for path in sorted(scratch.iterdir(), key=lambda path: (path.name == last, path.name)):

@@ -64,6 +64,14 @@ def complaint(capsys, arguments):
     return error
 
 
+def test_a_sentence_that_quotes_somebody_cannot_steer_the_terminal(project, tmp_path, capsys):
+    (tmp_path / "train.json").write_bytes(text([ROW, {**ROW, "output": "May\u202ebe"}]))
+    sentence = complaint(capsys, ["train", "--config", project(output_dir=f"{tmp_path}/\x1b[2Jout")])
+    assert "is neither Yes or No" in sentence
+    assert not set(sentence) & set("\x1b\u202e")
+    assert "x[2J.yaml does not exist" in complaint(capsys, ["train", "--config", "x\x1b[2J.yaml"])
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -266,6 +266,18 @@ def test_a_source_that_is_no_release_is_refused(tmp_path: Path) -> None:
         read_movielens(tmp_path)
 
 
+def test_a_zip_bomb_is_refused_before_it_is_in_memory(tmp_path: Path) -> None:
+    write_csv(tmp_path, RATINGS)
+    source = tmp_path / "ml-tiny.zip"
+    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "movies.csv", "movies.csv")
+        with archive.open("ratings.csv", "w") as out:
+            for _ in range(70):
+                out.write(b"\n" * 10**6)
+    with pytest.raises(LikelyError, match=r"ml-tiny\.zip has 0\.1 MB and would inflate to 70 MB"):
+        read_movielens(source)
+
+
 def test_a_damaged_member_of_a_zip_is_reported(tmp_path: Path) -> None:
     source = tmp_path / "ml-tiny.zip"
     write_csv(tmp_path, RATINGS)

@@ -111,6 +111,14 @@ def test_a_damaged_entry_is_made_again(file, builder):
         assert entry.stat().st_size == len(whole)
 
 
+def test_an_entry_that_inflates_to_far_more_than_it_has_is_made_again(file, builder):
+    expected = encode_file(file, None, builder)
+    (entry,) = entries(file)
+    with np.load(entry) as arrays:
+        np.savez_compressed(entry, **{**arrays, "own": np.zeros(20_000_000, np.int32)})
+    assert_same(encode_file(file, None, builder), expected)
+
+
 def test_old_entries_go(file, builder, records):
     for count in range(1, KEPT_ENTRIES + 4):
         write_records(file, map(asdict, records[:count]))

@@ -64,6 +64,26 @@ def test_layers_that_are_no_attention_run_padded_and_it_is_said(base_of, data, t
     assert run(["infer", "--adapter-dir", str(tmp_path / "run")]) == 0
 
 
+def test_a_layout_that_was_chosen_for_the_model_is_no_change_on_resume(base_of, data, tmp_path, capsys):
+    """Nor is the layout written out; what was not asked for is not told as a change of the configuration."""
+    assert train_on(base_of("LFM2"), data, tmp_path) == 0
+    resume = ["train", "--config", str(tmp_path / "run.yaml"), "--resume"]
+    for steps, layout in ((3, "tree"), (4, "packed"), (5, "padded")):
+        capsys.readouterr()
+        assert run([*resume, f"max_steps={steps}", f"batching={layout}"]) == 0
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "Going on from checkpoint" in printed
+        assert "From now on" not in printed
+    assert run([*resume, "max_steps=6", "seed=7"]) == 2
+
+
+def test_a_layout_that_is_changed_is_told_on_resume(tiny_base, data, tmp_path, capsys):
+    assert train_on(tiny_base, data, tmp_path) == 0
+    resume = ["train", "--config", str(tmp_path / "run.yaml"), "--resume", "max_steps=3", "batching=padded"]
+    assert run(resume) == 0
+    assert "From now on: batching tree -> padded" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_check_changes_no_bit_of_a_run(tiny_base, data, tmp_path, monkeypatch):
     adapters = []
     for name in ("checked", "unchecked"):

@@ -1,5 +1,6 @@
 """Everybody answers the same rows, differences are paired, and what cannot take part is left out with a reason."""
 
+import errno
 import json
 import os
 import shutil
@@ -279,6 +280,42 @@ def test_infer_shows_the_table_of_evaluate(finished, tmp_path, capsys, tabulated
     for result in inferred.results:
         assert result.metrics == expected[result.system.name].metrics
         assert result.intervals == expected[result.system.name].intervals
+
+
+@pytest.mark.parametrize(
+    ("verb", "output"),
+    [("infer", "missing/scores.jsonl"), ("infer", "."), ("evaluate", "file"), ("evaluate", "report.html/..")],
+)
+def test_what_cannot_be_written_is_said_before_anything_is_scored(
+    finished, tmp_path, capsys, monkeypatch, verb, output
+):
+    def refuse(*arguments, **named):
+        raise AssertionError("a model was asked")
+
+    monkeypatch.setattr("likely.evaluation.run.ask_models", refuse)
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "report.html").mkdir()
+    assert run([verb, "--run", str(finished), "--output", str(tmp_path / output)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "written" in said
+
+
+@pytest.mark.parametrize("verb", ["infer", "evaluate"])
+def test_a_disk_that_fills_up_while_rows_are_scored_costs_the_file_and_not_the_figures(
+    finished, tmp_path, capsys, monkeypatch, verb
+):
+    def full(old, new):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    output = tmp_path if verb == "evaluate" else tmp_path / "scores.jsonl"
+    monkeypatch.setattr(os, "replace", full)
+    assert run([verb, "--run", str(finished), "--max-samples", "6", "--output", str(output)]) == 2
+    said = capsys.readouterr()
+    assert "log-loss and ECE" in said.out  # under the table
+    assert not [path for path in tmp_path.iterdir() if path.name not in ("report.html", "scores.jsonl")]
+    assert said.err.count("\n") == 1
+    assert "cannot be written (No space left on device)" in said.err
 
 
 def test_infer_compares_foreign_records_with_always_yes(finished, tmp_path, capsys, tabulated):

@@ -27,6 +27,8 @@ from likely.inference import loaded_run
 from likely.inference.loaded_run import config_of
 from likely.inference.movies import Movie, RatedMovie, read_candidates, read_history
 from likely.inference.ranking import Ranker, cheapest_row
+from likely.model import masks
+from likely.model.masks import Reach
 from likely.sources.invented_ratings import make_sample
 
 HISTORY = [
@@ -244,13 +246,29 @@ def test_nothing_to_rank_is_said(ranker, history, candidates, top, words):
 
 def test_the_history_is_computed_once_for_many_candidates(ranker):
     computed = []
+    history, movies = some_history(20), some_movies(40)
+    ranker.rank(history, movies)  # which checks the layout, once
     embedding = ranker.model.get_input_embeddings()
     hook = embedding.register_forward_hook(lambda module, inputs, output: computed.append(inputs[0].numel()))
-    history, movies = some_history(20), some_movies(40)
     ranker.rank(history, movies)
     hook.remove()
     lengths = [len(record.input_ids) for record in ranker.builder.encode_all(ranker.records_of(history, movies))]
     assert sum(computed) < sum(lengths) / 4
+
+
+def test_a_model_that_answers_otherwise_among_others_is_refused(adapter, monkeypatch, tmp_path, capsys):
+    """Here the layout hides what is more than eight tokens away."""
+    monkeypatch.setattr(masks, "reaches", lambda config: {"full_attention": Reach(window=8)})
+    assert "is not exact with batching: tree" in complaint(capsys, [*written(tmp_path), "--run", str(adapter)])
+
+
+def test_longer_prompts_than_before_are_checked_again(adapter, monkeypatch):
+    fresh, movies = Ranker.load(adapter), some_movies(3)
+    fresh.rank(some_history(3), movies)
+    monkeypatch.setattr(masks, "reaches", lambda config: {"full_attention": Reach(window=8)})
+    fresh.rank(some_history(3), movies)
+    with pytest.raises(LikelyError, match="not exact"):
+        fresh.rank(some_history(9), movies)
 
 
 def test_progress_counts_to_the_end(ranker):
@@ -370,7 +388,7 @@ def test_other_mistakes_come_before_the_model_too(adapter, tmp_path, capsys, no_
     assert "holds no adapter" in complaint(capsys, [*files, "--adapter-dir", str(tmp_path)])
     for output in (tmp_path, tmp_path / "missing" / "ranked.jsonl"):
         sentence = complaint(capsys, [*files, "--adapter-dir", str(adapter), "--output", str(output)])
-        assert "is no file in a folder that exists" in sentence
+        assert "written" in sentence
     assert run([*files, "--adapter-dir", str(adapter), "--top", "0"]) == 2
 
 

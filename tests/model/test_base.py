@@ -8,7 +8,7 @@ import torch
 
 from likely.errors import LikelyError
 from likely.model.adapter import Lora, adapter_base, add_adapter, load_adapter
-from likely.model.base import Precision, attention_share, choose_precision, load_base, load_model_config
+from likely.model.base import Precision, attention_share, choose_precision, load_base, load_model_config, load_tokenizer
 from likely.model.runtime import keep_freed_memory, quiet_libraries
 from zoo import FAMILIES
 
@@ -67,6 +67,40 @@ def test_a_damaged_adapter_is_said(saved_adapter, tiny_base):
     (saved_adapter / "adapter_config.json").write_text("{")
     with pytest.raises(LikelyError, match=r"adapter_config.json is not JSON"):
         adapter_base(saved_adapter)
+
+
+CODE = "from pathlib import Path\nPath({marker!r}).write_text('it ran')\nclass Own: pass\n"
+
+
+@pytest.fixture
+def own_code(tiny_base, tmp_path):
+    """A model folder that names code of its own, which would leave a mark, for each of its parts."""
+    folder = shutil.copytree(tiny_base, tmp_path / "own")
+    (folder / "own.py").write_text(CODE.format(marker=str(tmp_path / "marker")))
+    parts = {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own", "AutoTokenizer": ["own.Own", "own.Own"]}
+    for name in ("config.json", "tokenizer_config.json"):
+        settings = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps({**settings, "auto_map": parts}))
+    return folder
+
+
+def test_code_of_a_model_folder_is_not_run_where_transformers_knows_the_model(own_code, tmp_path):
+    load_base(str(own_code), FLOAT32, "sdpa")
+    load_tokenizer(str(own_code))
+    assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize("load", [load_model_config, load_tokenizer, lambda name: load_base(name, FLOAT32, "sdpa")])
+def test_a_model_that_is_code_of_its_own_is_refused_unasked(own_code, tmp_path, monkeypatch, load):
+    for name, key in (("config.json", "model_type"), ("tokenizer_config.json", "tokenizer_class")):
+        settings = json.loads((own_code / name).read_text())
+        (own_code / name).write_text(json.dumps({**settings, key: "own"}))
+    monkeypatch.setattr("builtins.input", lambda *question: pytest.fail("it asked"))
+    with pytest.raises(
+        LikelyError, match=r"code of its own \(auto_map in its configuration\), which is never run here"
+    ):
+        load(str(own_code))
+    assert not (tmp_path / "marker").exists()
 
 
 def test_an_adapter_of_other_shapes_is_refused(saved_adapter, tiny_base, tmp_path):

@@ -353,6 +353,15 @@ def test_a_folder_without_a_run_or_with_a_damaged_one_is_named(tmp_path, name, c
         facts_of(tmp_path)
 
 
+def test_what_steers_a_terminal_or_turns_the_text_is_not_in_the_page(tmp_path):
+    hostile = [replace(r, user_id="\x1b[2Ja\u202eb", input=f"{r.input}\x00\x9b") for r in EVALUATION.records]
+    facts = replace(FACTS, title="run\x07\u2066", config={"run_name": "\x1b]0;"})
+    write_report(tmp_path / "report.html", facts, replace(EVALUATION, records=hostile))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "user [2Jab" in text
+    assert not set(text) & set("\x00\x07\x1b\x9b\u202e\u2066")
+
+
 def test_a_report_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LikelyError, match=r"report\.html cannot be written"):

@@ -11,7 +11,7 @@ import torch
 
 from likely.errors import LikelyError
 from likely.sources import catalogue as sources
-from likely.sources.catalogue import CATALOGUE, Package, resolve_dataset, resolve_model
+from likely.sources.catalogue import CATALOGUE, Package, Site, resolve_dataset, resolve_model
 from likely.sources.download import UnreachableError
 from likely.sources.gguf import plain_copy
 
@@ -27,6 +27,18 @@ def test_every_entry_says_where_it_comes_from_and_under_which_licence():
                 assert "==" in origin.requirement
             else:
                 assert origin.url.startswith("https://")
+                assert bool(origin.sha256) != bool(origin.md5_url)
+                assert not origin.sha256 or len(bytes.fromhex(origin.sha256)) == 32
+
+
+def test_a_release_that_the_site_replaces_is_compared_with_what_it_says_now():
+    replaced = [
+        name
+        for name, source in CATALOGUE.items()
+        if isinstance(source.origins[0], Site) and not source.origins[0].sha256
+    ]
+    assert replaced == ["ml-latest-small", "ml-latest"]
+    assert CATALOGUE["ml-latest"].origins[0].md5_url == f"{sources.MOVIELENS}/ml-latest.zip.md5"
 
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-0.6B", "./somewhere", "smollm2"])

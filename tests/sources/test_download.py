@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from likely.errors import LikelyError
 from likely.sources.download import UnreachableError, download, file_sha256, wheel_members
 
 CONTENT = bytes(range(256)) * 4096
@@ -22,6 +23,12 @@ def server():
 
         def do_GET(self):
             behaviour = self.server.behaviour
+            if self.path.endswith(".md5"):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(self.server.md5)))
+                self.end_headers()
+                self.wfile.write(self.server.md5)
+                return
             asked = self.headers.get("Range")
             self.server.asked.append(asked)
             if behaviour == "missing":
@@ -107,6 +114,31 @@ def test_a_wrong_hash_leaves_nothing_to_trip_over(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_without_a_known_hash_is_compared_with_the_one_beside_it(server, tmp_path):
+    """As GroupLens writes it."""
+    server.md5 = f"MD5 (file.zip) = {hashlib.md5(CONTENT).hexdigest().upper()}\n".encode()
+    assert download(server.url, tmp_path / "f", md5_url=f"{server.url}.md5").read_bytes() == CONTENT
+    server.md5 = b"MD5 (file.zip) = " + b"0" * 32
+    with pytest.raises(UnreachableError, match=r"is not the file that .*file\.zip\.md5 is of"):
+        download(server.url, tmp_path / "g", md5_url=f"{server.url}.md5")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_file_that_could_not_be_compared_is_not_taken(server, tmp_path):
+    with pytest.raises(UnreachableError, match="cannot be checked"):
+        download(server.url, tmp_path / "f", md5_url="http://127.0.0.1:9/file.zip.md5")
+    assert not (tmp_path / "f").exists()
+
+
+def test_a_package_that_inflates_to_far_more_than_it_has_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("likely.files.ALWAYS_ALLOWED", 1000)
+    (tmp_path / "index").mkdir()
+    wheel = make_wheel(tmp_path / "index", content="0" * 10**6)
+    local = ["--no-index", "--find-links", str(wheel.parent)]
+    with pytest.raises(LikelyError, match="would inflate to 1 MB"):
+        wheel_members("likely-test-cargo==1.0", file_sha256(wheel), ["cargo/data/ratings.inter"], tmp_path, local)
+
+
 @pytest.mark.parametrize(
     ("behaviour", "complaint"),
     [("missing", "answers 404"), ("always cuts off", "3 times"), ("hangs", "3 times")],
@@ -125,10 +157,10 @@ def test_a_refused_connection_is_not_tried_for_long(tmp_path, server):
         download(f"http://127.0.0.1:{port}/x", tmp_path / "f")
 
 
-def make_wheel(folder):
+def make_wheel(folder, content="cargo"):
     wheel = folder / "likely_test_cargo-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("cargo/data/ratings.inter", "cargo")
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cargo/data/ratings.inter", content)
         archive.writestr(
             "likely_test_cargo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: likely-test-cargo\nVersion: 1.0\n"
         )

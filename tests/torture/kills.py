@@ -26,15 +26,16 @@ from safetensors.torch import load_file
 from likely.config.run_config import RunConfig
 from likely.data.records import write_records
 from likely.evaluation.metrics import answer_metrics
+from likely.files import WRITING
 from likely.model.runtime import ready_process
 from likely.sources.tiny_model import TinyShape, make_tiny_base
 from likely.training import callbacks, trainer  # noqa: F401  (loaded before the forks, not in each of them)
-from likely.training.checkpoints import FINISHING, checkpoints_in, newest_whole, step_of
+from likely.training.checkpoints import checkpoints_in, newest_whole, step_of
 from likely.training.run import train
 from support import make_record, rows_of
 
 KILLS_A_STORY = 5
-HIDDEN = (".checkpoint-", FINISHING)
+HIDDEN = (".checkpoint-", WRITING)
 TOLERANCE = 1e-6
 
 
@@ -198,7 +199,7 @@ def stages(folder: Path) -> list[str]:
 def where(folder: Path) -> str:
     """Return what a killed run was at."""
     hidden = stages(folder)
-    if any(name.startswith(FINISHING) for name in hidden):
+    if any(name.startswith(WRITING) for name in hidden):
         return "finishing"
     return "writing" if hidden else "elsewhere"
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 
 import pytest
 from safetensors.torch import load_file
@@ -19,6 +20,7 @@ from likely.training.checkpoints import (
     tidy,
     what_is_wrong,
 )
+from likely.training.run_folder import leave_adapter
 from tiny_trainer import fresh_model, trainer_for
 
 FILES = (ADAPTER, "adapter_config.json", "optimizer.pt", "scheduler.pt", STATE, "rng_state.pth")
@@ -140,6 +142,23 @@ def test_a_checkpoint_says_what_it_was_made_with(trained):
     assert set(FILES) <= set(about["files"])
 
 
+def test_saving_asks_nobody_about_a_base_model_from_the_hub(tmp_path, tiny_base, builder, records, monkeypatch):
+    asked = []
+
+    def no_network(*address, **named):
+        asked.append(address)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    trainer = small_trainer(tmp_path, tiny_base, builder, records)
+    trainer.adapter.peft_config["default"].base_model_name_or_path = "somebody/model"
+    trainer.adapter.get_base_model().config._name_or_path = "somebody/model"
+    trainer.train()
+    leave_adapter(tmp_path, trainer.adapter, builder.tokenizer, {})
+    assert len(checkpoints_in(tmp_path)) == 3
+    assert asked == []
+
+
 @pytest.mark.parametrize(
     ("limit", "best", "kept"), [(1, 3, [3, 9]), (2, 3, [3, 9]), (2, 9, [6, 9]), (1, None, [9]), (None, 3, [3, 6, 9])]
 )
@@ -157,7 +176,7 @@ def test_rotation_leaves_what_is_not_ours(run):
 
 
 def test_what_a_killed_run_left_half_done_is_tidied(run):
-    for name in (".checkpoint-12", ".checkpoint-3.going", ".finishing-xyz", ".checkpoint-notes"):
+    for name in (".checkpoint-12", ".checkpoint-3.going", ".writing-xyz", ".checkpoint-notes"):
         (run / name).mkdir()
     tidy(run)
     assert {path.name for path in run.glob(".*-*")} == {".checkpoint-notes"}

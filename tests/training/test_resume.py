@@ -62,7 +62,7 @@ def test_the_same_run_goes_on_without_a_word():
         ({"precision": "bfloat16"}, "precision: float32 -> bfloat16"),
         ({"train_data": "u"}, "content of the training data: t -> u"),
         ({"eval_data": "f"}, "content of the evaluation data: e -> f"),
-        ({"prompts": "q"}, "prompts, by tokenizer or chat template: p -> q"),
+        ({"prompts": "q"}, "prompts, by tokenizer, chat template or prompt_date: p -> q"),
         ({"gradient_accumulation_steps": 4}, "records of a step (batch x accumulation x processes): 16 -> 8"),
         ({"processes": 2}, "records of a step (batch x accumulation x processes): 16 -> 32"),
         ({"steps": 9}, "steps of the run, by num_train_epochs or max_steps, which may only be raised: 10 -> 9"),

@@ -75,13 +75,15 @@ def _say(sentence: Exception) -> None:
 
     torchrun ends all of them when one has ended, so the others leave the first one the time to speak.
     """
-    from rich.console import Console
     from rich.markup import escape
+
+    from likely.report.console import SafeConsole
 
     if os.environ.get("RANK", "0") != "0":
         time.sleep(WORD_OF_THE_FIRST)
         return
-    Console(stderr=True).print(f"[bold red]likely:[/bold red] {escape(str(sentence))}", soft_wrap=True, highlight=False)
+    said = f"[bold red]likely:[/bold red] {escape(str(sentence))}"
+    SafeConsole(stderr=True).print(said, soft_wrap=True, highlight=False)
 
 
 def main() -> None:

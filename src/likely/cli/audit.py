@@ -23,16 +23,15 @@ def audit(
     char_only: Annotated[bool, typer.Option("--char-only", help="Count characters; needs no tokenizer.")] = False,
 ) -> None:
     """Measure how long the prompts are, through the very builder of training."""
-    from rich.console import Console
-
     from likely.config.reading import load_config
+    from likely.report.console import SafeConsole
     from likely.report.lengths_table import print_audit
 
     run = load_config(config, overrides or ())
     if char_only:
-        print_audit(Console(), character_lengths(run, max_samples), "characters", None)
+        print_audit(SafeConsole(), character_lengths(run, max_samples), "characters", None)
     else:
-        audit_prompts(Console(), run, max_samples)
+        audit_prompts(SafeConsole(), run, max_samples)
 
 
 def audit_prompts(console: Console, config: RunConfig, max_samples: int | None) -> None:
@@ -64,7 +63,8 @@ def prompt_builder(config: RunConfig, cutoff_len: int) -> PromptBuilder:
 
     location = resolve_model(config.model_name_or_path).location
     check_model_folder(location, needs_weights=False)
-    return PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), cutoff_len)
+    tokenizer = load_tokenizer(location, config.model_revision)
+    return PromptBuilder(tokenizer, labels_of(config), cutoff_len, config.prompt_date)
 
 
 def saving_in_words(config: RunConfig, encoded: Sequence[EncodedRecord]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likely.errors import LikelyError
+from likely.files import check_writable, writing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,12 +27,11 @@ def demo(
     picture: Annotated[Path | None, typer.Option(help="Write the summary as SVG to this file too.")] = None,
 ) -> None:
     """Run the whole path on this machine: fetch, prepare, audit, finetune, compare."""
-    from rich.console import Console
-
     from likely.model.runtime import ready_process
+    from likely.report.console import SafeConsole
 
     ready_process()
-    run_demo(Console(), output, picture=picture)
+    run_demo(SafeConsole(), output, picture=picture)
 
 
 CONFIG = "demo"
@@ -68,6 +68,10 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
     from likely.report.picture import save_picture
     from likely.report.terminal import print_next_commands, results_table
 
+    if picture:
+        with writing(picture):
+            picture.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(picture)
     started = time.monotonic()
     console.print(
         "[bold]likely demo[/bold]: will this user like this movie?\n"

@@ -14,7 +14,7 @@ import typer
 
 from likely.cli.options import BASELINES, MAIN_CONFIG, MAIN_RUN, Overrides
 from likely.errors import LikelyError
-from likely.files import make_writable_folder
+from likely.files import check_writable, make_writable_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,11 +38,12 @@ def evaluate(
     output: Annotated[Path | None, typer.Option(help=f"Folder of the figures; the run's, or {BASELINES}.")] = None,
 ) -> None:
     """Measure base, adapter, baselines and a fusion of them on all test rows, with 95% intervals."""
-    from rich.console import Console
-
     from likely.config.reading import load_config
+    from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE
+    from likely.report.console import SafeConsole
+    from likely.report.terminal import results_table
 
-    console = Console()
+    console = SafeConsole()
     if baselines_only:
         path = config or (adapter_dir / "config.yaml" if adapter_dir else MAIN_CONFIG)
         settings, folder = load_config(path, overrides or ()), None
@@ -57,22 +58,27 @@ def evaluate(
         written = output or folder
     check_folder(written, baselines_only)
     findings = measure(console, settings, folder, data, max_samples, base)
-    keep_findings(written, findings, _facts(folder, settings))
-    show_findings(console, written, findings)
+    console.print(results_table(findings.evaluation))  # first, so that a disk that has filled up costs the files only
+    page = keep_findings(written, findings, _facts(folder, settings))
+    written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}"
+    console.print(f"Written to {written}: {written_files}.", markup=False, soft_wrap=True, highlight=False)
 
 
 def check_folder(folder: Path, baselines_only: bool) -> None:
-    """Make the folder for the figures, before anything is computed.
+    """Make the folder for the figures and try whether they can be written, before anything is computed.
 
     Raises:
-        LikelyError: it cannot be written, or has figures of models that those of baselines would replace.
+        LikelyError: they cannot be written, or it has figures of models that those of baselines would replace.
     """
-    from likely.evaluation.storage import kinds_in
+    from likely.cli.report import PAGE
+    from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE, kinds_in
 
     try:
         make_writable_folder(folder)
     except OSError as error:
         raise LikelyError(f"{folder} cannot be written ({error.strerror}); choose another with --output.") from error
+    for name in (PAGE, FIGURES_FILE, ROWS_FILE):
+        check_writable(folder / name)
     if baselines_only and kinds_in(folder) - {"baseline"}:
         raise LikelyError(
             f"{folder} holds an evaluation of models, which one of baselines alone would replace; "
@@ -89,14 +95,13 @@ def measure(
     with_base: bool = True,
 ) -> Findings:
     """Evaluate, with a bar; print who is left out and why, and how long it took."""
-    from likely.cli.progress import scoring_bar
+    from likely.cli.progress import print_notes, scoring_bar
     from likely.evaluation.run import evaluate
 
     started = time.monotonic()
     with scoring_bar(console, "scoring" if folder else "baselines") as on_progress:
         findings = evaluate(folder, config, data, max_samples, with_base, on_progress)
-    for note in findings.notes:
-        console.print(f"[dim]{note}[/dim]", highlight=False)
+    print_notes(console, findings.notes)
     evaluation, seconds = findings.evaluation, time.monotonic() - started
     console.print(
         f"{len(evaluation.results)} systems on {len(evaluation.records):,} rows in {seconds:.1f} s.", highlight=False
@@ -113,20 +118,6 @@ def keep_findings(folder: Path, findings: Findings, facts: RunFacts) -> Path:
     save_evaluation(folder, findings.evaluation)
     write_report(folder / PAGE, replace(facts, item_counts=findings.item_counts), findings.evaluation)
     return folder / PAGE
-
-
-def show_findings(console: Console, folder: Path, findings: Findings) -> None:
-    """Print the table, and what was written where."""
-    from rich.markup import escape
-
-    from likely.cli.report import PAGE
-    from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE
-    from likely.report.terminal import results_table
-
-    console.print(results_table(findings.evaluation))
-    console.print(
-        f"Written to {escape(str(folder))}: {PAGE}, {FIGURES_FILE}, {ROWS_FILE}.", soft_wrap=True, highlight=False
-    )
 
 
 def _facts(folder: Path | None, config: RunConfig) -> RunFacts:

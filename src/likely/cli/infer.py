@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likely.cli.options import MAIN_RUN, Overrides, RunFolder
-from likely.files import replacing
+from likely.files import check_writable, replacing
 
 if TYPE_CHECKING:
     from likely.data.records import Record
@@ -27,24 +27,27 @@ def infer(
     examples: Annotated[int, typer.Option(help="Histories shown.")] = 5,
 ) -> None:
     """Compare base model and adapter: examples, P(Yes) of both, metrics."""
-    from rich.console import Console
-
-    from likely.cli.progress import scoring_bar
+    from likely.cli.progress import print_notes, scoring_bar
     from likely.data.run_data import held_out_records, labels_of, split_records
     from likely.evaluation.contest import judge
     from likely.evaluation.run import ask_models, simple_baselines
     from likely.inference.loaded_run import LoadedRun, config_of
     from likely.model.runtime import ready_process
+    from likely.report.console import SafeConsole
     from likely.report.terminal import example_table, results_table
 
-    console = Console()
+    if output:
+        check_writable(output)
+    console = SafeConsole()
     ready_process()
     settings = config_of(adapter_dir, config, overrides or ())
     labels = labels_of(settings)
     records = held_out_records(settings, data, max_samples)
     baselines = simple_baselines(split_records(settings, "train"), records, labels)
     with scoring_bar(console, "scoring base and adapter") as on_progress:
-        said = ask_models(LoadedRun.load(adapter_dir, settings), records, on_progress=on_progress)
+        run = LoadedRun.load(adapter_dir, settings)
+        said = ask_models(run, records, on_progress=on_progress)
+    print_notes(console, run.notes)
     assert said.base is not None
     if examples:
         console.print(example_table(records, said.base, said.adapter, examples))

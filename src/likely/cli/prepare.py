@@ -37,12 +37,11 @@ def prepare(
     seed: Annotated[int, typer.Option(help="Of that choice.")] = 42,
 ) -> None:
     """Turn MovieLens ratings into records without leaks from the future."""
-    from rich.console import Console
-
     from likely.data.protocol import SplitProtocol
+    from likely.report.console import SafeConsole
 
     protocol = SplitProtocol(warmup, history_len, window, like_threshold, hints)
-    prepare_dataset(Console(), dataset, source, output, protocol, max_users, seed)
+    prepare_dataset(SafeConsole(), dataset, source, output, protocol, max_users, seed)
 
 
 def prepare_dataset(

@@ -1,6 +1,6 @@
 """A bar with the time left, for everything that takes more than a moment."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -36,3 +36,9 @@ def scoring_bar(console: Console, description: str) -> Iterator[Callable[[int, i
     with progress_bar(console) as bar:
         task = bar.add_task(description, total=None, figures="")
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_notes(console: Console, notes: Iterable[str]) -> None:
+    """Print what a reader of figures should know, a sentence a line."""
+    for note in notes:
+        console.print(note, style="dim", markup=False, highlight=False)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likely.cli.options import MAIN_RUN, RunFolder
-from likely.errors import LikelyError
-from likely.files import replacing
+from likely.files import check_writable, replacing
 
 if TYPE_CHECKING:
     from likely.inference.ranking import Ranked
@@ -25,23 +24,23 @@ def rank(
     output: Annotated[Path | None, typer.Option(help="Write one JSON object a candidate, best first.")] = None,
 ) -> None:
     """Rank candidate movies for one history by P(Yes)."""
-    from rich.console import Console
-
     from likely.inference.movies import read_candidates, read_history
     from likely.model.runtime import ready_process
+    from likely.report.console import SafeConsole
 
     rated, movies = read_history(history), read_candidates(candidates)
-    if output and (output.is_dir() or not output.parent.is_dir()):
-        raise LikelyError(f"--output {output} is no file in a folder that exists; name another one.")
-    console = Console()
+    if output:
+        check_writable(output)
+    console = SafeConsole()
     ready_process()
-    from likely.cli.progress import scoring_bar
+    from likely.cli.progress import print_notes, scoring_bar
     from likely.inference.ranking import Ranker
     from likely.report.ranking_table import ranking_table
 
     ranker = Ranker.load(adapter_dir)
     with scoring_bar(console, "scoring candidates") as on_progress:
         ranked = ranker.rank(rated, movies, on_progress=on_progress)
+    print_notes(console, ranker.notes)
     console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", ranker.task.noun))
     if output:
         write_ranking(output, ranked)

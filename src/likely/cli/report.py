@@ -18,11 +18,12 @@ PAGE = "report.html"
 
 def report(adapter_dir: RunFolder = MAIN_RUN) -> None:
     """Write report.html of a run anew: one page, with the figures of `likely evaluate` if there are any."""
-    from rich.console import Console
     from rich.markup import escape
 
+    from likely.report.console import SafeConsole
+
     page = report_run(adapter_dir)
-    Console().print(f"Report written to {escape(str(page))}.", soft_wrap=True, highlight=False)
+    SafeConsole().print(f"Report written to {escape(str(page))}.", soft_wrap=True, highlight=False)
 
 
 def report_run(folder: Path) -> Path:

@@ -26,12 +26,12 @@ def tree(
     picture: Annotated[Path | None, typer.Option(help="Write the drawing as SVG to this file too.")] = None,
 ) -> None:
     """Draw one user's training records as the tree that is computed: what they share is there once."""
-    from rich.console import Console
     from rich.markup import escape
 
     from likely.cli.audit import prompt_builder
     from likely.config.reading import load_config
     from likely.data.run_data import training_records
+    from likely.report.console import SafeConsole
     from likely.report.picture import save_picture
     from likely.report.tree_drawing import draw_records
 
@@ -39,7 +39,7 @@ def tree(
     owned = records_of_user(training_records(run), user)
     title = f"user {owned[0].user_id}, {min(max_records, len(owned)):,} of {len(owned):,} records"
     drawing = draw_records(prompt_builder(run, run.cutoff_len), owned[:max_records], title)
-    console = Console()
+    console = SafeConsole()
     console.print(drawing)
     if picture:
         save_picture(picture, "likely tree", lambda terminal: terminal.print(drawing))

@@ -4,6 +4,8 @@ Read from a YAML file or a preset and `key=value` overrides at the edges (`cli`,
 take plain arguments. The familiar LLaMA-Factory spellings of the keys are understood.
 """
 
+import datetime
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -39,6 +41,7 @@ FLASH_NAMES |= dict.fromkeys(("false", "disabled", "off", "no"), "false")
 NoneWord = BeforeValidator(_named(NOTHING))
 TextOrNone = Annotated[str | None, NoneWord]
 CountOrNone = Annotated[int | None, NoneWord]
+DayOrNone = Annotated[datetime.date | None, NoneWord]
 FlashAttention = Literal[
     "auto", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention", "sdpa", "eager", "false"
 ]
@@ -56,6 +59,11 @@ SECTIONS = {
     "lora_rank": "adapter",
 }
 """Headings of groups of keys, each before its first key."""
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a name stands for a file or folder right where it is put, on any system."""
+    return name not in (".", "..") and not re.search(r"[/\\\x00-\x1f]", name)
 
 
 class RunConfig(BaseModel):
@@ -91,6 +99,9 @@ class RunConfig(BaseModel):
     max_eval_samples: CountOrNone = Field(1000, ge=1, description="most evaluation records, of whole users")
     positive_label: str = Field("Yes", min_length=1, description="the answer that means a like")
     negative_label: str = Field("No", min_length=1, description="the answer that means no like")
+    prompt_date: DayOrNone = Field(
+        None, description="the date that a chat template writes; by default the run's first day"
+    )
     batching: Literal["tree", "packed", "padded"] = Field(
         "tree", description="tree: shared history computed once; packed; padded"
     )
@@ -123,7 +134,7 @@ class RunConfig(BaseModel):
 
     eval_strategy: Literal["steps", "epoch", "no"] = Field("steps", description="steps, epoch or no")
     eval_steps: int = Field(2000, ge=1, description="optimizer steps between evaluations")
-    save_steps: int = Field(2000, ge=1, description="optimizer steps between checkpoints; a multiple of eval_steps")
+    save_steps: int = Field(2000, ge=1, description="optimizer steps between checkpoints; the best is always kept")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept, the best among them")
     early_stopping_patience: CountOrNone = Field(
         3, ge=1, description="stop after so many evaluations without a better one; none: never"
@@ -151,10 +162,10 @@ class RunConfig(BaseModel):
     def _agree(self) -> "RunConfig":
         if self.positive_label == self.negative_label:
             raise ValueError("positive_label and negative_label are the same")
-        if self.eval_strategy == "steps" and self.save_steps % self.eval_steps:
+        if self.run_name is not None and not is_plain_name(self.run_name):
             raise ValueError(
-                f"save_steps {self.save_steps} is not a multiple of eval_steps {self.eval_steps}, "
-                "so the best checkpoint could not be kept"
+                f"run_name {self.run_name!r} is no plain name; write one without slashes, for a folder under "
+                "output_dir/logs"
             )
         if not self.dataset and not self.train_file:
             raise ValueError("neither dataset nor train_file is set")

@@ -16,6 +16,7 @@ import polars as pl
 
 from likely.data.movies_file import MovieRow, colon_movies, csv_movies, flag_movies, movies_table, recbole_movies
 from likely.errors import LikelyError
+from likely.files import read_member
 
 LOWEST_RATING, HIGHEST_RATING = 0.5, 5.0
 """Ends of the widest scale of any release, in stars; 100K and 1M start at 1."""
@@ -152,7 +153,7 @@ def _read_file(source: Path, name: str) -> _Text:
         if source.is_dir():
             return _Text(str(source / name), (source / name).read_bytes())
         with zipfile.ZipFile(source) as archive:
-            return _Text(f"{source}/{name}", archive.read(name))
+            return _Text(f"{source}/{name}", read_member(archive, name))
     # A broken member raises BadZipFile, EOFError or zlib.error; an encrypted one RuntimeError.
     except (OSError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
         raise LikelyError(f"{name} in {source} cannot be read ({error}); fetch or unpack the release again.") from error

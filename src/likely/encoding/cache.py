@@ -21,7 +21,8 @@ from likely.data.dataset_info import Columns
 from likely.data.records import parse_records, read_content
 from likely.encoding.prefix_tree import TokenIds, shared_length
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
-from likely.files import replacing_bytes
+from likely.errors import LikelyError
+from likely.files import check_inflation, replacing_bytes
 
 FOLDER = ".likely_cache"
 
@@ -95,11 +96,12 @@ def _load(entry: Path, builder: PromptBuilder) -> list[EncodedRecord] | None:
     """Return the records of an entry, or None if it is not there or damaged."""
     try:
         with np.load(entry, allow_pickle=False) as arrays:
+            check_inflation(arrays.zip, arrays.zip.namelist())
             own: TokenIds = arrays["own"]
             shared, lengths = arrays["shared"].tolist(), arrays["own_lengths"].tolist()
             liked, dropped = arrays["liked"].tolist(), arrays["dropped_lines"].tolist()
         os.utime(entry)  # used just now
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, LikelyError):
         return None
     encoded: list[EncodedRecord] = []
     previous, start = own[:0], 0

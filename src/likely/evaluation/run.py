@@ -93,6 +93,7 @@ def evaluate(
     if known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
     if run is not None:
+        notes += run.notes
         reason = why_no_fusion(train, tuned, rows, labels)
         said = ask_models(run, rows, [] if reason else tuned, with_base, on_progress)
         systems += said.systems(config)

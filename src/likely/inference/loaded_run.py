@@ -5,7 +5,7 @@ adapter and configuration, then the tokenizer, then the weights.
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +53,7 @@ class LoadedRun:
         builder: renders records as the run did.
         model: the base model with the adapter on it.
         plan: how records are laid out, and what one forward pass may cost.
+        notes: what a person should know of its answers, a sentence each.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class LoadedRun:
     builder: PromptBuilder
     model: "PeftModel"
     plan: PassPlan
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, folder: Path | str, config: RunConfig | None = None, layout: Layout | None = None) -> "LoadedRun":
@@ -86,12 +88,13 @@ class LoadedRun:
         flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
         precision = choose_precision(config.dtype, config.quantization_bit)
         attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
-        builder = PromptBuilder(load_tokenizer(location, config.model_revision), labels_of(config), config.cutoff_len)
+        tokenizer = load_tokenizer(location, config.model_revision)
+        builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)
         base = load_base(location, precision, attention.implementation, config.model_revision)
         model = load_adapter(base, folder)
         budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
-        return cls(folder, config, builder, model, plan)
+        return cls(folder, config, builder, model, plan, _notes(folder, config, builder))
 
     @property
     def base(self) -> "PreTrainedModel":
@@ -153,6 +156,21 @@ def config_of(folder: Path, path: Path | None = None, overrides: Sequence[str] =
         LikelyError: there is no adapter, or no configuration.
     """
     adapter_base(folder)
-    if path is None and not (folder / "config.yaml").is_file():
+    own = folder / "config.yaml"
+    if path is None and not own.is_file():
         raise LikelyError(f"{folder} has no config.yaml; name the configuration of its run with --config.")
-    return load_config(path or folder / "config.yaml", overrides)
+    config = load_config(path or own, overrides)
+    if config.prompt_date is None and path is not None:
+        with suppress(LikelyError):  # it may be what the file given is to take the place of
+            config = config.model_copy(update={"prompt_date": load_config(own).prompt_date})
+    return config
+
+
+def _notes(folder: Path, config: RunConfig, builder: PromptBuilder) -> tuple[str, ...]:
+    """Return what is doubtful in the answers of a run whose earlier version kept no date, in a sentence."""
+    if builder.date == config.prompt_date or builder.date is None:
+        return ()
+    return (
+        f"The chat template of {config.model_name_or_path} writes the date into a prompt, and {folder} does not say "
+        f"which one it was trained with, so {builder.date} is written; set prompt_date in its config.yaml.",
+    )

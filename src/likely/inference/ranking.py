@@ -6,7 +6,7 @@ folder says them (`data.task`), and gives the candidates to a caller, best first
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,13 @@ from likely.data.task import RatingsTask, read_task
 from likely.data.timelines import window_start
 from likely.data.wording import hint, show_question, show_rated
 from likely.encoding.batches import Budget, Layout
-from likely.encoding.prompt import PromptBuilder
+from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.movies import Movie, RatedMovie
 from likely.model.adapter import base_model
 from likely.model.scoring import PassPlan, Progress, score
+from likely.model.self_check import check_exactness
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -51,6 +52,7 @@ class Ranker:
         task: what the run's records ask, and how much of a history they show.
         budget: what one forward pass may cost by the run's configuration.
         layout: `tree`, or `padded` for a model that is exact in no other.
+        notes: what a person should know of its answers, a sentence each.
     """
 
     model: "PeftModel"
@@ -58,6 +60,8 @@ class Ranker:
     task: RatingsTask
     budget: Budget
     layout: Layout = "tree"
+    notes: tuple[str, ...] = ()
+    _checked: list[int] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path | str) -> "Ranker":
@@ -79,7 +83,7 @@ class Ranker:
                 "since, so how they ask about a movie is unknown; rank with a run trained on prepared records."
             )
         run = LoadedRun.load(folder, config, layout="tree")
-        return cls(run.model, run.builder, task, run.plan.budget, run.plan.layout)
+        return cls(run.model, run.builder, task, run.plan.budget, run.plan.layout, run.notes)
 
     def rank(
         self,
@@ -91,7 +95,8 @@ class Ranker:
         """Return candidates with their P(Yes), best first; equal ones keep their order.
 
         Of a long history a prompt shows the window that training showed, and less where the run's `cutoff_len` is
-        too short for that.
+        too short for that. The first ranking, and one with longer prompts than any before, checks that candidates get
+        the answers together that they get alone (`self_check`).
 
         Args:
             history: rated movies in the order in which they were rated; the longer, the more a hint has to go by.
@@ -100,8 +105,8 @@ class Ranker:
             on_progress: told after every forward pass.
 
         Raises:
-            LikelyError: there is no history or no candidate, `top` is below 1, or a candidate does
-                not fit into `cutoff_len` even without a history.
+            LikelyError: there is no history or no candidate, `top` is below 1, a candidate does not fit into
+                `cutoff_len` even without a history, or the model is not exact in this layout.
         """
         if not history:
             raise LikelyError("The history is empty; give at least one rated movie.")
@@ -110,13 +115,21 @@ class Ranker:
         if top is not None and top < 1:
             raise LikelyError(f"top is {top}; set it to 1 or more, or to None for all candidates.")
         encoded = self.builder.encode_all(self.records_of(history, candidates))
-        longest = max(len(record.input_ids) for record in encoded)
+        longest = self._check(encoded)
         row = cheapest_row(longest, self.budget.attention_share)
         budget = replace(self.budget, tokens=min(row, self.budget.tokens))
         plan = PassPlan(self.layout, budget, self.builder.first_tokens)
         p_yes = score(self.model, base_model(self.model), encoded, plan, on_progress).p_yes
         best_first = np.argsort(-p_yes, kind="stable")[:top]
         return [Ranked(candidates[place], float(p_yes[place])) for place in best_first.tolist()]
+
+    def _check(self, encoded: Sequence[EncodedRecord]) -> int:
+        """Check records in this layout unless ones as long have been, and return the tokens of the longest."""
+        longest = max(len(record.input_ids) for record in encoded)
+        if longest > max(self._checked, default=0):
+            check_exactness(base_model(self.model), encoded, self.layout, self.builder.first_tokens)
+            self._checked.append(longest)
+        return longest
 
     def records_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[Record]:
         """Return the record that `timelines` would write for every candidate after a timeline that is the history.

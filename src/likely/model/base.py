@@ -96,7 +96,9 @@ def load_tokenizer(name_or_path: str, revision: str | None = None) -> "PreTraine
     from transformers import AutoTokenizer
 
     def load(location: str) -> "PreTrainedTokenizerBase":
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location, revision=revision)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            location, revision=revision, trust_remote_code=False
+        )
         tokenizer.name_or_path = name_or_path
         return tokenizer
 
@@ -132,6 +134,7 @@ def load_base(
     # None is transformers' own default: `sdpa`, or `eager` for a model that cannot be computed by it.
     attention = None if implementation == "sdpa" else implementation
     arguments: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention, "revision": revision}
+    arguments["trust_remote_code"] = False  # left open, transformers asks on the terminal whether to run it
     if precision.four_bit:
         arguments["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -186,7 +189,7 @@ def load_model_config(name_or_path: str, revision: str | None = None) -> "Pretra
     from transformers import AutoConfig
 
     def load(location: str) -> "PretrainedConfig":
-        config: PretrainedConfig = AutoConfig.from_pretrained(location, revision=revision)
+        config: PretrainedConfig = AutoConfig.from_pretrained(location, revision=revision, trust_remote_code=False)
         config.name_or_path = name_or_path
         return config
 
@@ -199,6 +202,11 @@ def _load(what: str, name_or_path: str, revision: str | None, files: Sequence[st
             return load(name_or_path)
         return from_cache_or_hub(name_or_path, revision, files, load)
     except (OSError, ValueError) as error:
+        if "custom code" in str(error):
+            raise LikelyError(
+                f"The {what} of {name_or_path} is code of its own (auto_map in its configuration), which is never run "
+                "here; set model_name_or_path to a model that transformers can load by itself."
+            ) from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise LikelyError(
             f"The {what} of {name_or_path} cannot be loaded ({reason.rstrip('.')}); check model_name_or_path, or name "

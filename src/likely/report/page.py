@@ -14,11 +14,11 @@ import numpy as np
 import yaml
 
 from likely.data.records import Record
-from likely.errors import LikelyError
 from likely.evaluation.contest import Evaluation, System
 from likely.evaluation.groups import equal_groups, group_areas, history_lengths, popularity
-from likely.files import replacing
+from likely.files import replacing, writing
 from likely.report import words
+from likely.report.console import printable
 from likely.report.facts import RunFacts
 from likely.report.figures import (
     DASHES,
@@ -55,12 +55,10 @@ def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> 
         evaluation=evaluation,
         **(_evaluated(evaluation, facts.item_counts) if evaluation else {}),
     )
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as out:
-            out.write(page.encode("utf-8", "replace").decode())  # half a character becomes a question mark
-    except OSError as error:
-        raise LikelyError(f"The report {path} cannot be written ({error.strerror}); choose another file.") from error
+    with replacing(path) as out:
+        out.write(printable(page).encode("utf-8", "replace").decode())  # half a character becomes a question mark
 
 
 def _template() -> jinja2.Template:

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from likely.errors import LikelyError
-from likely.files import replacing
+from likely.files import replacing, writing
+from likely.report.console import SafeConsole
 
 NIGHT = TerminalTheme(
     (22, 27, 34),
@@ -62,13 +62,11 @@ def save_picture(path: Path, title: str, show: Callable[[Console], None], width:
     Raises:
         LikelyError: the file cannot be written.
     """
-    console = Console(record=True, file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
+    console = SafeConsole(record=True, file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
     show(console)
     console.print()  # the frame would cut what hangs below the last line
     svg = console.export_svg(title=title, theme=NIGHT, code_format=FRAME, unique_id="likely")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as out:
-            out.write(svg)
-    except OSError as error:
-        raise LikelyError(f"The picture {path} cannot be written ({error.strerror}); choose another file.") from error
+    with replacing(path) as out:
+        out.write(svg)

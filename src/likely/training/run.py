@@ -31,7 +31,7 @@ from likely.model.families import choose_layout
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
-from likely.training.arguments import check_numbers, count_devices, is_first_process, training_arguments
+from likely.training.arguments import count_devices, is_first_process, training_arguments
 from likely.training.inputs import RunInputs, describe, read_inputs
 from likely.training.model_card import CardFacts, model_card
 from likely.training.ranks import together
@@ -110,7 +110,6 @@ def train(
         StoppedError: Ctrl-C or SIGTERM came, and all is saved.
     """
     tell = on_note or (lambda title, text: None)
-    check_numbers(config)
     with begun_in(Path(config.output_dir), config.overwrite_output_dir, resume) as start:
         request = StopRequest()
         with together():
@@ -139,10 +138,10 @@ def set_up(
 
     precision = choose_precision(config.dtype, config.quantization_bit)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
-    inputs = read_inputs(config)
+    inputs = read_inputs(config, config.prompt_date or start.prompt_date)
     model_config = load_model_config(inputs.location, config.model_revision)
     layout, layout_note = choose_layout(model_config, config.batching)
-    config = config.model_copy(update={"batching": layout})
+    config = config.model_copy(update={"batching": layout, "prompt_date": inputs.builder.date})
     attention = resolve_attention(config.flash_attn, look_around(layout, precision.is_half, model_config))
     facts = run_facts(config, precision, inputs.train)
     go_on(start, facts, tell)

@@ -4,10 +4,9 @@
 is all in the folder.
 """
 
+import datetime
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -15,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likely.errors import LikelyError
-from likely.files import make_writable_folder, replacing, write_json
+from likely.files import make_writable_folder, replacing, replacing_folder, write_json
 from likely.training.checkpoints import (
     ADAPTER,
-    FINISHING,
     STATE,
     checkpoint_of,
     checkpoints_in,
@@ -45,18 +43,26 @@ class Start:
         about: what `checkpoint.json` says of it.
         best_is_lost: whether the weights of the best evaluation before it are not there any more.
         notes: what was found on the way to it, in a line each.
+        today: by the clock of the process that looked, so that all have the same.
     """
 
     checkpoint: Path | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     best_is_lost: bool = False
     notes: tuple[str, ...] = ()
+    today: datetime.date = field(default_factory=lambda: datetime.date.today())
 
     @property
     def made_with(self) -> Facts:
         """What the checkpoint was made with; nothing where it does not say."""
         facts: Facts = self.about.get("made_with", {})
         return facts
+
+    @property
+    def prompt_date(self) -> datetime.date:
+        """The date of a run's prompts unless its configuration sets one: that of the checkpoint, or today."""
+        kept: str | None = self.made_with.get("config", {}).get("prompt_date")
+        return datetime.date.fromisoformat(kept) if kept else self.today
 
 
 def check_folder(output_dir: Path) -> None:
@@ -130,8 +136,7 @@ def leave_adapter(
     Raises:
         LikelyError: they cannot be written.
     """
-    with saying_why("The adapter", folder), tempfile.TemporaryDirectory(dir=folder, prefix=FINISHING) as temporary:
-        finishing = Path(temporary)
+    with saying_why("The adapter", folder), replacing_folder(folder, last=ADAPTER) as finishing:
         # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
         model.save_pretrained(str(finishing), save_embedding_layers=False)
         tokenizer.save_pretrained(str(finishing))
@@ -140,9 +145,6 @@ def leave_adapter(
             (finishing / name).write_text(text, encoding="utf-8")
         for stale in ("metrics.json", "README.md", "preparation.json"):
             (folder / stale).unlink(missing_ok=True)
-        for path in sorted(finishing.iterdir(), key=lambda path: path.name == ADAPTER):
-            path.chmod(0o644)
-            os.replace(path, folder / path.name)
 
 
 def leave_figures(folder: Path, figures: Mapping[str, Any], log: Sequence[Mapping[str, float]], card: str) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from likely.config.run_config import RunConfig
+from likely.config.run_config import RunConfig, is_plain_name
 from likely.data.run_data import files_of
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import StoppedError
@@ -101,8 +101,8 @@ def own_callbacks(config: RunConfig, start: Start, clock: "Clock", request: Stop
 
 def run_name_of(config: RunConfig, start: Start) -> str:
     """Return the name of a run's logs: as configured, or as before a resume, or the time."""
-    before: str | None = start.about.get("run_name")
-    return config.run_name or before or time.strftime("%Y-%m-%d_%H-%M-%S")
+    before = str(start.about.get("run_name") or "")
+    return config.run_name or (before if is_plain_name(before) else "") or time.strftime("%Y-%m-%d_%H-%M-%S")
 
 
 @contextmanager

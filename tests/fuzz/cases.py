@@ -19,7 +19,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,6 +181,13 @@ def isolated() -> Iterator[None]:
     def unreachable(*_: object, **__: object) -> None:
         raise UnreachableError("there is no network here.")
 
+    def drawn(name: str, spoken: str, draw: Callable[[Any], None]) -> str:
+        """Draw, and leave out what takes matplotlib seconds: to write it."""
+        from matplotlib.figure import Figure
+
+        draw(Figure().subplots())
+        return f"<svg><title>{name} {spoken}</title></svg>"
+
     def begins(*_: object, **__: object) -> None:
         raise StoppedError("a training would begin here.", 0)
 
@@ -190,6 +197,7 @@ def isolated() -> Iterator[None]:
         for name in ("likely.training.run.take_steps", "likely.cli.demo.finetune"):
             patches.enter_context(mock.patch(name, begins))
         patches.enter_context(mock.patch("likely.cli.app.app", COMMAND))
+        patches.enter_context(mock.patch("likely.report.figures._drawing", drawn))
         patches.enter_context(mock.patch("likely.cli.demo.tiny_base", lambda *_: Path("base")))
         patches.enter_context(mock.patch.object(huggingface_hub.constants, "HF_HUB_OFFLINE", True))
         patches.enter_context(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(Path.cwd() / "cache"), "COLUMNS": "100"}))

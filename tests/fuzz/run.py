@@ -66,10 +66,11 @@ def repeat(paths: list[Path], world: Path) -> int:
 
 
 def fuzz(options: argparse.Namespace, world: Path) -> int:
-    """Run the inputs of all kinds, and print how many there were and what failed."""
+    """Run the inputs of all kinds in a random order, and print how many there were and what failed."""
     started, failures = time.monotonic(), 0
     ended: Counter[tuple[str, str]] = Counter()
     batches = list(batches_of(options))
+    random.Random(options.seed).shuffle(batches)
     pool = ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn"), initializer=limit)
     with pool:
         waiting = {pool.submit(run_batch, options.seed, *batch, world): batch for batch in batches}
@@ -85,7 +86,8 @@ def fuzz(options: argparse.Namespace, world: Path) -> int:
                 ended[kind, "failed" if outcome.fault else "refused" if outcome.status else "succeeded"] += 1
                 if outcome.fault:
                     failures += 1
-                    print(f"FAILED {kind} {number}: {outcome.fault}\n  {keep(case, f'{kind}-{options.seed}-{number}')}")
+                    kept = keep(case, f"{kind}-{options.seed}-{number}")
+                    print(f"FAILED {kind} {number}: {outcome.fault}\n  {kept}", flush=True)
     width = max(map(len, KINDS))
     for kind in KINDS:
         counts = {how: ended[kind, how] for how in ("succeeded", "refused", "failed")}
@@ -96,11 +98,11 @@ def fuzz(options: argparse.Namespace, world: Path) -> int:
 
 
 def batches_of(options: argparse.Namespace) -> Iterator[tuple[str, range]]:
-    """Yield the kinds and numbers of the inputs, the dearest kinds first."""
+    """Yield the kinds and numbers of the inputs."""
     kinds = {kind: share for kind, (share, _) in KINDS.items() if options.kind in (None, kind)}
     whole = sum(kinds.values())
-    for kind, share in sorted(kinds.items(), key=lambda item: item[1]):
-        count = -(-options.inputs * share // whole)
+    for kind, share in kinds.items():
+        count = -(-options.inputs * share // whole)  # rounded up: no kind is left out
         for first in range(0, count, BATCH):
             yield kind, range(first, min(first + BATCH, count))
 

@@ -40,11 +40,12 @@ def explained(sentence: Callable[[str], str]) -> Iterator[None]:
     Raises:
         LikelyError: one of them raised something.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     def explain(kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         # tokenizers, which is written in Rust, knows no other class than Exception itself.
-        if isinstance(error, (*UNREADABLE, SafetensorError)) or kind is Exception:
+        if isinstance(error, (*UNREADABLE, SafetensorError, StrictDataclassError)) or kind is Exception:
             first = str(error).strip().partition("\n")[0].rstrip(".")
             raise LikelyError(sentence(first or type(error).__name__)) from error
 

@@ -135,7 +135,11 @@ def _judge(case: Case, shown: bool) -> Outcome:
         fault = "a traceback was printed"
     for name in ("run", "out", "data"):  # NaN is no JSON, though Python reads it
         for path in Path(name).glob("*.json*") if fault is None and status == 0 else ():
-            if str(path) not in case.files and path.is_file() and re.search(r"[:\[,]\s*(NaN|-?Infinity)\b", _read(path)):
+            if (
+                str(path) not in case.files
+                and path.is_file()
+                and re.search(r"[:\[,]\s*(NaN|-?Infinity)\b", _read(path))
+            ):
                 fault = f"NaN was written into {path}"
     return Outcome(status, said, fault)
 
@@ -198,7 +202,9 @@ def isolated() -> Iterator[None]:
             patches.enter_context(mock.patch(name, begins))
         patches.enter_context(mock.patch("likely.cli.app.app", COMMAND))
         patches.enter_context(mock.patch("likely.report.figures._drawing", drawn))
-        patches.enter_context(mock.patch("likely.cli.demo.tiny_base", lambda *_: Path("base")))
+        patches.enter_context(mock.patch("likely.cli.demo.tiny_base", return_value=Path("base")))
         patches.enter_context(mock.patch.object(huggingface_hub.constants, "HF_HUB_OFFLINE", True))
-        patches.enter_context(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(Path.cwd() / "cache"), "COLUMNS": "100"}))
+        patches.enter_context(
+            mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(Path.cwd() / "cache"), "COLUMNS": "100"})
+        )
         yield

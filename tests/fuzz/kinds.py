@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
-
 from fuzz.cases import COMMAND, Case, as_file
 from fuzz.mutations import WORDS, Draw, archive, damaged, json_text, table, yaml_text
 from likely.config.run_config import RunConfig
@@ -18,14 +16,29 @@ RANK = ("rank", "--run", "run", "--history", "history.json", "--candidates", "ca
 PREPARE = ("prepare", "--output", "made", "--warmup", "4", "--history-len", "3", "--source")
 RESUME = ("train", "--resume", "--config", "run.yaml", "output_dir=run")
 READERS_OF_A_RUN = (("report", "--run", "run"), ("infer", "--run", "run", "--max-samples", "4"), RANK)
-RUN_FILES = ("config.yaml", "task.json", "metrics.json", "evaluation.json", "evaluation_rows.jsonl", "adapter_config.json")
+RUN_FILES = (
+    "config.yaml",
+    "task.json",
+    "metrics.json",
+    "evaluation.json",
+    "evaluation_rows.jsonl",
+    "adapter_config.json",
+)
 CHECKPOINT_FILES = ("checkpoint.json", "trainer_state.json", "adapter_config.json", "optimizer.pt", "rng_state.pth")
-MODEL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja")
+MODEL_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+    "chat_template.jinja",
+)
 
 
 def configuration(draw: Draw, world: Path) -> Case:
     """A YAML file."""
-    verb = draw.choice((COUNT,) * 8 + (("train", "--config", "run.yaml"), ("evaluate", "--config", "run.yaml", "--run", "run")))
+    verb = draw.choice(
+        (COUNT,) * 8 + (("train", "--config", "run.yaml"), ("evaluate", "--config", "run.yaml", "--run", "run"))
+    )
     good = _read(world / "run.yaml").decode()
     return Case(verb, {"run.yaml": as_file(yaml_text(draw, KEYS, good))})
 
@@ -63,7 +76,10 @@ def registry(draw: Draw, world: Path) -> Case:
     """dataset_info.json."""
     content = _json(draw, world / "data" / "dataset_info.json")
     odd: Any = draw.choice((as_file(content),) * 20 + ({"folder": True}, {"gone": True}))
-    return Case([*COUNT, f"dataset={draw.choice(('tiny', 'turns', 'prepared', draw.choice(WORDS)))}"], {"data/dataset_info.json": odd})
+    return Case(
+        [*COUNT, f"dataset={draw.choice(('tiny', 'turns', 'prepared', draw.choice(WORDS)))}"],
+        {"data/dataset_info.json": odd},
+    )
 
 
 def ratings(draw: Draw, world: Path) -> Case:
@@ -97,7 +113,10 @@ def checkpoint(draw: Draw, world: Path) -> Case:
     if draw.random() < 0.1:
         name = draw.choice(("checkpoint-6-good", "checkpoint-", "checkpoint-999999999999999999999", "checkpoint-3"))
         return Case(RESUME, {f"run/{name}": draw.choice(({"folder": True}, "a file"))})
-    files = {f"run/checkpoint-2/{name}": _damage(draw, world / "run" / "checkpoint-2" / name) for name in draw.sample(CHECKPOINT_FILES, draw.choice((1, 1, 2)))}
+    files = {
+        f"run/checkpoint-2/{name}": _damage(draw, world / "run" / "checkpoint-2" / name)
+        for name in draw.sample(CHECKPOINT_FILES, draw.choice((1, 1, 2)))
+    }
     if draw.random() < 0.5:  # as an earlier version left it, so that all of it is read
         files.setdefault("run/checkpoint-2/checkpoint.json", {"gone": True})
     return Case(RESUME, files)
@@ -120,9 +139,19 @@ def command_line(draw: Draw, world: Path) -> Case:
     """Any options of any verb, by what the command itself says that it takes."""
     name = draw.choice([*COMMAND.commands, "demo"])  # type: ignore[attr-defined]
     verb = COMMAND.commands[name]  # type: ignore[attr-defined]
-    options = [parameter for parameter in verb.params if isinstance(parameter, click.Option) or parameter.param_type_name == "option"]
-    good = {"infer": ["--run", "run"], "evaluate": ["--run", "run", "--max-samples", "4"], "rank": [*RANK[1:]], "report": ["--run", "run"]}
-    good |= {"score": good["rank"], "prepare": list(PREPARE[1:]) + ["ratings/csv"], "config": [], "demo": ["--output", "run.yaml"]}
+    options = [parameter for parameter in verb.params if parameter.param_type_name == "option"]
+    good = {
+        "infer": ["--run", "run"],
+        "evaluate": ["--run", "run", "--max-samples", "4"],
+        "rank": [*RANK[1:]],
+        "report": ["--run", "run"],
+    }
+    good |= {
+        "score": good["rank"],
+        "prepare": [*PREPARE[1:], "ratings/csv"],
+        "config": [],
+        "demo": ["--output", "run.yaml"],
+    }
     words: list[str] = [name, *good.get(name, ["--config", "run.yaml"])]
     for option in draw.choices(options, k=draw.choice((1, 1, 2, 3))) if options else ():
         if name == "demo" and option.name == "output":
@@ -132,12 +161,29 @@ def command_line(draw: Draw, world: Path) -> Case:
         if not option.is_flag or draw.random() < 0.05:
             words.append(_argument(draw))
     if draw.random() < 0.2:
-        words.insert(draw.randrange(1, len(words) + 1), draw.choice((_argument(draw), "--nothing", "--lora-rank=3", "--seed")))
+        words.insert(
+            draw.randrange(1, len(words) + 1), draw.choice((_argument(draw), "--nothing", "--lora-rank=3", "--seed"))
+        )
     return Case(words)
 
 
 def _argument(draw: Draw) -> str:
-    numbers = ("0", "-1", "-0", "1", "2", "5000", "4294967296", str(2**63), str(10**30), "1.5", "nan", "inf", "-inf", "1e400")
+    numbers = (
+        "0",
+        "-1",
+        "-0",
+        "1",
+        "2",
+        "5000",
+        "4294967296",
+        str(2**63),
+        str(10**30),
+        "1.5",
+        "nan",
+        "inf",
+        "-inf",
+        "1e400",
+    )
     word = draw.choice((draw.choice(numbers), draw.choice(WORDS), "\udcff"))
     return word.replace("\0", "")
 
@@ -178,4 +224,3 @@ KINDS: dict[str, tuple[int, Callable[[Draw, Path], Case]]] = {
     "model": (400, model),
 }
 """How many of 20,000 inputs are of each kind: those that load a model cost ten times as much as the others."""
-

@@ -10,28 +10,36 @@ from typing import Any
 Draw = random.Random
 
 WORDS = (
-    *("", " ", "0", "-1", "1", "3", "1e3", "0.5", "-0", "1e400", "-1e999", ".inf", "-.inf", ".nan", "nan", "inf", "Infinity"),
-    *("4294967296", "18446744073709551616", "9" * 30, "9" * 5000, "0x1F", "0b_", "0b1", "0o17", "1_000", "1:30", "٣"),
+    *("", " ", "0", "-1", "1", "3", "1e3", "0.5", "-0", "1e400", "-1e999", ".inf", "-.inf", ".nan", "nan", "inf"),
+    *("Infinity", "4294967296", "18446744073709551616", "9" * 30, "9" * 5000, "0x1F", "0b_", "0b1"),
+    *("0o17", "1_000", "٣", "1:30"),
     *("true", "false", "yes", "no", "on", "null", "none", "~", "2024-13-45", "2024-02-30", "2024-01-01 25:61:00"),
     *("!!timestamp x", "!!int x", "!!binary x", "!!python/object:os.system x", "&a [*a]", "*b", "{}", "[]", "[1, [2]]"),
     *("{a: b}", "? x", "- x", "| x", ">", "%TAG", "@x", "`x", "a: b: c", '"\\0"', '"\\x00"', "'", '"', "<<: *a", "#"),
-    *("a\tb", "\\", "/", ".", "..", "../..", "x" * 300, "x/" * 200, "~nobody/x", "/dev/null", "/proc/self/mem", "-", "--"),
-    *("\u00e9", "e\u0301", "\u202e", "\u2028", "\x85", "\ufeff", "\ufdd0", "\U0001f600", "<|im_end|>", "[bold]", "{{x}}", "%s"),
-    *("Yes", "No", "auto", "base", "run", "data", "out", "run.yaml", "data/tiny.json", "ratings", "ratings/ml.zip", "fa2"),
+    *("-", "--"),
+    *("a\tb", "\\", "/", ".", "..", "../..", "x" * 300, "x/" * 200, "~nobody/x", "/dev/null", "/proc/self/mem"),
+    *("\u00e9", "e\u0301", "\u202e", "\u2028", "\x85", "\ufeff", "\ufdd0", "\U0001f600", "<|im_end|>"),
+    *("[bold]", "{{x}}", "%s"),
+    *("Yes", "No", "auto", "base", "run", "data", "out", "run.yaml", "data/tiny.json", "ratings"),
+    *("ratings/ml.zip", "fa2"),
 )  # fmt: skip
 """Texts that some reader takes for something else than text, or cannot take at all."""
 
 BYTES = (
-    *(b"\0", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"\xc3", b"\xed\xa0\x80", b"\xe2\x80\xa8", b"\xc2\x85", b"\r", b"\r\n", b"\n"),
-    *(b"\t", b"::", b",", b'"', b"'", b"{", b"}", b"[", b"]", b":", b"NaN", b"1e999", b"\\ud800", b"\\u0000", b"-", b"\x1b[31m"),
+    *(b"\0", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"\xc3", b"\xed\xa0\x80", b"\xe2\x80\xa8", b"\xc2\x85"),
+    *(b"\r", b"\r\n", b"\n"),
+    *(b"\t", b"::", b",", b'"', b"'", b"{", b"}", b"[", b"]", b":", b"NaN", b"1e999", b"\\ud800"),
+    *(b"\\u0000", b"\x1b[31m"),
 )  # fmt: skip
 
 RAW = ("1e400", "-1e400", "NaN", "Infinity", "9" * 5000, "-0", "1E5", "01", "[" * 3000, '{"a":' * 2000, "[" * 200_000)
 """Spellings of values that Python does not write."""
 
 VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, 10**30, 10**400, 0.5, -0.0, 1e308, "", " ", "x", "\0", "\ud800", "x" * 5000),
-    *([], {}, [[]], [None], [1, "a"], {"": None}, {"a": {"b": [{}]}}, ["x"] * 50, "NaN", "1", "-1", "2024-01-01", "Yes"),
+    *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, 10**30, 10**400, 0.5, -0.0, 1e308, "", " "),
+    *("x", "\0", "\ud800"),
+    *([], {}, [[]], [None], [1, "a"], {"": None}, {"a": {"b": [{}]}}, ["x"] * 50, "x" * 5000),
+    *("NaN", "1", "-1", "2024-01-01", "Yes"),
 )  # fmt: skip
 
 

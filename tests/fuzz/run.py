@@ -92,8 +92,16 @@ def fuzz(options: argparse.Namespace, world: Path) -> int:
     for kind in KINDS:
         counts = {how: ended[kind, how] for how in ("succeeded", "refused", "failed")}
         if any(counts.values()):
-            print(f"{kind:<{width}}  {sum(counts.values()):>6,}", *(f"{how} {count:>6,}" for how, count in counts.items()), sep="  ")
-    print(f"{ended.total():,} inputs of seed {options.seed} in {time.monotonic() - started:.0f} s, {failures} failures.")
+            print(
+                f"{kind:<{width}}  {sum(counts.values()):>6,}",
+                *(f"{how} {count:>6,}" for how, count in counts.items()),
+                sep="  ",
+            )
+    seconds, computing = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{ended.total():,} inputs of seed {options.seed} in {seconds:.0f} s, of computing "
+        f"{computing.ru_utime + computing.ru_stime:.0f} s; {failures} failures."
+    )
     return 1 if failures else 0
 
 

@@ -1,4 +1,4 @@
-"""Inputs that once ended in a traceback, or well might have, end in success or in a sentence; and the fuzzer finds one."""
+"""Malformed inputs end in success or in a sentence: those kept in `corpus/`, and a few that the fuzzer draws."""
 
 import json
 import random
@@ -36,7 +36,11 @@ def test_a_few_random_inputs_of_each_cheap_kind_too(world, kind):
 
 
 def test_the_verbs_end_well_where_nothing_is_damaged(world):
-    for command in ("audit --char-only --config run.yaml", "report --run run", "prepare --source ratings/csv --warmup 4"):
+    for command in (
+        "audit --char-only --config run.yaml",
+        "report --run run",
+        "prepare --source ratings/csv --warmup 4",
+    ):
         assert play(Case(command.split()), world).status == 0
 
 

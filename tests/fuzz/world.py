@@ -65,18 +65,28 @@ def make_world(folder: Path) -> Path:
 def make_ratings(folder: Path) -> None:
     """Write the same ratings in the four spellings of MovieLens, and one of them as a zip."""
     draw = random.Random(0)
-    ratings = [(user, movie, draw.randrange(2, 11) / 2) for user in range(1, 6) for movie in draw.sample(range(1, 21), 12)]
+    ratings = [
+        (user, movie, draw.randrange(2, 11) / 2) for user in range(1, 6) for movie in draw.sample(range(1, 21), 12)
+    ]
     titles = {movie: f"Movie {movie}, The ({1950 + movie})" for movie in range(1, 21)}
     for name in ("csv", "dat", "tabs", "recbole"):
         (folder / name).mkdir(parents=True)
     rows = [(user, movie, stars, 978300000 + 60 * place) for place, (user, movie, stars) in enumerate(ratings)]
     files = {
         "csv/ratings.csv": ("userId,movieId,rating,timestamp", ",", rows),
-        "csv/movies.csv": ("movieId,title,genres", ",", [(m, f'"{title}"', "Drama|War") for m, title in titles.items()]),
+        "csv/movies.csv": (
+            "movieId,title,genres",
+            ",",
+            [(m, f'"{title}"', "Drama|War") for m, title in titles.items()],
+        ),
         "dat/ratings.dat": ("", "::", rows),
         "dat/movies.dat": ("", "::", [(m, title, "Drama|War") for m, title in titles.items()]),
         "tabs/u.data": ("", "\t", rows),
-        "tabs/u.item": ("", "|", [(m, t, "", "", "", *[int(m % 19 == g) for g in range(19)]) for m, t in titles.items()]),
+        "tabs/u.item": (
+            "",
+            "|",
+            [(m, t, "", "", "", *[int(m % 19 == g) for g in range(19)]) for m, t in titles.items()],
+        ),
         "recbole/ml-100k.inter": ("\t".join(COLUMNS), "\t", rows),
         "recbole/ml-100k.item": ("\t".join(ITEM_COLUMNS), "\t", [(m, t, 1950, "Drama War") for m, t in titles.items()]),
     }

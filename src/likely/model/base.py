@@ -196,7 +196,8 @@ def load_model_config(name_or_path: str, revision: str | None = None) -> "Pretra
 def _load(what: str, name_or_path: str, revision: str | None, files: Sequence[str], load: Callable[[str], T]) -> T:
     def sentence(reason: str) -> str:
         return (
-            f"The {what} of {name_or_path} cannot be loaded ({reason}); check model_name_or_path, or name a local folder."
+            f"The {what} of {name_or_path} cannot be loaded ({reason}); check model_name_or_path, or name "
+            "a local folder."
         )
 
     with explained(sentence):

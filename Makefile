@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test torture clean
+.PHONY: demo test torture fuzz clean
 
 demo: $(READY)
 	$(BIN)/likely demo
@@ -18,6 +18,11 @@ test: $(READY)
 # A training killed at 60 moments, and what docs/reliability.md says came of it; a quarter of an hour.
 torture: $(READY)
 	cd tests && ../$(BIN)/python -m torture.kills --kills 60 --aimed 20
+
+# 20,000 malformed inputs; none may end in anything but success or a sentence. The files of those that do are named.
+SEED ?= 0
+fuzz: $(READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz.run --inputs 20000 --seed $(SEED)
 
 # The environment is made once, and again when what it is made from changes.
 $(READY): pyproject.toml finetune/requirements_sft.txt

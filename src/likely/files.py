@@ -129,11 +129,13 @@ def writing(path: Path) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[IO[str]]:
     """Open a UTF-8 text file that takes the place of `path` once all is written, and vanishes if writing fails.
 
+    Half a surrogate pair, which UTF-8 cannot hold, is written as JSON spells it: \\ud800.
+
     Raises:
         LikelyError: it cannot be written.
     """
     with writing(path), replacing_bytes(path) as out:
-        text = io.TextIOWrapper(out, encoding="utf-8")
+        text = io.TextIOWrapper(out, encoding="utf-8", errors="backslashreplace")
         yield text
         text.detach()
 
@@ -199,6 +201,11 @@ def write_json(path: Path, value: Any) -> None:
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
     with replacing(path) as out:
         out.write(text)
+
+
+def json_line(value: Any) -> str:
+    """Return a value as a line of JSON Lines, with its end; numbers that are not finite become null."""
+    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

@@ -4,6 +4,8 @@ Heavy imports happen inside the verbs, so that `likely --help` is quick. The scr
 doors to the same.
 """
 
+import errno
+import io
 import os
 import sys
 import time
@@ -27,6 +29,9 @@ from likely.errors import LikelyError, StoppedError
 
 WORD_OF_THE_FIRST = 3.0
 """Seconds in which the first of several processes has said what they end with."""
+
+BAD_PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EROFS)
+"""What the file system answers to a path that is wrong, wherever it is first looked at."""
 
 app = typer.Typer(
     help="Finetune a small language model to answer: will this user like this movie?",
@@ -65,6 +70,11 @@ def run(arguments: Sequence[str]) -> int:
     except StoppedError as stopped:
         _say(stopped)
         return stopped.exit_status
+    except OSError as error:
+        if error.errno not in BAD_PATHS or error.filename is None:
+            raise
+        _say(LikelyError(f"{error.filename} cannot be used ({error.strerror}); name another path."))
+        return 2
     except SystemExit as leaving:  # how typer ends a command, also one that was typed wrongly
         return int(leaving.code or 0)
     return 0
@@ -87,5 +97,7 @@ def _say(sentence: Exception) -> None:
 
 
 def main() -> None:
-    """Run `likely` with the arguments of the process."""
+    """Run `likely` with the arguments of the process; of names that are no text, the bytes are shown."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def audit(
     overrides: Overrides = None,
     config: Config = MAIN_CONFIG,
-    max_samples: Annotated[int | None, typer.Option(help="Measure so many records.")] = None,
+    max_samples: Annotated[int | None, typer.Option(help="Measure so many records.", min=1)] = None,
     char_only: Annotated[bool, typer.Option("--char-only", help="Count characters; needs no tokenizer.")] = False,
 ) -> None:
     """Measure how long the prompts are, through the very builder of training."""

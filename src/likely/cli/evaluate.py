@@ -32,7 +32,7 @@ def evaluate(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file; by default the run's own.")] = None,
     data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
-    max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.")] = None,
+    max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.", min=1)] = None,
     base: Annotated[bool, typer.Option("--base/--no-base", help="Ask the base model too: twice the time.")] = True,
     baselines_only: Annotated[bool, typer.Option("--baselines-only", help="No models; needs no adapter.")] = False,
     output: Annotated[Path | None, typer.Option(help=f"Folder of the figures; the run's, or {BASELINES}.")] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likely.cli.options import MAIN_RUN, Overrides, RunFolder
-from likely.files import check_writable, replacing
+from likely.files import check_writable, json_line, replacing
 
 if TYPE_CHECKING:
     from likely.data.records import Record
@@ -22,9 +21,9 @@ def infer(
     adapter_dir: RunFolder = MAIN_RUN,
     config: Annotated[Path | None, typer.Option(help="YAML file; by default the run's own.")] = None,
     data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
-    max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.")] = 200,
+    max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.", min=1)] = 200,
     output: Annotated[Path | None, typer.Option(help="Write one JSON object a record to this file.")] = None,
-    examples: Annotated[int, typer.Option(help="Histories shown.")] = 5,
+    examples: Annotated[int, typer.Option(help="Histories shown.", min=0)] = 5,
 ) -> None:
     """Compare base model and adapter: examples, P(Yes) of both, metrics."""
     from likely.cli.progress import print_notes, scoring_bar
@@ -69,7 +68,7 @@ def write_scores(path: Path, records: Sequence[Record], base: Answers, adapter: 
                 "base": _said(base, place),
                 "adapter": _said(adapter, place),
             }
-            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+            out.write(json_line(line))
 
 
 def _said(answers: Answers, place: int) -> dict[str, float | bool]:

@@ -34,7 +34,7 @@ def prepare(
         bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
     ] = False,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
-    seed: Annotated[int, typer.Option(help="Of that choice.")] = 42,
+    seed: Annotated[int, typer.Option(help="Of that choice.", min=0)] = 42,
 ) -> None:
     """Turn MovieLens ratings into records without leaks from the future."""
     from likely.data.protocol import SplitProtocol

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likely.cli.options import MAIN_RUN, RunFolder
-from likely.files import check_writable, replacing
+from likely.files import check_writable, json_line, replacing
 
 if TYPE_CHECKING:
     from likely.inference.ranking import Ranked
@@ -60,4 +59,4 @@ def write_ranking(path: Path, ranked: Sequence[Ranked]) -> None:
                 "genres": list(movie.genres),
             }
             line = {**own, **movie.extra, **own}  # own keys come first and win
-            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+            out.write(json_line(line))

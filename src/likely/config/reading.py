@@ -74,6 +74,8 @@ def _parse(text: str, where: str) -> Any:
         raise LikelyError(f"{where} is not YAML: line {line}: {problem}; fix that line.") from error
     except yaml.YAMLError as error:
         raise LikelyError(f"{where} is not YAML text; give keys and values.") from error
+    except RecursionError as error:
+        raise LikelyError(f"{where} is nested too deeply; give keys and values.") from error
 
 
 def _explain(problem: Any) -> str:

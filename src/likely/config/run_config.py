@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 SEVEN_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -49,6 +49,9 @@ Schedule = Literal[
     "cosine", "linear", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial", "inverse_sqrt"
 ]
 Metric = Literal["eval_auc", "eval_loss", "eval_accuracy", "eval_f1", "eval_log_loss", "eval_ece"]
+
+LARGEST = 2**32 - 1
+"""Of any whole number here: what numpy takes for a seed, and more than any of the others can need."""
 
 SECTIONS = {
     "model_name_or_path": "model",
@@ -117,7 +120,7 @@ class RunConfig(BaseModel):
     per_device_train_batch_size: int = Field(2, ge=1, description="times cutoff_len: token budget of a forward pass")
     gradient_accumulation_steps: int = Field(8, ge=1, description="times the batch size: records of an optimizer step")
     per_device_eval_batch_size: int = Field(16, ge=1, description="times cutoff_len: token budget in evaluation")
-    num_train_epochs: float = Field(3.0, gt=0, description="passes over the training records")
+    num_train_epochs: float = Field(3.0, gt=0, le=1e6, description="passes over the training records")
     max_steps: int = Field(-1, ge=-1, description="optimizer steps; wins over epochs if not -1")
     max_minutes: Annotated[float | None, NoneWord] = Field(
         None, gt=0, description="end training after so long, with a last evaluation"
@@ -143,13 +146,13 @@ class RunConfig(BaseModel):
         "eval_auc", description="eval_auc, eval_loss, eval_accuracy, eval_f1, eval_log_loss, eval_ece"
     )
 
-    lora_rank: int = Field(16, ge=1, description="rank of the adapter's matrices")
+    lora_rank: int = Field(16, ge=1, le=8192, description="rank of the adapter's matrices")
     lora_alpha: int = Field(64, ge=1, description="the adapter is scaled by alpha / rank")
     lora_dropout: float = Field(0.05, ge=0, lt=1, description="dropout before the adapter")
     lora_target: Annotated[tuple[str, ...], BeforeValidator(_modules)] = Field(
         SEVEN_PROJECTIONS, min_length=1, description="linear modules that get an adapter; all: all but the head"
     )
-    seed: int = Field(42, ge=0, description="of weights, order and dropout")
+    seed: int = Field(42, ge=0, le=LARGEST, description="of weights, order and dropout")
 
     @model_validator(mode="before")
     @classmethod
@@ -157,6 +160,15 @@ class RunConfig(BaseModel):
         if "save_steps" not in values and "eval_steps" in values:
             values = {**values, "save_steps": values["eval_steps"]}
         return values
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_used(cls, value: Any) -> Any:
+        if isinstance(value, int) and value > LARGEST:
+            raise ValueError(f"more than {LARGEST}")
+        if isinstance(value, str | tuple) and "\0" in "".join(value):
+            raise ValueError("no path or name has a NUL in it")
+        return value
 
     @model_validator(mode="after")
     def _agree(self) -> "RunConfig":

@@ -6,6 +6,8 @@ Which release it is shows in its file names; see :data:`FILE_FORMATS`.
 
 import fnmatch
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +25,13 @@ LOWEST_RATING, HIGHEST_RATING = 0.5, 5.0
 
 RATING_TYPES = {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Float64}
 """How ratings are parsed. RecBole declares its times as floating point; they become int64 afterwards."""
+
+
+BROKEN_ZIP = (
+    *(OSError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
+    *(RuntimeError, ValueError, struct.error),
+)
+"""What damaged zips raise, and (RuntimeError) those that are encrypted or of a later version of the format."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def _list_files(source: Path) -> list[str]:
     try:
         with zipfile.ZipFile(source) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except BROKEN_ZIP as error:
         raise LikelyError(f"{source} is not a readable zip ({error}); fetch the release again.") from error
     # macOS puts a shadow of every file into a folder of its own.
     return sorted(name for name in names if name.count("/") <= 1 and not name.startswith("__MACOSX"))
@@ -154,8 +163,7 @@ def _read_file(source: Path, name: str) -> _Text:
             return _Text(str(source / name), (source / name).read_bytes())
         with zipfile.ZipFile(source) as archive:
             return _Text(f"{source}/{name}", read_member(archive, name))
-    # A broken member raises BadZipFile, EOFError or zlib.error; an encrypted one RuntimeError.
-    except (OSError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
+    except BROKEN_ZIP as error:
         raise LikelyError(f"{name} in {source} cannot be read ({error}); fetch or unpack the release again.") from error
 
 

@@ -69,13 +69,20 @@ def prepare(
 
     Raises:
         LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,
-            `max_users` is below 1, or `output_dir` cannot be written.
+            `max_users` is below 1, `seed` below 0, or `output_dir` cannot be written.
     """
     protocol = protocol or SplitProtocol()
     if max_users is not None:
         check_positive("max_users", max_users)
+    if seed < 0:
+        raise LikelyError(f"seed is {seed}; set it to 0 or more.")
     _check_likes(data, protocol)
     table = build_timelines(data.ratings, protocol)
+    if not (table["split"] != "warmup").any():
+        raise LikelyError(
+            f"No user of {data.name} has more than {protocol.warmup} ratings, so nothing is left after the "
+            "warm-up; set warmup lower or use more data."
+        )
     everybody = table
     if protocol.hints:
         table = count_earlier_ratings(table, protocol.like_threshold)
@@ -83,11 +90,6 @@ def prepare(
         table = _choose_users(table, max_users, seed)
     if protocol.hints:
         table = add_tastes(table, data.movies, protocol.like_threshold, rating_deviations(everybody))
-    if not (table["split"] != "warmup").any():
-        raise LikelyError(
-            f"No user of {data.name} has more than {protocol.warmup} ratings, so nothing is left after the "
-            "warm-up; set warmup lower or use more data."
-        )
     summary = Preparation(*(_summarize(table, split, protocol) for split in SPLITS))
     description = {
         **dataclasses.asdict(ratings_task(protocol, data.name)),

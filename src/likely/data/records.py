@@ -110,7 +110,7 @@ def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
         The number of rows.
     """
     as_lines = path.suffix == ".jsonl"
-    encode = json.JSONEncoder(ensure_ascii=False).encode
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     count = 0
     with replacing(path) as out:
         out.write("" if as_lines else "[\n")

@@ -118,7 +118,12 @@ def subset_of_users(records: Sequence[Record], maximum: int | None, seed: int) -
         records: what to choose from.
         maximum: how many to keep; None keeps all.
         seed: of the order of users.
+
+    Raises:
+        LikelyError: `maximum` is below 1.
     """
+    if maximum is not None and maximum < 1:
+        raise LikelyError(f"max_samples is {maximum}; set it to 1 or more, or leave it out for all records.")
     if maximum is None or len(records) <= maximum:
         return list(records)
     users = np.array([record.user_id or f"row {row}" for row, record in enumerate(records)])

@@ -103,7 +103,7 @@ def load_evaluation(folder: Path) -> Evaluation:
         results = [_result_of(standing, rows) for standing in figures.standings]
     except FileNotFoundError as error:
         raise LikelyError(f"{error.filename} does not exist; make it with likely evaluate.") from None
-    except (KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise LikelyError(
             f"{figures_path} is damaged or of another version of likely; run likely evaluate again."
         ) from error

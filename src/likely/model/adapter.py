@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from likely.errors import LikelyError
 from likely.files import read_json
-from likely.model.runtime import quiet_libraries
+from likely.model.runtime import explained, quiet_libraries
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -161,24 +161,24 @@ def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
         LikelyError: the adapter belongs to a model of other shapes, or is damaged.
     """
     from peft import PeftConfig, PeftModel
-    from safetensors import SafetensorError
 
     from likely.model.lora_linear import add_in_one_product
 
     base = adapter_base(adapter_dir)
-    try:
+
+    def sentence(reason: str) -> str:
+        return f"The adapter in {adapter_dir} is damaged ({reason}); train it again or copy it anew."
+
+    with explained(sentence):
         config = PeftConfig.from_pretrained(str(adapter_dir))
         add_in_one_product(config, model)
-        adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter_dir), config=config)
-    except (RuntimeError, ValueError) as error:
-        raise LikelyError(
-            f"The adapter in {adapter_dir} was trained on {base} and does not fit {model.config.name_or_path}; "
-            "use its own base model."
-        ) from error
-    except SafetensorError as error:
-        raise LikelyError(
-            f"The adapter in {adapter_dir} is damaged ({error}); train it again or copy it anew."
-        ) from error
+        try:
+            adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter_dir), config=config)
+        except (RuntimeError, ValueError) as error:
+            raise LikelyError(
+                f"The adapter in {adapter_dir} was trained on {base} and does not fit {model.config.name_or_path}; "
+                "use its own base model."
+            ) from error
     return adapted
 
 

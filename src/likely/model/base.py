@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from likely.errors import LikelyError
 from likely.model.hub import TOKENIZER_FILES, WEIGHT_FILES, from_cache_or_hub
-from likely.model.runtime import keep_freed_memory, quiet_libraries
+from likely.model.runtime import explained, keep_freed_memory, quiet_libraries
 
 if TYPE_CHECKING:
     import torch
@@ -197,18 +197,18 @@ def load_model_config(name_or_path: str, revision: str | None = None) -> "Pretra
 
 
 def _load(what: str, name_or_path: str, revision: str | None, files: Sequence[str], load: Callable[[str], T]) -> T:
-    try:
+    def sentence(reason: str) -> str:
+        if "custom code" in reason:
+            return (
+                f"The {what} of {name_or_path} is code of its own (auto_map in its configuration), which is never run "
+                "here; set model_name_or_path to a model that transformers can load by itself."
+            )
+        return (
+            f"The {what} of {name_or_path} cannot be loaded ({reason}); check model_name_or_path, or name "
+            "a local folder."
+        )
+
+    with explained(sentence):
         if Path(name_or_path).is_dir():
             return load(name_or_path)
         return from_cache_or_hub(name_or_path, revision, files, load)
-    except (OSError, ValueError) as error:
-        if "custom code" in str(error):
-            raise LikelyError(
-                f"The {what} of {name_or_path} is code of its own (auto_map in its configuration), which is never run "
-                "here; set model_name_or_path to a model that transformers can load by itself."
-            ) from error
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise LikelyError(
-            f"The {what} of {name_or_path} cannot be loaded ({reason.rstrip('.')}); check model_name_or_path, or name "
-            "a local folder."
-        ) from error

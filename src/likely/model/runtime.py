@@ -8,11 +8,17 @@ import logging
 import os
 import platform
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+
+from likely.errors import LikelyError
 
 TALKATIVE = ("huggingface_hub", "bitsandbytes", "accelerate")
 """Loggers of libraries beside transformers, which has its own switch."""
+
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ImportError, ArithmeticError)
+"""What follows in a library from a value of another kind than it expected."""
 
 
 def ready_process() -> None:
@@ -20,6 +26,32 @@ def ready_process() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     warnings.filterwarnings("ignore", category=FutureWarning)
     _silence()
+
+
+@contextmanager
+def explained(sentence: Callable[[str], str]) -> Iterator[None]:
+    """Turn what the libraries raise about damaged files of a model or an adapter into a sentence.
+
+    Their readers trust what they parse, so a value of another kind than expected raises whatever follows from it.
+
+    Args:
+        sentence: given the reason, in a line, what to say.
+
+    Raises:
+        LikelyError: one of them raised something.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    def explain(kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        # tokenizers, which is written in Rust, knows no other class than Exception itself.
+        if isinstance(error, (*UNREADABLE, SafetensorError, StrictDataclassError)) or kind is Exception:
+            first = str(error).strip().partition("\n")[0].rstrip(".")
+            raise LikelyError(sentence(first or type(error).__name__)) from error
+
+    with ExitStack() as stack:
+        stack.push(explain)
+        yield
 
 
 @contextmanager

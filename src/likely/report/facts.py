@@ -1,16 +1,46 @@
 """What a run's folder says of a run, for its page."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
 from likely.errors import LikelyError
+from likely.files import read_json, read_text
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, yaml.YAMLError)
+"""What PyYAML raises for text that is no YAML, and for words that look like a date or a number and are none."""
+
+Number = Annotated[float, Field(ge=-1e15, le=1e15)]
+
+
+class _Trained(BaseModel):
+    """The size of a training in metrics.json."""
+
+    model_config = ConfigDict(strict=True)
+
+    records: int
+    steps: int
+    seconds: Number
+
+
+class _Metrics(BaseModel):
+    """What a page reads of metrics.json, all of which may be missing; null is a figure that is not finite."""
+
+    model_config = ConfigDict(strict=True)
+
+    best_step: Number | None = None
+    eval: dict[str, Number | None] | None = None
+    train: _Trained | None = None
+    versions: dict[str, str] | None = None
+    python: str | None = None
+    saving: str | None = None
+    log: list[dict[str, Number | None]] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,16 +80,16 @@ def facts_of(run_folder: Path) -> RunFacts:
     config_path, metrics_path = run_folder / "config.yaml", run_folder / "metrics.json"
     if not config_path.is_file():
         raise LikelyError(f"{run_folder} has no config.yaml, so it holds no finished run; name the folder of one.")
-    has_metrics = metrics_path.is_file()
+    has_metrics = metrics_path.exists()
+    text = read_text(config_path, "train again.")
+    metrics = read_json(metrics_path, "train again, or remove it.") if has_metrics else {}
     try:
-        config = yaml.safe_load(config_path.read_text(encoding="utf-8"))
-        metrics = json.loads(metrics_path.read_text(encoding="utf-8")) if has_metrics else {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise LikelyError(
-            f"{run_folder} holds a damaged config.yaml or metrics.json ({error}); train again."
-        ) from error
-    if not isinstance(config, dict) or not isinstance(metrics, dict):
-        raise LikelyError(f"{run_folder} holds a config.yaml or metrics.json that is not a run's; train again.")
+        config = yaml.safe_load(text)
+        _Metrics.model_validate(metrics)
+    except UNREADABLE as error:
+        raise LikelyError(f"{run_folder} holds a damaged config.yaml or metrics.json; train again.") from error
+    if not isinstance(config, dict):
+        raise LikelyError(f"{run_folder} holds a config.yaml that is not a run's; train again.")
     versions = dict(metrics.get("versions") or {})
     if "python" in metrics:
         versions["python"] = metrics["python"]

@@ -1,0 +1,144 @@
+"""Runs thousands of malformed inputs through the verbs; none may end in anything but success or a sentence.
+
+    PYTHONPATH=tests python -m fuzz.run --inputs 20000 --seed 0      all kinds of `kinds`, on all cores
+    PYTHONPATH=tests python -m fuzz.run output/fuzz/case.json        one input again, with its traceback
+
+Input number n of a kind depends on the seed, the kind and n alone.
+"""
+
+import argparse
+import multiprocessing
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import torch
+
+from fuzz.cases import Case, Outcome, play
+from fuzz.kinds import KINDS
+from fuzz.world import make_world
+from likely.model.runtime import ready_process
+
+FAILURES = Path("output/fuzz")
+WHOLE, BATCH = 20_000, 25
+MEMORY = 8 << 30
+"""Bytes that a process may have, so that a bomb is a failure and not the end of the machine."""
+
+
+def main() -> int:
+    """Run what is asked for and return 1 if anything ended as it may not."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("case", nargs="*", type=Path, help="run these again instead")
+    parser.add_argument("--inputs", type=int, default=WHOLE)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", choices=list(KINDS), help="only this one")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    ready_process()
+    with tempfile.TemporaryDirectory(dir=scratch(), prefix="likely-fuzz-") as temporary:
+        world = Path(temporary) / "world"
+        world.mkdir()
+        make_world(world)
+        if options.case:
+            return repeat(options.case, world)
+        return fuzz(options, world)
+
+
+def scratch() -> str | None:
+    """Return a folder in memory, where files cost the least, if there is one."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def repeat(paths: list[Path], world: Path) -> int:
+    """Run saved cases and show how they end."""
+    outcomes = [play(Case.of(path.read_text(encoding="utf-8")), world, shown=True) for path in paths]
+    for path, outcome in zip(paths, outcomes, strict=True):
+        print(f"{path}: {outcome.fault or f'status {outcome.status}'}\n{outcome.said}".rstrip())
+    return 1 if any(outcome.fault for outcome in outcomes) else 0
+
+
+def fuzz(options: argparse.Namespace, world: Path) -> int:
+    """Run the inputs of all kinds in a random order, and print how many there were and what failed."""
+    started, failures = time.monotonic(), 0
+    ended: Counter[tuple[str, str]] = Counter()
+    batches = list(batches_of(options))
+    random.Random(options.seed).shuffle(batches)
+    pool = ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn"), initializer=limit)
+    with pool:
+        waiting = {pool.submit(run_batch, options.seed, *batch, world): batch for batch in batches}
+        for done in as_completed(waiting):
+            kind, numbers = waiting[done]
+            try:
+                results = done.result()
+            except BrokenProcessPool:
+                print(f"FAILED {kind} {numbers[0]} to {numbers[-1]}: the process died")
+                failures += 1
+                continue
+            for number, case, outcome in results:
+                ended[kind, "failed" if outcome.fault else "refused" if outcome.status else "succeeded"] += 1
+                if outcome.fault:
+                    failures += 1
+                    kept = keep(case, f"{kind}-{options.seed}-{number}")
+                    print(f"FAILED {kind} {number}: {outcome.fault}\n  {kept}", flush=True)
+    width = max(map(len, KINDS))
+    for kind in KINDS:
+        counts = {how: ended[kind, how] for how in ("succeeded", "refused", "failed")}
+        if any(counts.values()):
+            print(
+                f"{kind:<{width}}  {sum(counts.values()):>6,}",
+                *(f"{how} {count:>6,}" for how, count in counts.items()),
+                sep="  ",
+            )
+    seconds, computing = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{ended.total():,} inputs of seed {options.seed} in {seconds:.0f} s, of computing "
+        f"{computing.ru_utime + computing.ru_stime:.0f} s; {failures} failures."
+    )
+    return 1 if failures else 0
+
+
+def batches_of(options: argparse.Namespace) -> Iterator[tuple[str, range]]:
+    """Yield the kinds and numbers of the inputs."""
+    kinds = {kind: share for kind, (share, _) in KINDS.items() if options.kind in (None, kind)}
+    whole = sum(kinds.values())
+    for kind, share in kinds.items():
+        count = -(-options.inputs * share // whole)  # rounded up: no kind is left out
+        for first in range(0, count, BATCH):
+            yield kind, range(first, min(first + BATCH, count))
+
+
+def run_batch(seed: int, kind: str, numbers: range, world: Path) -> list[tuple[int, Case, Outcome]]:
+    """Run some inputs of a kind."""
+    return [(number, case, play(case, world)) for number in numbers for case in [case_of(seed, kind, number, world)]]
+
+
+def case_of(seed: int, kind: str, number: int, world: Path) -> Case:
+    """Return an input."""
+    return KINDS[kind][1](random.Random(f"{seed} {kind} {number}"), world)
+
+
+def keep(case: Case, name: str) -> Path:
+    """Write a case to a file of its own."""
+    FAILURES.mkdir(parents=True, exist_ok=True)
+    path = FAILURES / f"{name.replace(' ', '-')}.json"
+    path.write_text(case.text(), encoding="utf-8")
+    return path
+
+
+def limit() -> None:
+    """Prepare a process, and bound what it may take."""
+    torch.set_num_threads(1)
+    ready_process()
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -42,7 +42,7 @@ def test_a_data_set_is_found_by_its_name(tmp_path):
         ),
         ({"films": {}}, "films", "file_name is missing"),
         ({"films": {"file_name": "a.json", "columns": {"respons": "x"}}}, "films", "'respons'"),
-        ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "'csv'; .*'alpaca' or 'sharegpt'"),
+        ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "'csv'; .*'alpaca', 'sharegpt' or 'openai'"),
         ("not json", "films", "is not JSON"),
         (["films"], "films", "has to be an object"),
     ],

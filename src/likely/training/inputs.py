@@ -67,7 +67,7 @@ def read_inputs(config: RunConfig) -> RunInputs:
         eval_users=[record.user_id for record in evaluated],
         question=question_of(asked),
         training_file=path,
-        task=task_of(path),
+        task=task_of(path, columns),
     )
 
 

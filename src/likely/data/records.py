@@ -180,7 +180,7 @@ def _label(answer: Any, answers: Mapping[str, str], where: str, labels: Labels) 
     shown = str(answer)[:60]
     mapping = json.dumps({plain(shown): labels.positive}, ensure_ascii=False)
     raise LikelyError(
-        f"{where}: {shown!r} is neither {labels.positive} or {labels.negative}; write one of them, set positive_label "
+        f"{where}: {shown!r} is neither {labels.positive} nor {labels.negative}; write one of them, set positive_label "
         f"and negative_label, or say what it means, as in label_map={mapping!r}."
     )
 

@@ -25,7 +25,7 @@ from likely.files import replacing_bytes
 
 FOLDER = ".likely_cache"
 
-FORMAT = 1
+FORMAT = 2
 """To be raised with every change to what a record is encoded to, or to how an entry is laid out."""
 
 KEPT_ENTRIES = 8

@@ -75,6 +75,8 @@ def config_file(tmp_path, text="", **keys):
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size: 0 has to be at least 1"),
         ({"num_train_epochs": -1}, "num_train_epochs: -1 has to be more than 0"),
         ({"max_steps": 2.5}, "max_steps: '2.5' is not a whole number"),
+        ({"label_map": {"1": "Ja"}}, "label_map: 1 means Ja, which is neither Yes nor No"),
+        ({"label_map": "1"}, "label_map: '1' says nothing; write what answers mean, as in"),
         ({"gradient_checkpointing": "perhaps"}, "neither true nor false"),
         ({"learning_rat": 1e-4}, "unknown key 'learning_rat'; did you mean learning_rate?"),
         ({"eval_strategy": "stepps"}, "eval_strategy: stepps is unknown .did you mean steps?"),
@@ -208,3 +210,15 @@ def test_what_is_dumped_loads_equal(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("dump") / "run.yaml"
     path.write_text(dump_config(config), encoding="utf-8")
     assert load_config(path) == config
+
+
+@pytest.mark.parametrize("written", [{"1": "Yes", "0": "No"}, {True: "Yes", False: "No"}, {"是": "Yes"}, None, {}])
+def test_a_mapping_of_answers_is_read_from_yaml_and_as_an_override(tmp_path, written):
+    expected = {str(key).lower(): label for key, label in (written or {}).items()}
+    path = config_file(tmp_path, label_map=written)
+    config = load_config(path)
+    assert config.label_map == expected
+    path.write_text(dump_config(config), encoding="utf-8")
+    assert load_config(path) == config
+    shown = json.dumps(expected, ensure_ascii=False) if written else "none"
+    assert load_config(config_file(tmp_path), [f"label_map={shown}"]).label_map == expected

@@ -1,10 +1,11 @@
 """A data set is found by its name, or its files by theirs, and what is wrong is named."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from likely.data.dataset_info import find_data
+from likely.data.dataset_info import OPENAI, Columns, find_data
 from likely.data.records import Labels, read_records
 from likely.errors import LikelyError
 
@@ -42,7 +43,14 @@ def test_a_data_set_is_found_by_its_name(tmp_path):
         ),
         ({"films": {}}, "films", "file_name is missing"),
         ({"films": {"file_name": "a.json", "columns": {"respons": "x"}}}, "films", "'respons'"),
-        ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "'csv'; .*'alpaca' or 'sharegpt'"),
+        ({"films": {"file_name": "a.json", "formatting": "csv"}}, "films", "'csv'; .*'alpaca', 'sharegpt' or 'openai'"),
+        ({"films": {"file_name": "a.json", "columns": ["prompt"]}}, "films", r"columns is \['prompt'\]"),
+        ({"films": {"file_name": "a.json", "columns": {"prompt": 5}}}, "films", r"columns.prompt is 5"),
+        ({"films": {"file_name": ["a.json"]}}, "films", r"file_name is \['a.json'\]"),
+        ({"films": "a.json"}, "films", "it is 'a.json'"),
+        ({"films": {"file_name": "a.json", "columns": {"images": "images"}}}, "films", "only text can be asked about"),
+        ({"films": {"file_name": "a.json", "ranking": True}}, "films", "only records with an answer"),
+        ({"films": {"hf_hub_url": "some/where"}}, "films", "file_name is missing"),
         ("not json", "films", "is not JSON"),
         (["films"], "films", "has to be an object"),
     ],
@@ -79,3 +87,31 @@ def test_a_data_set_in_sharegpts_form_is_read_as_its_tags_say(tmp_path):
     files = find_data(tmp_path, "films")
     (record,) = read_records(files.train, Labels(), files.columns)
     assert (record.instruction, record.output) == ("Heat?", "No")
+
+
+TAGS = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "columns"),
+    [
+        ({}, Columns()),
+        ({"columns": None, "tags": None, "ranking": False, "subset": "en", "split": "train"}, Columns()),
+        ({"columns": {"prompt": "question", "query": None}}, Columns(prompt="question")),
+        ({"formatting": "sharegpt", "columns": {"messages": "conversations", "tools": "tools"}}, Columns("sharegpt")),
+        (
+            {
+                "formatting": "sharegpt",
+                "columns": {"messages": "messages"},
+                "tags": {**TAGS, "system_tag": "system", "observation_tag": "tool", "function_tag": "call"},
+            },
+            replace(OPENAI, formatting="sharegpt"),
+        ),
+        ({"formatting": "openai"}, OPENAI),
+        ({"formatting": "openai", "columns": {"messages": "chat"}}, replace(OPENAI, messages="chat")),
+    ],
+)
+def test_entries_as_llama_factory_has_them_are_read(tmp_path, entry, columns):
+    saved(tmp_path, {"films": {"file_name": "a.json", **entry}}, "dataset_info.json")
+    saved(tmp_path, [RECORD], "a.json")
+    assert find_data(tmp_path, "films").columns == columns

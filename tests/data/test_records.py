@@ -1,12 +1,14 @@
 """Foreign files work as they are, and a wrong one is named by file, row and key."""
 
 import json
+from dataclasses import replace
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likely.data.dataset_info import Columns
+from likely.data.dataset_info import OPENAI, Columns
 from likely.data.records import Labels, read_records, write_records
 from likely.errors import LikelyError
 
@@ -87,6 +89,71 @@ def test_sharegpt_turns_become_question_history_and_answer(tmp_path):
     assert record.history == (("Alien?", "No"),)
 
 
+TURNS = [("system", "Be brief."), ("user", "Alien?"), ("assistant", "No"), ("user", "Heat?"), ("assistant", "yes.")]
+
+
+@pytest.mark.parametrize("columns", [None, OPENAI], ids=["recognised", "named"])
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_openais_messages_are_read_like_sharegpts_turns(tmp_path, columns, in_parts):
+    content = [[{"type": "text", "text": text}] if in_parts else text for _, text in TURNS]
+    messages = [{"role": role, "content": text} for (role, _), text in zip(TURNS, content, strict=True)]
+    (record,) = read_records(saved(tmp_path, [{"messages": messages, "user_id": 4}]), Labels(), columns)
+    assert (record.instruction, record.output, record.system, record.user_id) == ("Heat?", "Yes", "Be brief.", "4")
+    assert (record.history, record.extra) == ((("Alien?", "No"),), {})
+
+
+def test_a_file_whose_columns_nobody_named_is_read_by_what_its_first_row_has(tmp_path):
+    turns = [{"from": "human", "value": "Heat?"}, {"from": "gpt", "value": "No"}]
+    (record,) = read_records(saved(tmp_path, [{"conversations": turns}]), Labels())
+    assert (record.instruction, record.output) == ("Heat?", "No")
+    with pytest.raises(LikelyError, match="row 2, key 'conversations'"):
+        read_records(saved(tmp_path, [{"conversations": turns}, TALLREC]), Labels())
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.csv", "rows.jsonl", "rows.json"])
+def test_every_kind_of_file_gives_the_same_records(tmp_path, name):
+    rows = [{**TALLREC, "user_id": n, "history": [["Alien?", "No"]] * (n % 2), "note": f'a, "{n}"'} for n in range(5)]
+    messages = [{"messages": [{"role": role, "content": text} for role, text in TURNS], "n": n} for n in range(2)]
+    for own in (rows, messages):
+        path = tmp_path / name
+        if name.endswith("parquet"):
+            pl.DataFrame(own).write_parquet(path)
+        elif name.endswith("csv"):
+            flat = [{key: json.dumps(v) if isinstance(v, list) else v for key, v in row.items()} for row in own]
+            pl.DataFrame(flat).write_csv(path)
+        else:
+            write_records(path, own)
+        expected = read_records(saved(tmp_path, own, "expected.json"), Labels())
+        found = read_records(path, Labels())
+        if name.endswith("csv"):
+            expected = [replace(one, extra={key: str(v) for key, v in one.extra.items()}) for one in expected]
+        assert found == expected
+        assert [str(record.place) for record in found] == [f"{path}, row {n}" for n in range(1, len(own) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "label_map"),
+    [
+        (("Yes。", "No</s>", " yes<|im_end|>\n", "「No」"), {}),
+        ((True, False, "TRUE", "false."), {"true": "Yes", "False": "No"}),
+        ((1, 0, "1", 0.0), {"1": "yes", "0": "No"}),
+        (("是", "否", "是。", "No"), {"是": "Yes", "否": "No"}),
+        (("churned", "stayed", "Churned", "stayed."), {"Churned": "Yes", "stayed": "No"}),
+    ],
+)
+def test_answers_are_spelled_in_many_ways(tmp_path, answers, label_map):
+    path = saved(tmp_path, [{"instruction": "?", "output": answer} for answer in answers])
+    records = read_records(path, Labels(), Columns(label_map=label_map))
+    assert [record.output for record in records] == ["Yes", "No", "Yes", "No"]
+
+
+@pytest.mark.parametrize("answer", ["1", 1, True, "是"])
+def test_an_answer_that_nobody_explained_comes_with_what_would_explain_it(tmp_path, answer):
+    path = saved(tmp_path, [{"instruction": "?", "output": answer}])
+    with pytest.raises(LikelyError, match=r"neither Yes nor No.*label_map='\{"):
+        read_records(path, Labels())
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -102,7 +169,7 @@ def test_sharegpt_turns_become_question_history_and_answer(tmp_path):
             r"row 1: the key 'instruction' is missing; did you mean Instruction\?",
         ),
         ([{"instruction": 5, "output": "Yes"}], r"row 1, key 'instruction': '5' is not text"),
-        ([TALLREC, {**TALLREC, "output": "Maybe"}], r"row 2, key 'output': 'Maybe' is neither Yes or No"),
+        ([TALLREC, {**TALLREC, "output": "Maybe"}], r"row 2, key 'output': 'Maybe' is neither Yes nor No"),
         ([{**TALLREC, "history": "x"}], r"row 1, key 'history'"),
         ('{"instruction": "a", "output": "Yes"}\n{broken', r"not JSON \(line 2, column 2"),
     ],

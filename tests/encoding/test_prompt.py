@@ -1,6 +1,7 @@
 """One renderer for everything: what the model reads is the tokenizer's own template, shortened only in its history."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat_models import KINDS, chat_tokenizer
-from likely.data.records import Labels, Record
+from likely.data.records import Labels, Place, Record
 from likely.encoding.prompt import PromptBuilder, lines
 from likely.errors import LikelyError
 from support import make_record
@@ -127,6 +128,85 @@ def test_the_oldest_line_is_found_whether_or_not_the_template_strips_a_turn(temp
 def test_a_question_that_cannot_fit_is_an_error_that_says_what_would(builder, records):
     with pytest.raises(LikelyError, match=r"cutoff_len 20 is too small.*at least \d+"):
         PromptBuilder(builder.tokenizer, Labels(), 20).encode(records[0])
+
+
+def test_a_record_that_does_not_fit_is_named_by_file_and_row(builder, records):
+    placed = replace(records[0], place=Place(Path("mine.csv"), 7))
+    with pytest.raises(LikelyError, match=r"without any history mine\.csv, row 7, which ends"):
+        PromptBuilder(builder.tokenizer, Labels(), 20).encode(placed)
+
+
+@pytest.mark.parametrize("room", [80, 120, 200])
+def test_a_conversation_is_shortened_like_the_same_words_in_alpacas_columns(builder, room):
+    record = make_record(user=1, history=14)
+    turn = Record(f"{record.instruction}\n{record.input}", "", record.output)
+    short = PromptBuilder(builder.tokenizer, Labels(), room)
+    expected, encoded = short.encode(record), short.encode(turn)
+    assert expected.dropped_lines
+    assert encoded.dropped_lines == expected.dropped_lines
+    assert encoded.input_ids.tolist() == expected.input_ids.tolist()
+
+
+def test_rules_that_stand_before_a_history_in_one_text_are_kept(builder):
+    record = make_record(1, 10)
+    rules = "Rules:\n- answer Yes or No\n- nothing else"
+    short = PromptBuilder(builder.tokenizer, Labels(), 120).encode(Record(f"{rules}\n{record.input}", "", "Yes"))
+    assert short.dropped_lines
+    assert rules in builder.tokenizer.decode(short.input_ids)
+
+
+def test_of_a_conversation_the_oldest_turns_go_first(builder):
+    turns = tuple((f"And movie {number}?", "No") for number in range(9))
+    record = Record("Will they?", "- Heat\n- Alien\nCandidate: Ronin", "Yes", history=turns)
+    room = len(builder.encode(replace(record, history=turns[-3:])).input_ids) + 1
+    encoded = PromptBuilder(builder.tokenizer, Labels(), room).encode(record)
+    assert encoded.dropped_lines == 6
+    assert encoded.input_ids.tolist() == builder.encode(replace(record, history=turns[-3:])).input_ids.tolist()
+
+
+LISTS = {
+    "quoted": ('"', '", "', '"', "Godfather, The"),
+    "commas": ("", ", ", "", "The Godfather"),
+    "semicolons": ("", "; ", ".", "Godfather, The"),
+}
+
+
+@given(sizes=st.tuples(st.integers(5, 30), st.integers(5, 30)), share=st.floats(0.3, 1), kind=st.sampled_from([*LISTS]))
+@settings(max_examples=30)
+def test_histories_in_one_line_lose_their_oldest_items(builder, sizes, share, kind):
+    opening, between, closing, title = LISTS[kind]
+
+    def record_of(*first_titles):
+        lines = [
+            f"{name}: {opening}{between.join(f'{title} {number}' for number in range(first, size))}{closing}"
+            for name, first, size in zip(("Liked", "Disliked"), first_titles, sizes, strict=True)
+        ]
+        return Record("Will they?", "\n".join([*lines, 'Will the user like "Ronin", "1998"?']), "Yes")
+
+    room = int(share * len(builder.encode(record_of(0, 0)).input_ids))
+    try:
+        encoded = PromptBuilder(builder.tokenizer, Labels(), room).encode(record_of(0, 0))
+    except LikelyError:
+        assert len(builder.encode(record_of(sizes[0] - 1, sizes[1] - 1)).input_ids) + 1 > room
+        return
+    assert len(encoded.input_ids) + 1 <= room
+    cut = [
+        (one, encoded.dropped_lines - one)
+        for one in range(encoded.dropped_lines + 1)
+        if one < sizes[0] and 0 <= encoded.dropped_lines - one < sizes[1]
+    ]
+    found = [
+        first for first in cut if builder.encode(record_of(*first)).input_ids.tolist() == encoded.input_ids.tolist()
+    ]
+    (first,) = found
+    left = [size - gone for size, gone in zip(sizes, first, strict=True)]
+    assert abs(left[0] - left[1]) <= 1 or min(first) == 0
+
+
+def test_a_short_list_may_be_the_candidate_and_stays(builder):
+    record = Record("Will they?", "Candidate: Heat, Action, Crime\nAnswer now.", "Yes")
+    with pytest.raises(LikelyError, match="is too small"):
+        PromptBuilder(builder.tokenizer, Labels(), len(builder.encode(record).input_ids)).encode(record)
 
 
 def test_bullets_of_the_instruction_are_never_dropped(builder):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from likely.cli import run
 from likely.data import run_data
 from likely.data.records import Labels, Record, read_records, write_records
+from likely.data.task import TASK_FILE, RecordsTask, dump_task
 from likely.evaluation import fusion
 from likely.evaluation.baselines import baseline_systems
 from likely.evaluation.contest import System, judge
@@ -197,7 +199,7 @@ def test_the_command_lets_models_fusion_and_baselines_answer_the_same_rows(finis
     printed = capsys.readouterr().out
     evaluation = load_evaluation(tmp_path / "new")
     assert [result.system.kind for result in evaluation.results] == [
-        *["baseline"] * 8, "base", "adapter", "fusion", "fusion",
+        *["baseline"] * 9, "base", "adapter", "fusion", "fusion",
     ]  # fmt: skip
     assert len(evaluation.records) == 16
     assert all(len(result.system.p_yes) == 16 for result in evaluation.results)
@@ -206,7 +208,7 @@ def test_the_command_lets_models_fusion_and_baselines_answer_the_same_rows(finis
     assert (adapter.name, fusions[0].name) == ("with the adapter", WITH_RATES)
     assert fusions[1].name.removeprefix("adapter + ") in {result.system.name for result in evaluation.results}
     assert np.abs(base.p_yes - adapter.p_yes).max() > 1e-4
-    assert "12 systems on 16 rows in" in printed
+    assert "13 systems on 16 rows in" in printed
     assert all(len(line) <= 80 for line in printed.splitlines() if not line.startswith("Written"))
 
 
@@ -394,8 +396,55 @@ def test_foreign_files_are_evaluated_with_what_they_have(finished, tmp_path, cap
     assert "item like-rate is left out: it needs item_id in every record." in said
     assert "Fusions of the adapter are left out" in said
     assert "there is no UAUC" in said
-    kinds = [result.system.kind for result in load_evaluation(tmp_path).results]
-    assert kinds == ["baseline", "base", "adapter"]
+    systems = [result.system for result in load_evaluation(tmp_path).results]
+    assert [system.name for system in systems[:-2]] == ["always Yes", "TF-IDF of the text"]
+    assert [system.kind for system in systems[-2:]] == ["base", "adapter"]
+
+
+@pytest.fixture
+def churn(finished, tmp_path):
+    """A run on records of one's own, which name no users: its folder, with the labels it was given."""
+    folder = shutil.copytree(finished, tmp_path / "churn")
+    random = np.random.default_rng(0)
+    for split, number in (("train", 40), ("test", 30)):
+        calls = random.integers(0, 9, number).tolist()
+        rows = [
+            {"instruction": "Leaves?", "input": f"complaints: {calm}", "output": "Ja" if calm > 4 else "Nein"}
+            for calm in calls
+        ]
+        write_records(tmp_path / f"{split}.json", rows)
+    values = yaml.safe_load((folder / "config.yaml").read_text())
+    values |= {f"{split}_file": str(tmp_path / f"{split}.json") for split in ("train", "test")}
+    values |= {"eval_file": None, "positive_label": "Ja", "negative_label": "Nein"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    (folder / TASK_FILE).write_text(dump_task(RecordsTask()), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("baselines_only", [False, True])
+def test_records_of_ones_own_are_spoken_of_by_their_labels(churn, tmp_path, capsys, monkeypatch, baselines_only):
+    monkeypatch.setenv("COLUMNS", "200")
+    options = ["--baselines-only", "--config", str(churn / "config.yaml")] if baselines_only else ["--run", str(churn)]
+    assert run(["evaluate", *options, "--output", str(tmp_path / "out")]) == 0
+    if not baselines_only:
+        assert run(["infer", "--run", str(churn)]) == 0
+    evaluation = load_evaluation(tmp_path / "out")
+    assert [result.system.name for result in evaluation.of_kind("baseline")] == ["always Ja", "TF-IDF of the text"]
+    assert evaluation.results[1].metrics["auc"] > 0.9
+    assert all(np.isfinite(result.intervals["auc"]).all() for result in evaluation.results)
+    page = re.sub(
+        r"<style>.*?</style>|<details>.*?</details>",
+        "",
+        (tmp_path / "out" / "report.html").read_text(),
+        flags=re.DOTALL,
+    )
+    printed = capsys.readouterr().out
+    assert "resamples of rows" in " ".join(printed.split())
+    assert "Ja or Nein?" in page
+    for said in (page, printed):
+        assert not re.search(
+            r"\blik(e|ed|ing)\b|movie|UAUC [0-9–]", re.sub(r"var\(--liked\)|class=\"liked\"", "", said)
+        )
 
 
 def test_rows_that_were_trained_on_are_named(finished, tmp_path, capsys):

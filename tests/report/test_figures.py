@@ -17,6 +17,7 @@ from likely.report.figures import (
     roc_curves,
     training_curves,
 )
+from likely.report.terms import Terms
 
 SHAPES = """
 clipPath id
@@ -56,9 +57,9 @@ LOG = [{"loss": 0.9, "step": 4}, {"loss": 0.7, "step": 8}, {"eval_loss": 0.6, "s
 
 def drawings():
     return {
-        "ROC curves": roc_curves(LIKED, SYSTEMS),
-        "reliability": reliability(LIKED, SYSTEMS),
-        "histogram": probability_histogram(LIKED, SYSTEMS[0].p_yes),
+        "ROC curves": roc_curves(LIKED, SYSTEMS, Terms()),
+        "reliability": reliability(LIKED, SYSTEMS, Terms()),
+        "histogram": probability_histogram(LIKED, SYSTEMS[0].p_yes, Terms()),
         "groups": group_figure("groups", "ratings", GROUPS, AREAS),
         "training": training_curves(LOG, {"loss": "training", "eval_loss": "evaluation"}, "loss", 8),
     }

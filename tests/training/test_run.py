@@ -104,7 +104,7 @@ def test_mistakes_are_found_in_the_order_of_their_cost(config_of, tmp_path, monk
 
     assert "cannot be written" in complaint()
     del wrong["output_dir"]
-    assert "'Perhaps' is neither Yes or No" in complaint()
+    assert "'Perhaps' is neither Yes nor No" in complaint()
     (tmp_path / "train.json").write_text(good)
     assert "the hub cannot be reached" in complaint()
 

@@ -20,6 +20,7 @@ from likely.cli.demo import demo
 from likely.cli.evaluate import evaluate
 from likely.cli.infer import infer
 from likely.cli.options import Verb
+from likely.cli.predict import predict
 from likely.cli.prepare import prepare
 from likely.cli.rank import rank
 from likely.cli.report import report
@@ -38,7 +39,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, audit, tree, train, infer, evaluate, rank, report, config, demo):
+for verb in (prepare, audit, tree, train, infer, evaluate, predict, rank, report, config, demo):
     app.command(cls=Verb)(verb)
 app.command("score", cls=Verb, hidden=True)(rank)  # its former name
 

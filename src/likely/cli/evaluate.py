@@ -122,8 +122,12 @@ def keep_findings(folder: Path, findings: Findings, facts: RunFacts) -> Path:
 
 def _facts(folder: Path | None, config: RunConfig) -> RunFacts:
     """Return what a page says of a run, or of baselines without one."""
+    from likely.data.run_data import labels_of
+    from likely.evaluation.run import task_in
     from likely.report.facts import facts_of, facts_without_run
+    from likely.report.terms import terms_of
 
     if folder and (folder / "config.yaml").is_file():
         return facts_of(folder)
-    return facts_without_run(folder.resolve().name if folder else "Baselines", config.model_dump())
+    terms = terms_of(task_in(folder, config), labels_of(config))
+    return facts_without_run(folder.resolve().name if folder else "Baselines", config.model_dump(), terms)

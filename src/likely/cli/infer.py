@@ -28,8 +28,10 @@ def infer(
     """Compare base model and adapter: examples, P(Yes) of both, metrics."""
     from likely.cli.progress import print_notes, scoring_bar
     from likely.data.run_data import held_out_records, labels_of, split_records
+    from likely.data.task import RecordsTask
     from likely.evaluation.contest import judge
-    from likely.evaluation.run import ask_models, simple_baselines
+    from likely.evaluation.own_records import named_by_label
+    from likely.evaluation.run import ask_models, simple_baselines, task_in
     from likely.inference.loaded_run import LoadedRun, config_of
     from likely.model.runtime import ready_process
     from likely.report.console import SafeConsole
@@ -50,7 +52,10 @@ def infer(
     assert said.base is not None
     if examples:
         console.print(example_table(records, said.base, said.adapter, examples))
-    console.print(results_table(judge(records, labels, [*baselines, *said.systems(settings)])))
+    systems = [*baselines, *said.systems(settings)]
+    if isinstance(task_in(adapter_dir, settings), RecordsTask):
+        systems = named_by_label(systems, labels)
+    console.print(results_table(judge(records, labels, systems)))
     if output:
         write_scores(output, records, said.base, said.adapter)
         console.print(f"Scores written to {output}.", highlight=False)

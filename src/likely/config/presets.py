@@ -144,13 +144,13 @@ def _lines(preset: Preset, every_key: bool) -> Iterator[str]:
         if every_key and key in SECTIONS:
             yield f"\n# {SECTIONS[key]}"
         if every_key or key in preset.values:
-            setting = f"{key}: {_shown(preset.values.get(key, about.default))}"
+            setting = f"{key}: {_shown(preset.values.get(key, about.get_default(call_default_factory=True)))}"
             yield f"{setting:<39} # {preset.why.get(key, about.description)}"
 
 
 def _shown(value: Any) -> str:
     """Return a value as a person would write it in YAML."""
-    if value is None:
+    if value is None or value == {}:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()

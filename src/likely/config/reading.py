@@ -58,8 +58,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _override_value(text: str, where: str) -> Any:
-    """Return the text of an override as it stands; a list, or what is in quotes, as YAML reads it."""
-    return _parse(text, where) if text.startswith(("[", "'", '"')) else text
+    """Return the text of an override as it stands; a list, a mapping, or what is in quotes, as YAML reads it."""
+    return _parse(text, where) if text.startswith(("[", "{", "'", '"')) else text
 
 
 def _parse(text: str, where: str) -> Any:
@@ -94,6 +94,8 @@ def _explain(problem: Any) -> str:
         return f"{key}: {value!r} is not a number"
     if problem["type"] in ("bool_parsing", "bool_type"):
         return f"{key}: {value!r} is neither true nor false"
+    if key == "label_map":
+        return f"{key}: {value!r} says nothing; write what answers mean, as in " + '{"1": Yes, "0": No}'
     limits = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     for name, words in limits.items():
         if name in context:

@@ -29,6 +29,13 @@ def _modules(value: Any) -> Any:
     return ("all",) if value == ["all-linear"] else value
 
 
+def _spellings(value: Any) -> Any:
+    """Return a mapping with text for keys, as YAML and Python may write them: true, 1."""
+    if value is None or (isinstance(value, str) and value.lower() in NOTHING):
+        return {}
+    return {str(key).lower(): label for key, label in value.items()} if isinstance(value, Mapping) else value
+
+
 NOTHING = dict.fromkeys(("none", "null", "~", ""), None)
 FLASH_NAMES = {
     "fa2": "flash_attention_2",
@@ -102,6 +109,9 @@ class RunConfig(BaseModel):
     max_eval_samples: CountOrNone = Field(1000, ge=1, description="most evaluation records, of whole users")
     positive_label: str = Field("Yes", min_length=1, description="the answer that means a like")
     negative_label: str = Field("No", min_length=1, description="the answer that means no like")
+    label_map: Annotated[Mapping[str, str], BeforeValidator(_spellings)] = Field(
+        default_factory=dict, description='other answers in files, and what they mean: {"1": Yes, "0": No}'
+    )
     prompt_date: DayOrNone = Field(
         None, description="the date that a chat template writes; by default the run's first day"
     )
@@ -174,6 +184,12 @@ class RunConfig(BaseModel):
     def _agree(self) -> "RunConfig":
         if self.positive_label == self.negative_label:
             raise ValueError("positive_label and negative_label are the same")
+        for answer, label in self.label_map.items():
+            if label not in (self.positive_label, self.negative_label):
+                raise ValueError(
+                    f"label_map: {answer} means {label}, which is neither {self.positive_label} nor "
+                    f"{self.negative_label}"
+                )
         if self.run_name is not None and not is_plain_name(self.run_name):
             raise ValueError(
                 f"run_name {self.run_name!r} is no plain name; write one without slashes, for a folder under "

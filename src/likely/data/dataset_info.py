@@ -3,12 +3,12 @@
 Names come from the configuration; paths and columns go to `records`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from likely.errors import LikelyError, did_you_mean
@@ -22,11 +22,12 @@ PREPARE = "likely prepare --dataset ml-latest-small"
 class Columns:
     """What a file calls its columns; names as in LLaMA-Factory's `dataset_info.json`.
 
-    `formatting` is `alpaca` (prompt, query, response, system, history) or `sharegpt`, where
-    `messages` names the list of turns and the tags say how a turn is written.
+    `formatting` is `alpaca` (prompt, query, response, system, history), or `sharegpt` or `openai`, where
+    `messages` names the list of turns and the tags say how a turn is written. `label_map` says what answers mean that
+    are no label; it comes from the configuration.
     """
 
-    formatting: Literal["alpaca", "sharegpt"] = "alpaca"
+    formatting: Literal["alpaca", "sharegpt", "openai"] = "alpaca"
     prompt: str = "instruction"
     query: str = "input"
     response: str = "output"
@@ -38,6 +39,21 @@ class Columns:
     user_tag: str = "human"
     assistant_tag: str = "gpt"
     system_tag: str = "system"
+    label_map: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+OPENAI = Columns(
+    "openai", messages="messages", role_tag="role", content_tag="content", user_tag="user", assistant_tag="assistant"
+)
+"""What OpenAI calls its columns."""
+
+PASSED_OVER = ("tools", "observation_tag", "function_tag")
+"""Columns and tags of LLaMA-Factory's that do not matter to records with an answer of one word."""
+
+NOT_POSSIBLE = {
+    **dict.fromkeys(("images", "videos", "audios"), "only text can be asked about"),
+    **dict.fromkeys(("chosen", "rejected", "kto_tag"), "only records with an answer can be learnt from"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,8 +73,28 @@ class _Entry(BaseModel):
     file_name_eval: str | None = None
     file_name_test: str | None = None
     formatting: str = "alpaca"
-    columns: dict[str, str] = {}
-    tags: dict[str, str] = {}
+    ranking: bool = False
+    columns: dict[str, str | None] | None = None
+    tags: dict[str, str | None] | None = None
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> "_Entry":
+        for key in (self.columns or {}).keys() & NOT_POSSIBLE:
+            raise ValueError(f"{key} is not possible here: {NOT_POSSIBLE[key]}; choose another data set")
+        if self.ranking:
+            raise ValueError(f"ranking is not possible here: {NOT_POSSIBLE['chosen']}; choose another data set")
+        return self
+
+    def named(self) -> Columns:
+        """Return the columns with the names that the entry gives them.
+
+        Raises:
+            ValidationError: one of them is no name, or is unknown.
+        """
+        given = {**(self.columns or {}), **(self.tags or {})}
+        names = {key: name for key, name in given.items() if name is not None and key not in PASSED_OVER}
+        own = vars(OPENAI) if self.formatting == "openai" else {"formatting": self.formatting}
+        return TypeAdapter(Columns).validate_python({**own, **names})
 
 
 def find_data(
@@ -108,8 +144,7 @@ def _named_files(folder: Path, dataset: str) -> tuple[Sequence[Path | None], Col
         raise LikelyError(f"{registry} has no data set {dataset!r}; {hint}")
     try:
         entry = _Entry.model_validate(entries[dataset])
-        names = {"formatting": entry.formatting, **entry.columns, **entry.tags}
-        columns = TypeAdapter(Columns).validate_python(names)
+        columns = entry.named()
     except ValidationError as error:
         raise LikelyError(f"{registry}, data set {dataset!r}: {_explain(error.errors()[0])}") from None
     files = (entry.file_name, entry.file_name_eval, entry.file_name_test)
@@ -120,9 +155,11 @@ def _explain(problem: Any) -> str:
     """Turn one of pydantic's errors into words."""
     key = ".".join(map(str, problem["loc"])) or "it"
     if problem["type"] == "missing":
-        return f"{key} is missing; name its training file."
+        return f"{key} is missing; name its training file, which has to lie in this folder or below it."
+    if problem["type"] == "value_error":
+        return f"{problem['ctx']['error']}."
     if problem["type"] == "unexpected_keyword_argument":
-        names = list(Columns.__dataclass_fields__)[1:]
+        names = [name for name in Columns.__dataclass_fields__ if name not in ("formatting", "label_map")]
         hint = did_you_mean(key, names) or f"there are {', '.join(names)}."
         return f"no column or tag is called {key!r} here; {hint}"
     return f"{key} is {problem['input']!r}; write what it should be ({problem['msg'].lower()})."

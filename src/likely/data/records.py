@@ -1,21 +1,23 @@
-"""Records on disk: files in Alpaca's or ShareGPT's format, as JSON lists or JSON lines.
+"""Records on disk: files in Alpaca's, ShareGPT's or OpenAI's format, as JSON lists, JSON lines, CSV or Parquet.
 
-`dataset_info` says where they are and what their columns are called; :class:`Record` goes to `encoding`;
-`preparation` writes its rows through :func:`write_records`.
+`dataset_info` says where they are and what their columns are called, and `row_files` reads their rows;
+:class:`Record` goes to `encoding`; `preparation` writes its rows through :func:`write_records`.
 """
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from likely.data.dataset_info import PREPARE, Columns
-from likely.errors import LikelyError, did_you_mean
-from likely.files import parse_json, replacing
+from likely.data.label_spellings import plain, spellings
+from likely.data.record_formats import read_row, recognised
+from likely.data.row_files import iter_rows
+from likely.errors import LikelyError
+from likely.files import replacing
 
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+IDENTIFIERS = ("user_id", "item_id")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,17 @@ class Labels:
 
     positive: str = "Yes"
     negative: str = "No"
+
+
+class Place(NamedTuple):
+    """Where a record comes from, for messages."""
+
+    path: Path
+    row: int
+
+    def __str__(self) -> str:
+        """Return file and row, from 1."""
+        return f"{self.path}, row {self.row}"
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,7 @@ class Record:
         user_id: whose record it is, where known.
         item_id: what the candidate is, where known.
         extra: all other keys of the row.
+        place: file and row that it was read from; None for one that was made.
     """
 
     instruction: str
@@ -49,18 +63,19 @@ class Record:
     user_id: str | None = None
     item_id: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    place: Place | None = field(default=None, compare=False, repr=False)
 
 
 def read_records(path: Path, labels: Labels, columns: Columns | None = None) -> list[Record]:
-    """Read a JSON list or JSON lines.
+    """Read all records of a file; see :func:`likely.data.row_files.iter_rows` for what it may be.
 
-    Outputs count as a label whatever their case, surrounding quotes and final punctuation. Half a surrogate pair,
-    which JSON can spell and no text has, becomes U+FFFD.
+    Outputs count as a label whatever their case, surrounding quotes, final punctuation and end token. Half a surrogate
+    pair, which JSON can spell and no text has, becomes U+FFFD.
 
     Args:
         path: the file.
         labels: what outputs have to be.
-        columns: names of the columns; Alpaca's own by default.
+        columns: names of the columns; by default Alpaca's own, or what the first row looks like.
 
     Raises:
         LikelyError: the file is missing, empty, damaged or of another shape, or a row lacks a key
@@ -80,7 +95,7 @@ def read_content(path: Path) -> bytes:
     except FileNotFoundError:
         raise LikelyError(f"{path} does not exist; make it with: {PREPARE}") from None
     except OSError as error:
-        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a JSON file of records.") from error
+        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a file of records.") from error
 
 
 def parse_records(content: bytes, path: Path, labels: Labels, columns: Columns | None = None) -> list[Record]:
@@ -90,15 +105,50 @@ def parse_records(content: bytes, path: Path, labels: Labels, columns: Columns |
         content: of the file.
         path: its name, for messages.
         labels: what outputs have to be.
-        columns: names of the columns; Alpaca's own by default.
+        columns: names of the columns; by default Alpaca's own, or what the first row looks like.
+    """
+    return list(records_of(iter_rows(path, content), path, labels, columns))
+
+
+def records_of(
+    rows: Iterable[Any], path: Path, labels: Labels, columns: Columns | None = None, answered: bool = True
+) -> Iterator[Record]:
+    """Make records of the rows of a file, one after the other.
+
+    Args:
+        rows: as the file has them; a record among them stays what it is.
+        path: the file, for messages.
+        labels: what outputs have to be.
+        columns: names of the columns; by default Alpaca's own, or what the first row looks like.
+        answered: whether rows have answers. Where not, answers that there are count for nothing, and the positive
+            label stands for them.
+
+    Raises:
+        LikelyError: a row is wrong; names file, row (from 1) and key.
     """
     columns = columns or Columns()
-    spellings = {_plain(labels.positive): labels.positive, _plain(labels.negative): labels.negative}
-    read = _from_sharegpt if columns.formatting == "sharegpt" else _from_alpaca
-    rows = _rows(content, path)
-    if _SURROGATE_ESCAPE.search(content):
-        rows = [_without_lone_surrogates(row) for row in rows]
-    return [read(row, columns, spellings, f"{path}, row {number}") for number, row in enumerate(rows, start=1)]
+    answers = spellings(labels.positive, labels.negative, columns.label_map)
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, Record):
+            yield row
+            continue
+        place = Place(path, number)
+        columns = recognised(row, columns) if number == 1 else columns
+        asked = read_row(row, columns, answered, place)
+        label = labels.positive
+        if answered:
+            label = _label(asked.answer, answers, f"{place}, key {asked.answer_key!r}", labels)
+        yield Record(
+            instruction=asked.instruction,
+            input=asked.input,
+            output=label,
+            system=asked.system,
+            history=asked.history,
+            user_id=_identifier(row.get("user_id")),
+            item_id=_identifier(row.get("item_id")),
+            extra={key: value for key, value in row.items() if key not in asked.known and key not in IDENTIFIERS},
+            place=place,
+        )
 
 
 def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -121,115 +171,19 @@ def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     return count
 
 
-def _plain(output: str) -> str:
-    return output.strip(" \t\r\n\"'“”‘’`.!?,;:").casefold()
-
-
-def _rows(content: bytes, path: Path) -> list[Any]:
-    """Return the rows of a JSON list, or of JSON lines, at least one."""
-    remedy = f"give a JSON list of records, or one object a line, or make it with: {PREPARE}"
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise LikelyError(f"{path} is not UTF-8 text (line {line}); {remedy}") from error
-    if text.lstrip()[:1] == "{":
-        # Only \n ends a line: U+2028, U+0085 and others that splitlines knows may stand within JSON's strings.
-        lines = enumerate(text.split("\n"), start=1)
-        return [parse_json(line, path, remedy, number) for number, line in lines if line.strip()]
-    rows = parse_json(text, path, remedy)
-    if not isinstance(rows, list):
-        raise LikelyError(f"{path} holds a {type(rows).__name__} where a list of records should be; write a JSON list.")
-    if not rows:
-        raise LikelyError(f"{path} holds no records; make it again with: {PREPARE}")
-    return rows
-
-
-def _without_lone_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, dict):
-        return {_without_lone_surrogates(key): _without_lone_surrogates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_lone_surrogates(item) for item in value]
-    return value
-
-
-def _from_alpaca(row: Any, columns: Columns, spellings: Mapping[str, str], where: str) -> Record:
-    if not isinstance(row, dict):
-        raise LikelyError(f"{where}: a {type(row).__name__} where an object with {columns.prompt!r} should be.")
-    history = row.get(columns.history) or ()
-    if not isinstance(history, list | tuple) or not all(_is_pair(turn) for turn in history):
-        raise LikelyError(f"{where}, key {columns.history!r}: not a list of [question, answer] pairs of text.")
-    known = {columns.prompt, columns.query, columns.response, columns.system, columns.history}
-    return _record(
-        row,
-        known,
-        instruction=_text(row, columns.prompt, where),
-        input=_text(row, columns.query, where, optional=True),
-        output=_label(_text(row, columns.response, where), columns.response, spellings, where),
-        system=_text(row, columns.system, where, optional=True),
-        history=tuple((turn[0], turn[1]) for turn in history),
+def _label(answer: Any, answers: Mapping[str, str], where: str, labels: Labels) -> str:
+    label = answers.get(plain(answer)) if isinstance(answer, str | bool | int | float) else None
+    if label is not None:
+        return label
+    if not isinstance(answer, str | bool | int | float):
+        raise LikelyError(f"{where}: {str(answer)[:40]!r} is not text.")
+    shown = str(answer)[:60]
+    mapping = json.dumps({plain(shown): labels.positive}, ensure_ascii=False)
+    raise LikelyError(
+        f"{where}: {shown!r} is neither {labels.positive} nor {labels.negative}; write one of them, set positive_label "
+        f"and negative_label, or say what it means, as in label_map={mapping!r}."
     )
 
 
-def _from_sharegpt(row: Any, columns: Columns, spellings: Mapping[str, str], where: str) -> Record:
-    turns = row.get(columns.messages) if isinstance(row, dict) else None
-    if not isinstance(turns, list) or not turns or not all(isinstance(turn, dict) for turn in turns):
-        raise LikelyError(f"{where}, key {columns.messages!r}: missing, or not a list of turns.")
-    said: list[tuple[str, str]] = []
-    for number, turn in enumerate(turns, start=1):
-        place = f"{where}, turn {number}"
-        said.append((_text(turn, columns.role_tag, place), _text(turn, columns.content_tag, place)))
-    system = _text(row, columns.system, where, optional=True)
-    if said[0][0] == columns.system_tag:
-        system = said.pop(0)[1]
-    roles = [role for role, _ in said]
-    if not said or len(said) % 2 or roles != [columns.user_tag, columns.assistant_tag] * (len(said) // 2):
-        raise LikelyError(
-            f"{where}, key {columns.messages!r}: turns have to alternate between {columns.user_tag!r} and "
-            f"{columns.assistant_tag!r} and end with the latter."
-        )
-    texts = [text for _, text in said]
-    return _record(
-        row,
-        {columns.messages, columns.system},
-        instruction=texts[-2],
-        input="",
-        output=_label(texts[-1], columns.messages, spellings, where),
-        system=system,
-        history=tuple(zip(texts[:-2:2], texts[1:-2:2], strict=True)),
-    )
-
-
-def _record(row: Mapping[str, Any], known: set[str], **fields: Any) -> Record:
-    ids = {key: None if row.get(key) is None else str(row[key]) for key in ("user_id", "item_id")}
-    extra = {key: value for key, value in row.items() if key not in known and key not in ids}
-    return Record(**fields, user_id=ids["user_id"], item_id=ids["item_id"], extra=extra)
-
-
-def _text(row: Mapping[str, Any], key: str, where: str, optional: bool = False) -> str:
-    value = row.get(key)
-    if value is None and optional:
-        return ""
-    if key not in row:
-        hint = f"{did_you_mean(key, row)} Columns are named in dataset_info.json.".lstrip()
-        raise LikelyError(f"{where}: the key {key!r} is missing; {hint}")
-    if not isinstance(value, str):
-        raise LikelyError(f"{where}, key {key!r}: {str(value)[:40]!r} is not text.")
-    return value
-
-
-def _label(output: str, key: str, spellings: Mapping[str, str], where: str) -> str:
-    label = spellings.get(_plain(output))
-    if label is None:
-        allowed = " or ".join(spellings.values())
-        raise LikelyError(
-            f"{where}, key {key!r}: {output[:60]!r} is neither {allowed}; write one of them, or set positive_label "
-            "and negative_label."
-        )
-    return label
-
-
-def _is_pair(turn: Any) -> bool:
-    return isinstance(turn, list | tuple) and len(turn) == 2 and all(isinstance(text, str) for text in turn)
+def _identifier(value: Any) -> str | None:
+    return None if value is None or value == "" else str(value)

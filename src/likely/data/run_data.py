@@ -7,7 +7,8 @@ Reads files through `dataset_info` and `records` for `training`, `inference` and
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +26,9 @@ def labels_of(config: RunConfig) -> Labels:
 
 
 def files_of(config: RunConfig) -> DataFiles:
-    """Return the files of a run and the names of their columns."""
-    return find_data(config.dataset_dir, config.dataset, config.train_file, config.eval_file, config.test_file)
+    """Return the files of a run and the names of their columns, and what answers mean in them."""
+    files = find_data(config.dataset_dir, config.dataset, config.train_file, config.eval_file, config.test_file)
+    return replace(files, columns=replace(files.columns, label_map=config.label_map))
 
 
 def training_file(config: RunConfig) -> tuple[Path, Columns]:
@@ -39,6 +41,27 @@ def training_file(config: RunConfig) -> tuple[Path, Columns]:
     if files.train is None:
         raise LikelyError("The configuration names no training file; set train_file or a dataset with one.")
     return files.train, files.columns
+
+
+def check_both_answers(path: Path, positives: Iterable[bool], labels: Labels) -> None:
+    """Check that a training file has something to learn from.
+
+    Args:
+        path: the file.
+        positives: whether each of its records has the positive label.
+        labels: the two answers.
+
+    Raises:
+        LikelyError: all records have the same answer.
+    """
+    counts = Counter(positives)
+    if len(counts) == 1:
+        ((is_positive, number),) = counts.items()
+        only, other = (labels.positive, labels.negative)[:: 1 if is_positive else -1]
+        raise LikelyError(
+            f"All {number:,} training records of {path} answer {only}, so there is nothing to learn; give records that "
+            f"answer {other} too."
+        )
 
 
 def training_records(config: RunConfig) -> list[Record]:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from likely.data.dataset_info import Columns
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels
 from likely.data.wording import make_instruction
@@ -44,9 +45,15 @@ class RatingsTask:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordsTask:
-    """Whatever records of a user's own ask; nothing is known of how they were made."""
+    """Whatever records of a user's own ask; nothing is known of how they were made.
+
+    Attributes:
+        kind: tells this task from others in a file.
+        columns: what the training file calls its columns.
+    """
 
     kind: Literal["records"] = "records"
+    columns: Columns = field(default_factory=Columns)
 
 
 Task = RatingsTask | RecordsTask
@@ -83,19 +90,24 @@ def ratings_task(protocol: SplitProtocol, dataset: str = "") -> RatingsTask:
     return _Preparation(protocol, dataset=dataset).task()
 
 
-def task_of(training_file: Path) -> Task:
+def task_of(training_file: Path, columns: Columns | None = None) -> Task:
     """Return what the records of a file ask: what preparation.json beside it says, if that describes this very file.
 
     A file that was changed after it was prepared, or whose description is missing or damaged, is a user's own.
 
+    Args:
+        training_file: the file.
+        columns: what it calls its columns; Alpaca's own by default.
+
     Raises:
         OSError: the file itself cannot be read.
     """
+    own = RecordsTask(columns=columns or Columns())
     try:
         prepared = _PREPARATION.validate_json((training_file.parent / PREPARATION_FILE).read_bytes())
     except (OSError, ValueError, LikelyError):
-        return RecordsTask()
-    return prepared.task() if digest_of(training_file) in prepared.sha256.values() else RecordsTask()
+        return own
+    return prepared.task() if digest_of(training_file) in prepared.sha256.values() else own
 
 
 def digest_of(path: Path) -> str:
@@ -130,6 +142,16 @@ def read_task(folder: Path) -> Task:
             f"{kept if kept.exists() else copied} is damaged or of another version of likely; put {PREPARATION_FILE} "
             "from beside the run's training file in its place, or train again."
         ) from error
+
+
+def columns_of(folder: Path) -> Columns:
+    """Return what files for a run call their columns: what its training file calls them, or Alpaca's own.
+
+    Raises:
+        LikelyError: the run's task.json is damaged.
+    """
+    task = read_task(folder) if (folder / TASK_FILE).exists() else None
+    return task.columns if isinstance(task, RecordsTask) else Columns()
 
 
 def _read_preparation(path: Path) -> Task:

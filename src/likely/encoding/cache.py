@@ -26,7 +26,7 @@ from likely.files import check_inflation, replacing_bytes
 
 FOLDER = ".likely_cache"
 
-FORMAT = 1
+FORMAT = 2
 """To be raised with every change to what a record is encoded to, or to how an entry is laid out."""
 
 KEPT_ENTRIES = 8
@@ -50,7 +50,7 @@ def encode_file(path: Path, columns: Columns | None, builder: PromptBuilder) -> 
     content = read_content(path)
     if identity is None:
         return builder.encode_all(parse_records(content, path, builder.labels, columns))
-    entry = path.parent / FOLDER / f"{_key(content, columns, identity)}.npz"
+    entry = path.parent / FOLDER / f"{_key(content, path, columns, identity)}.npz"
     encoded = _load(entry, builder)
     if encoded is None:
         encoded = builder.encode_all(parse_records(content, path, builder.labels, columns))
@@ -59,11 +59,12 @@ def encode_file(path: Path, columns: Columns | None, builder: PromptBuilder) -> 
     return encoded
 
 
-def _key(content: bytes, columns: Columns | None, identity: str) -> str:
+def _key(content: bytes, path: Path, columns: Columns | None, identity: str) -> str:
     """Return the name of a file's entry: a hash of all that decides what is in it."""
     versions = (FORMAT, version("likely"), version("tokenizers"), version("transformers"))
+    named = columns or Columns()
     digest = hashlib.sha256(content)
-    digest.update(repr((versions, columns or Columns(), identity)).encode())
+    digest.update(repr((versions, named, sorted(named.label_map.items()), path.suffix, identity)).encode())
     return digest.hexdigest()[:32]
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Exchanges = tuple[tuple[str, str], ...]
 """Earlier questions and answers."""
 
+KEPT_FRAMES = 10_000
+"""Frames that are kept; conversations may all have different ones."""
+
 _DATE_FIELDS = "aAbBcdFGHIjmMpSuUVwWxXyY"
 """Of strftime's fields those that a template may ask for."""
 
@@ -83,6 +86,8 @@ class ChatTemplate:
         """
         key = (system, history, lead, trail)
         if key not in self._frames:
+            if len(self._frames) >= KEPT_FRAMES:
+                self._frames.clear()
             self._frames[key] = self._cut_out(self._turns(system, history, f"{lead}{USER_TURN}{trail}"))
         return self._frames[key]
 

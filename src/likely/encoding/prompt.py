@@ -10,8 +10,10 @@ off and the record's instruction and input as the user's turn. The answer is the
 
 import datetime
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,16 +23,17 @@ from likely.data.records import Labels, Record
 from likely.encoding.chat_template import ChatTemplate, template_depends_on_date
 from likely.encoding.control_tokens import MarkedTokenizer, clean, unmarked
 from likely.encoding.prefix_tree import TokenIds, shared_length
+from likely.encoding.shortening import HISTORY_LINE, droppable_items, last_run, without_items
 from likely.errors import LikelyError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-HISTORY_LINE = re.compile(r"^\s*[-*•] ")
-"""What a line of a record's input looks like if it may be left out of an over-long prompt."""
-
 # A run of white space is one token to some tokenizers, and a slash after a line end belongs to it for others.
 _LINE_END = re.compile(r"\n(?<=\S\n)(?=[^\s/])")
+KEPT_LINES = 200_000
+"""Lines whose ids are kept; a file larger than memory may have any number of different ones."""
+
 _LINE_ENDS, _LINE_STARTS = ("a", "é", "5", ".", ")", "世"), ("- ", "* ", "B", "É", "7", "(", "“", "#", "世")
 _PROBE = "Rated so far:\n- Heat (1995) | Action, Crime | rated 4.5\n- Élisa (1995) | Drama | rated 2\n" + "\n".join(
     f"{start}Se7en{end}" for start, end in product(_LINE_STARTS, _LINE_ENDS)
@@ -47,7 +50,7 @@ class EncodedRecord:
         answer: token ids of the right label; they are predicted at the last `len(answer)`
             positions of `input_ids`, the first of them by the last token of the prompt.
         liked: whether the right label is the positive one.
-        dropped_lines: history lines left out because of `cutoff_len`.
+        dropped_lines: lines of history, earlier turns and items of lists left out because of `cutoff_len`.
     """
 
     input_ids: TokenIds
@@ -121,25 +124,13 @@ class PromptBuilder:
         return self.positive_ids[0], self.negative_ids[0]
 
     def encode(self, record: Record) -> EncodedRecord:
-        """Return the token ids of a record, without its oldest history lines where it is too long.
+        """Return the token ids of a record, without the oldest of its history where it is too long; see `shortening`.
 
         Raises:
-            LikelyError: the record is longer than `cutoff_len` even without its history.
+            LikelyError: the record is longer than `cutoff_len` even without its history; names file and row.
         """
         answer = self.positive_ids if record.output == self.labels.positive else self.negative_ids
-        room = self.cutoff_len - len(answer)
-        text = self._text(record)
-        pieces = self._pieces(text)
-        prompt = self._prompt_ids(pieces)
-        history = self._history_places(record, text, pieces) if len(prompt) > room else []
-        dropped = 0
-        while len(prompt) > room:
-            count = self._lines_to_drop([pieces[place] for place in history], len(prompt) - room, record)
-            left_out = set(history[:count])
-            pieces = [piece for place, piece in enumerate(pieces) if place not in left_out]
-            history = [place - count for place in history[count:]]
-            dropped += count
-            prompt = self._prompt_ids(pieces)
+        prompt, dropped = self._fit(record, self.cutoff_len - len(answer))
         input_ids = np.concatenate([prompt, np.array(answer[:-1], np.int32)])
         return EncodedRecord(input_ids, answer, record.output == self.labels.positive, dropped)
 
@@ -177,16 +168,50 @@ class PromptBuilder:
         """Return the lines of a prompt and the positive label; :meth:`_prompt_ids` takes the label off again."""
         return lines(f"{text.before}{text.turn}{text.after}{self.labels.positive}")
 
+    def _fit(self, record: Record, room: int) -> tuple[TokenIds, int]:
+        """Return the ids of a prompt that has at most `room` tokens, and how much of its history that took."""
+        turns = 0
+        while record.history and len(self._prompt_ids(self._pieces(self._text(record)))) > room:
+            record, turns = replace(record, history=record.history[1:]), turns + 1
+        prompt, dropped = self._without_lines(record, room)
+        items = droppable_items(record) if len(prompt) > room else 0
+        if items:
+            shorter = [partial(without_items, record, count) for count in range(1, items + 1)]
+            fits = bisect_left(shorter[:-1], True, key=lambda cut: len(self._without_lines(cut(), room)[0]) <= room)
+            prompt, dropped = self._without_lines(shorter[fits](), room)
+            items = fits + 1
+        if len(prompt) > room:
+            raise self._too_long(record, len(prompt) + self.cutoff_len - room)
+        return prompt, turns + dropped + items
+
+    def _without_lines(self, record: Record, room: int) -> tuple[TokenIds, int]:
+        """Return the ids of a prompt without its oldest history lines, and how many; without all if it is too long."""
+        text = self._text(record)
+        pieces = self._pieces(text)
+        prompt = self._prompt_ids(pieces)
+        history = self._history_places(record, text, pieces) if len(prompt) > room else []
+        dropped = 0
+        while history and len(prompt) > room:
+            count = self._lines_to_drop([pieces[place] for place in history], len(prompt) - room)
+            left_out = set(history[:count])
+            pieces = [piece for place, piece in enumerate(pieces) if place not in left_out]
+            history = [place - count for place in history[count:]]
+            dropped += count
+            prompt = self._prompt_ids(pieces)
+        return prompt, dropped
+
     def _history_places(self, record: Record, text: _Text, pieces: Sequence[str]) -> list[int]:
         """Return which lines of a prompt are history, oldest first.
 
-        Only lines of the input can be history, and never its last one, which asks the question.
+        Lines of the input can be history, or where there is none the last list of the instruction; the last line never
+        is, which asks the question.
         """
         starts = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
         lead = len(user_turn(record)) - len(user_turn(record).lstrip())
-        first = len(text.before) + max(len(record.instruction) - lead, -1)
+        first = len(text.before) + (max(len(record.instruction) - lead, -1) if record.input else -1)
         inside = np.flatnonzero((starts > first) & (starts < len(text.before) + len(text.turn)))
-        return [int(place) for place in inside[:-1] if HISTORY_LINE.match(pieces[place])]
+        places = [int(place) for place in inside[:-1] if HISTORY_LINE.match(pieces[place])]
+        return places if record.input else last_run(places)
 
     def _prompt_ids(self, pieces: Sequence[str]) -> TokenIds:
         """Return the ids of the lines of a prompt, without those of the positive label that ends them."""
@@ -209,20 +234,25 @@ class PromptBuilder:
         """Return the ids of a line that stands after `start`, tokenised once."""
         key = (start, line)
         if key not in self._line_ids:
+            if len(self._line_ids) >= KEPT_LINES:
+                self._line_ids.clear()
             skipped = len(self._tokenize(start)) if start else 0
             self._line_ids[key] = self._tokenize(start + line)[skipped:]
         return self._line_ids[key]
 
-    def _lines_to_drop(self, history: Sequence[str], excess: int, record: Record) -> int:
-        """Return how many of the oldest history lines hold `excess` tokens."""
+    def _lines_to_drop(self, history: Sequence[str], excess: int) -> int:
+        """Return how many of the oldest history lines hold `excess` tokens; all of them if they hold fewer."""
         for count, line in enumerate(history, start=1):
             excess -= len(self._line(line, self._line_start or ""))
             if excess <= 0:
                 return count
-        raise LikelyError(
-            f"cutoff_len {self.cutoff_len} is too small: without any history line the record that ends "
-            f"{user_turn(record)[-60:]!r} still needs {self.cutoff_len + excess} tokens; "
-            f"set cutoff_len to at least {self.cutoff_len + excess}."
+        return len(history)
+
+    def _too_long(self, record: Record, needed: int) -> LikelyError:
+        which = f"{record.place}, which" if record.place else "the record that"
+        return LikelyError(
+            f"cutoff_len {self.cutoff_len} is too small: without any history {which} ends {user_turn(record)[-60:]!r} "
+            f"still needs {needed} tokens; set cutoff_len to at least {needed}."
         )
 
     def _find_answers(self, prompt: str) -> tuple[tuple[int, ...], tuple[int, ...]]:

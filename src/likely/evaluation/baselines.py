@@ -28,6 +28,7 @@ from likely.evaluation.features import (
     log_odds,
     share_matrix,
 )
+from likely.evaluation.text_baseline import text_regression
 from likely.model.answers import BoolRows, FloatRows
 
 Matrix = NDArray[np.float64]
@@ -260,6 +261,7 @@ BASELINES = (
     Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), _of_records(matrix_factorisation)),
     Baseline("logistic regression", ON_FEATURES, lambda given: logistic_regression(given.liked, *given.features)),
     Baseline("boosted trees", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features)),
+    Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),
 )
 WITH_HINTS = (
     Baseline(

@@ -125,8 +125,9 @@ class Evaluation:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics that any system has, in the order of tables."""
-        return [metric for name, metric in METRICS.items() if any(name in result.metrics for result in self.results)]
+        """The metrics that any system has, in the order of tables; UAUC only of rows that name their users."""
+        known = {name for result in self.results for name in result.metrics if name != "uauc" or self.names_users}
+        return [metric for name, metric in METRICS.items() if name in known]
 
     def best(self, metric: Metric) -> float | None:
         """Return the best figure of any system, None where none is known or none is better than another."""

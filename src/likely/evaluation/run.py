@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING
 
 from likely.config.run_config import RunConfig
 from likely.data.records import Labels, Record
-from likely.data.run_data import count_items, held_out_records, labels_of, split_records, subset_of_users
+from likely.data.run_data import (
+    count_items,
+    files_of,
+    held_out_records,
+    labels_of,
+    split_records,
+    subset_of_users,
+)
+from likely.data.task import TASK_FILE, RecordsTask, Task, read_task, task_of
 from likely.errors import LikelyError
 from likely.evaluation.baselines import always_yes, baseline_systems, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.features import has_history_counts, history_fraction
 from likely.evaluation.fusion import fusions, rated_pairs, why_no_fusion
+from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.model.answers import Answers, FloatRows
 
 if TYPE_CHECKING:
@@ -33,11 +42,13 @@ class Findings:
         evaluation: the figures of everybody on the same rows.
         notes: who is left out and why, and what else a reader of the figures should know; a sentence each.
         item_counts: training records of each item, None where they do not all name theirs.
+        task: what the records ask, None where nothing says so.
     """
 
     evaluation: Evaluation
     notes: Sequence[str]
     item_counts: Counter[str] | None
+    task: Task | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,10 @@ def evaluate(
     train = split_records(config, "train")
     tuned = subset_of_users(split_records(config, "eval"), config.max_eval_samples, config.seed) if folder else []
     run = _load(folder, config) if folder else None
+    task = task_in(folder, config)
     systems, notes = baseline_systems(train, rows, labels)
+    if isinstance(task, RecordsTask):
+        notes = left_out_briefly(notes)
     known = len(rated_pairs(rows) & rated_pairs(train))
     if known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
@@ -101,9 +115,23 @@ def evaluate(
             notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
             systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems)
+    if isinstance(task, RecordsTask):
+        systems = named_by_label(systems, labels)
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC.")
-    return Findings(judge(rows, labels, systems), notes, count_items(train))
+    return Findings(judge(rows, labels, systems), notes, count_items(train), task)
+
+
+def task_in(folder: Path | str | None, config: RunConfig) -> Task | None:
+    """Return what a run's records ask, or without a run those of its training file; None where nothing says so.
+
+    Raises:
+        LikelyError: the run's task.json is damaged, or the data set is not found.
+    """
+    if folder is not None:
+        return read_task(Path(folder)) if (Path(folder) / TASK_FILE).exists() else None
+    files = files_of(config)
+    return task_of(files.train, files.columns) if files.train else None
 
 
 def ask_models(

@@ -71,7 +71,7 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
     digest = hashlib.sha256()
     with replacing(folder / ROWS_FILE) as out:
         for place in range(len(evaluation.records)):
-            line = _row_of(evaluation, place).model_dump_json() + "\n"
+            line = _row_of(evaluation, place).model_dump_json(exclude={"record": {"place"}}) + "\n"
             out.write(line)
             digest.update(line.encode())
     figures = _Figures(

@@ -4,22 +4,22 @@
 adapter and configuration, then the tokenizer, then the weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from likely.config.reading import load_config
 from likely.config.run_config import RunConfig
-from likely.data.records import Record
+from likely.data.records import Record, records_of
 from likely.data.run_data import labels_of
-from likely.data.task import Task, read_task
+from likely.data.task import Task, columns_of, read_task
 from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
-from likely.model.answers import Answers
+from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
 from likely.model.base import (
     attention_share,
@@ -117,6 +117,21 @@ class LoadedRun:
             LikelyError: one is longer than the run's `cutoff_len` even without its history.
         """
         return self.builder.encode_all(records)
+
+    def predict(self, records: Iterable[Record | Mapping[str, Any]]) -> FloatRows:
+        """Return P(Yes) of records, float64 [records] in their order; what they answer themselves counts for nothing.
+
+        Each gets what it would get alone. Those that share a beginning cost less together.
+
+        Args:
+            records: records, or rows as a file for this run has them: by default `instruction` and `input`.
+
+        Raises:
+            LikelyError: a row lacks something, or one is longer than the run's `cutoff_len` even without its history.
+        """
+        columns, labels = columns_of(self.folder), self.builder.labels
+        asked = records_of(records, Path("the records given"), labels, columns, answered=False)
+        return self.answers(list(asked)).p_yes
 
     def check(self, encoded: Sequence[EncodedRecord]) -> None:
         """Check that records get the answers in this layout that they get alone; see `self_check`.

@@ -1,7 +1,7 @@
 """What a run's folder says of a run, for its page."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,8 +10,13 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from likely.data.records import Labels
+from likely.data.task import TASK_FILE, read_task
 from likely.errors import LikelyError
 from likely.files import read_json, read_text
+from likely.report.terms import Terms, terms_of
+
+LABEL_KEYS = {"positive_label": "Yes", "negative_label": "No"}
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, yaml.YAMLError)
 """What PyYAML raises for text that is no YAML, and for words that look like a date or a number and are none."""
@@ -54,6 +59,7 @@ class RunFacts:
         versions: of Python and packages, by name.
         made: when, in words.
         item_counts: training records of each item, None where unknown.
+        terms: words for what the records ask.
     """
 
     title: str
@@ -62,6 +68,7 @@ class RunFacts:
     versions: Mapping[str, str]
     made: str
     item_counts: Mapping[str, int] | None = None
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def saving(self) -> str | None:
@@ -95,13 +102,15 @@ def facts_of(run_folder: Path) -> RunFacts:
         versions["python"] = metrics["python"]
     written = (metrics_path if has_metrics else config_path).stat().st_mtime
     title = str(config.get("run_name") or run_folder.resolve().name)
-    return RunFacts(title, config, metrics, versions, _in_words(datetime.fromtimestamp(written, UTC)))
+    labels = Labels(*(str(config.get(key, default)) for key, default in LABEL_KEYS.items()))
+    terms = terms_of(read_task(run_folder) if (run_folder / TASK_FILE).exists() else None, labels)
+    return RunFacts(title, config, metrics, versions, _in_words(datetime.fromtimestamp(written, UTC)), terms=terms)
 
 
-def facts_without_run(title: str, config: Mapping[str, Any]) -> RunFacts:
+def facts_without_run(title: str, config: Mapping[str, Any], terms: Terms) -> RunFacts:
     """Return what there is to say where no training left its files."""
     versions = {name: version(name) for name in ("likely", "scikit-learn")}
-    return RunFacts(title, config, {}, versions, _in_words(datetime.now(UTC)))
+    return RunFacts(title, config, {}, versions, _in_words(datetime.now(UTC)), terms=terms)
 
 
 def _in_words(moment: datetime) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from likely.evaluation.contest import Estimate, System
 from likely.evaluation.groups import Group, equal_rows
 from likely.model.answers import BoolRows, FloatRows
+from likely.report.terms import Terms
 from likely.report.words import is_finite
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ BINS = 20
 MARKERS = {"adapter": "o", "base": "s", "baseline": "D"}
 
 
-def roc_curves(liked: BoolRows, systems: Sequence[System]) -> str:
+def roc_curves(liked: BoolRows, systems: Sequence[System], terms: Terms) -> str:
     """Draw the share of liked rows found against the share of others that come with them; needs rows of both."""
     from sklearn.metrics import roc_curve
 
@@ -66,12 +67,13 @@ def roc_curves(liked: BoolRows, systems: Sequence[System]) -> str:
         for system in reversed(systems):
             others, found, _ = roc_curve(liked, system.p_yes)
             axes.plot(others, found, **_style(system.kind))
-        axes.set(xlabel="share of not liked rows", ylabel="share of liked rows", xlim=(0, 1), ylim=(0, 1.02))
+        negatives = f"share of {terms.negative} rows"
+        axes.set(xlabel=negatives, ylabel=f"share of {terms.positives}", xlim=(0, 1), ylim=(0, 1.02))
 
     return _drawing("roc", f"ROC curves of {_names(systems)}", draw)
 
 
-def reliability(liked: BoolRows, systems: Sequence[System]) -> str:
+def reliability(liked: BoolRows, systems: Sequence[System], terms: Terms) -> str:
     """Draw the share liked against the mean P(Yes) of up to ten groups of rows of similar size, by P(Yes)."""
 
     def draw(axes: "Axes") -> None:
@@ -80,9 +82,9 @@ def reliability(liked: BoolRows, systems: Sequence[System]) -> str:
             groups = equal_rows(system.p_yes, 10)
             means = [system.p_yes[rows].mean() for rows in groups]
             axes.plot(means, [liked[rows].mean() for rows in groups], marker="o", **_style(system.kind))
-        axes.set(xlabel="mean P(Yes)", ylabel="share liked", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set(xlabel="mean P(Yes)", ylabel=f"share {terms.positive}", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
 
-    return _drawing("reliability", f"Share liked against mean P(Yes) of {_names(systems)}", draw)
+    return _drawing("reliability", f"Share {terms.positive} against mean P(Yes) of {_names(systems)}", draw)
 
 
 def training_curves(
@@ -115,7 +117,7 @@ def training_curves(
     return _drawing(f"training-{'-'.join(names)}", f"Over optimizer steps: {label}", draw)
 
 
-def probability_histogram(liked: BoolRows, p_yes: FloatRows) -> str:
+def probability_histogram(liked: BoolRows, p_yes: FloatRows, terms: Terms) -> str:
     """Draw how many rows got which P(Yes), liked rows upwards and the others downwards."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -131,7 +133,7 @@ def probability_histogram(liked: BoolRows, p_yes: FloatRows) -> str:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{abs(number):,.0f}"))
         axes.set(xlabel="P(Yes)", ylabel="rows", xlim=(0, 1))
 
-    return _drawing("probabilities", "Histogram of P(Yes), liked rows upwards, the others downwards", draw)
+    return _drawing("probabilities", f"Histogram of P(Yes), {terms.positives} upwards, the others downwards", draw)
 
 
 def group_figure(

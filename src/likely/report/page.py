@@ -29,6 +29,7 @@ from likely.report.figures import (
     training_curves,
 )
 from likely.report.systems_table import spoken, table_values
+from likely.report.terms import Terms
 
 MISTAKES, HISTORY_LINES = 10, 4
 
@@ -53,7 +54,7 @@ def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> 
         paragraphs=[" ".join(said) for said in (others, *rest) if said],
         **_trained(facts.metrics),
         evaluation=evaluation,
-        **(_evaluated(evaluation, facts.item_counts) if evaluation else {}),
+        **(_evaluated(evaluation, facts.item_counts, facts.terms) if evaluation else {}),
     )
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def _template() -> jinja2.Template:
     return environment.get_template("page.html")
 
 
-def _evaluated(evaluation: Evaluation, training_counts: Mapping[str, int] | None) -> dict[str, Any]:
+def _evaluated(evaluation: Evaluation, training_counts: Mapping[str, int] | None, terms: Terms) -> dict[str, Any]:
     """Return what the template shows of an evaluation beside its figures."""
     wanted = (evaluation.first_of("adapter"), evaluation.first_of("base"), evaluation.best_baseline_result)
     drawn = [result.system for result in wanted if result]
@@ -85,14 +86,14 @@ def _evaluated(evaluation: Evaluation, training_counts: Mapping[str, int] | None
     popularities = popularity(evaluation.records, training_counts)
     return {
         "drawn": [(system.kind, system.name) for system in drawn],
-        "roc": roc_curves(evaluation.liked, drawn) if drawn and both else None,
-        "calibration": reliability(evaluation.liked, drawn) if drawn else None,
-        "spread": probability_histogram(evaluation.liked, main.system.p_yes) if main else None,
+        "roc": roc_curves(evaluation.liked, drawn, terms) if drawn and both else None,
+        "calibration": reliability(evaluation.liked, drawn, terms) if drawn else None,
+        "spread": probability_histogram(evaluation.liked, main.system.p_yes, terms) if main else None,
         "main": words.name_in_prose(evaluation, main) if main else None,
         "by_history": _by_group(
             "history", "ratings in the history", evaluation, drawn, history_lengths(evaluation.records)
         ),
-        "by_popularity": _by_group("popularity", f"{source} with the movie", evaluation, drawn, popularities),
+        "by_popularity": _by_group("popularity", f"{source} with the {terms.item}", evaluation, drawn, popularities),
         "mistakes": _mistakes(evaluation),
         **table_values(evaluation),
     }

@@ -16,7 +16,7 @@ from rich.table import Table
 from likely.data.records import Record
 from likely.evaluation.contest import Estimate, Evaluation, SystemResult
 from likely.model.answers import Answers
-from likely.report.words import UNKNOWN, rows_of_users, show, show_interval, show_metric, show_signed
+from likely.report.words import UNKNOWN, resampled, rows_of_users, show, show_interval, show_metric, show_signed
 
 BESIDE, UNDER = " \\[{}]", "\n{}"
 """Where an interval stands: next to its figure or below it."""
@@ -77,7 +77,11 @@ def _framed(evaluation: Evaluation, table: Table) -> Table:
     """Put over a table what it is of, and under it how it is read."""
     table.title = rows_of_users(evaluation)
     best = f" and its difference to {escape(evaluation.best_baseline)}" if _has_differences(evaluation) else ""
-    resamples = f"AUC{best} with 95% intervals, over the same resamples of users. " if evaluation.has_intervals else ""
+    resamples = (
+        f"AUC{best} with 95% intervals, over the same resamples of {resampled(evaluation)}. "
+        if evaluation.has_intervals
+        else ""
+    )
     table.caption = f"{resamples}Bold is the best of a column, of log-loss and ECE the lowest."
     table.title_justify = table.caption_justify = "left"
     return table

@@ -105,7 +105,7 @@ def _against_best(evaluation: Evaluation, result: SystemResult) -> str:
     """Return what a system's AUC is and whether it beats the best baseline, as the end of a sentence and more."""
     who, best, difference = name_in_prose(evaluation, result), evaluation.best_baseline_result, result.difference
     if not result.estimate("auc").is_known:
-        return f"{who} has no AUC, because that takes liked rows and others."
+        return f"{who} has no AUC, because that takes rows of both answers."
     fact = f"{who} has an AUC of {_auc(result)}"
     if best is None:
         return f"{fact}; no baseline was scored beside it, so this says little."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from likely.config.run_config import RunConfig
 from likely.data.records import read_records
-from likely.data.run_data import evaluation_records, labels_of, training_file
+from likely.data.run_data import check_both_answers, evaluation_records, labels_of, training_file
 from likely.data.task import Task, task_of
 from likely.encoding.cache import encode_file
 from likely.encoding.order import choose_runs, shared_runs
@@ -59,10 +59,12 @@ def read_inputs(config: RunConfig, date: datetime.date) -> RunInputs:
     asked = evaluated
     if not asked or not (Path(name).is_dir() or cached_folder(name, revision)):
         asked = read_records(path, labels, columns)  # so that its mistakes are found before anything is fetched
+        check_both_answers(path, (record.output == labels.positive for record in asked), labels)
     location = resolve_model(name).location
     check_model_folder(location)
     builder = PromptBuilder(load_tokenizer(location, revision), labels, config.cutoff_len, date)
     everything = encode_file(path, columns, builder)
+    check_both_answers(path, (record.liked for record in everything), labels)
     chosen = choose_runs(shared_runs(everything), config.max_samples, config.seed)
     return RunInputs(
         location=location,
@@ -72,7 +74,7 @@ def read_inputs(config: RunConfig, date: datetime.date) -> RunInputs:
         eval_users=[record.user_id for record in evaluated],
         question=question_of(asked),
         training_file=path,
-        task=task_of(path),
+        task=task_of(path, columns),
     )
 
 

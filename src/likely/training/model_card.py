@@ -69,8 +69,11 @@ def model_card(facts: CardFacts, figures: Mapping[str, Any]) -> str:
     """
     from huggingface_hub import ModelCardData
 
-    front = ModelCardData(base_model=facts.base, library_name="peft", tags=["lora", "recommendation", "likely"])
+    is_of_ratings = isinstance(facts.task, RatingsTask)
+    tags = ["lora", "recommendation", "likely"] if is_of_ratings else ["lora", "text-classification", "likely"]
+    front = ModelCardData(base_model=facts.base, library_name="peft", tags=tags)
     yes, no = facts.labels.positive, facts.labels.negative
+    said = "say whether a user will like a candidate" if is_of_ratings else f"answer {yes} or {no}"
     sections = {
         "The question": _question(facts),
         "Training": _training(facts, figures),
@@ -82,8 +85,8 @@ def model_card(facts: CardFacts, figures: Mapping[str, Any]) -> str:
             [
                 f"---\n{front.to_yaml()}\n---",
                 f"# A LoRA adapter that answers {yes} or {no}",
-                f"It makes `{facts.base}` say whether a user will like a candidate: by the probability of `{yes}` "
-                f"beside that of `{no}` at the first token of the answer.",
+                f"It makes `{facts.base}` {said}: by the probability of `{yes}` beside that of `{no}` at the first "
+                "token of the answer.",
                 *(f"## {title}\n\n{text}" for title, text in sections.items()),
             ]
         )
@@ -133,7 +136,7 @@ def _question(facts: CardFacts) -> str:
     if facts.question.instruction is None:
         return f"Records differ in their instruction. {answers}"
     quoted = "\n".join(f"> {line}" for line in facts.question.instruction.splitlines())
-    return f"{quoted}\n\nBelow it stands the input of a record, such as a history and a candidate. {answers}"
+    return f"{quoted}\n\nBelow it stands the input of a record. {answers}"
 
 
 def _training(facts: CardFacts, figures: Mapping[str, Any]) -> str:

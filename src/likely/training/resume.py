@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 FIXED_KEYS = (
-    *("cutoff_len", "max_samples", "max_eval_samples", "positive_label", "negative_label", "prompt_date"),
+    *("cutoff_len", "max_samples", "max_eval_samples", "positive_label", "negative_label", "label_map", "prompt_date"),
     *("group_size", "seed"),
     *("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "warmup_ratio", "lr_scheduler_type"),
     *("eval_strategy", "metric_for_best_model", "lora_rank", "lora_alpha", "lora_dropout", "lora_target"),

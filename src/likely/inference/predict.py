@@ -1,0 +1,140 @@
+"""P(Yes) of a file of records without answers, however large: its columns in its order, and the scores beside them.
+
+Reads the file in windows (`data.row_files`), asks a finished run about each (`loaded_run`), keeps what is done
+(`scores_in_progress`) and writes the scored file (`scored_file`) for `cli.predict`. Records that share a beginning are
+computed together as far as they stand in the same window.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+
+from likely.config.run_config import RunConfig
+from likely.data.dataset_info import Columns
+from likely.data.records import Labels, Record, records_of
+from likely.data.row_files import iter_rows
+from likely.data.run_data import labels_of
+from likely.data.task import columns_of, digest_of
+from likely.encoding.prompt import EncodedRecord
+from likely.inference.loaded_run import LoadedRun, config_of
+from likely.inference.scored_file import check_output, look_through, write_scored
+from likely.inference.scores_in_progress import MadeWith, ScoresInProgress
+from likely.model.adapter import ADAPTER_WEIGHTS
+from likely.model.answers import FloatRows
+from likely.model.scoring import Progress
+
+WINDOW = 2048
+"""Records that are encoded, scored and kept together."""
+
+P_YES, BASE_P_YES = "p_yes", "base_p_yes"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was done.
+
+    Attributes:
+        rows: of the file.
+        kept: how many of them an earlier command had scored.
+        shortened: how many of the others had to lose old history to fit.
+    """
+
+    rows: int
+    kept: int
+    shortened: int
+
+
+def predict(
+    folder: Path | str,
+    data: Path,
+    output: Path,
+    config: RunConfig | None = None,
+    with_base: bool = False,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> Prediction:
+    """Score the records of a file, and write them with their scores once all are done.
+
+    Args:
+        folder: of a finished run.
+        data: records; answers that they have count for nothing.
+        output: file ending in .parquet, .csv or .jsonl.
+        config: other knobs than those of the run.
+        with_base: whether the base model is asked too.
+        resume: keep the scores of a command that did not finish.
+        on_progress: told after every forward pass how many answers there are, and of how many.
+
+    Raises:
+        LikelyError: the file or the run cannot be read, a record does not fit, the scores cannot be written, or there
+            are some of another command; most of it before the model is loaded.
+    """
+    folder = Path(folder)
+    check_output(output, data)
+    config = config or config_of(folder)
+    columns = columns_of(folder)
+    added = [P_YES, BASE_P_YES] if with_base else [P_YES]
+    shape = look_through(data, labels_of(config), columns, added)
+    scores = ScoresInProgress.beside(output, WINDOW)
+    kept = scores.begin(_made_with(folder, config, data, columns, with_base), resume)
+    shortened = 0
+    if kept < shape.rows:
+        run = LoadedRun.load(folder, config)
+        windows = _windows(data, run.builder.labels, columns, kept)
+        for done, window in zip(count(kept, WINDOW), windows, strict=False):
+            encoded = run.encode(window)
+            if done == kept:
+                run.check(encoded)
+            scores.append(_ask(run, encoded, len(added), done, shape.rows, on_progress))
+            shortened += sum(record.dropped_lines > 0 for record in encoded)
+    write_scored(output, data, shape, added, scores.read())
+    scores.path.unlink()
+    return Prediction(shape.rows, kept, shortened)
+
+
+def _windows(data: Path, labels: Labels, columns: Columns, first: int) -> Iterator[list[Record]]:
+    """Yield the records of a file from a row on, so many at once."""
+    records = islice(records_of(iter_rows(data), data, labels, columns, answered=False), first, None)
+    while window := list(islice(records, WINDOW)):
+        yield window
+
+
+def _ask(
+    run: LoadedRun, encoded: Sequence[EncodedRecord], models: int, before: int, rows: int, on_progress: Progress | None
+) -> list[FloatRows]:
+    """Return P(Yes) of the adapter, and if two models are asked that of the base model.
+
+    Args:
+        run: that is asked.
+        encoded: a window of records.
+        models: how many are asked.
+        before: rows before the window.
+        rows: of the whole file.
+        on_progress: told how many answers there are.
+    """
+    said = []
+    for asked in range(models):
+        already = before * models + asked * len(encoded)
+
+        def tell(done: int, _: int, already: int = already) -> None:
+            if on_progress:
+                on_progress(already + done, rows * models)
+
+        said.append(run.answers(encoded, adapter=asked == 0, on_progress=tell).p_yes)
+    return said
+
+
+def _made_with(folder: Path, config: RunConfig, data: Path, columns: Columns, with_base: bool) -> MadeWith:
+    return {
+        "records": digest_of(data)[:16],
+        "columns": repr(columns),
+        "adapter": digest_of(folder / ADAPTER_WEIGHTS)[:16],
+        "model_name_or_path": config.model_name_or_path,
+        "model_revision": config.model_revision,
+        "dtype": config.dtype,
+        "quantization_bit": config.quantization_bit,
+        "cutoff_len": config.cutoff_len,
+        "positive_label": config.positive_label,
+        "negative_label": config.negative_label,
+        "--base": with_base,
+    }

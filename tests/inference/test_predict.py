@@ -1,0 +1,217 @@
+"""Records get the P(Yes) that they have alone, in the order of their file; what was scored before a kill is kept."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from likely.cli import run as command
+from likely.data.dataset_info import Columns
+from likely.data.task import TASK_FILE, RecordsTask, dump_task
+from likely.errors import LikelyError
+from likely.inference import predict as predicting
+from likely.inference.loaded_run import LoadedRun
+from likely.inference.predict import predict
+from likely.inference.scores_in_progress import ScoresInProgress
+from likely.model.adapter import Lora, add_adapter
+from likely.model.base import Precision, load_base
+from support import rows_of
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_base):
+    """Folder of a run: an adapter with random weights and its configuration."""
+    folder = tmp_path_factory.mktemp("predict") / "run"
+    torch.manual_seed(0)
+    model = add_adapter(load_base(str(tiny_base), Precision("float32", False), "sdpa"), Lora(4, 8, 0.0, ["q_proj"]))
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    model.save_pretrained(folder)
+    values = {
+        "model_name_or_path": str(tiny_base),
+        "dataset": None,
+        "train_file": "nowhere.json",
+        "output_dir": str(folder),
+        "cutoff_len": 512,
+        "per_device_eval_batch_size": 2,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    (folder / TASK_FILE).write_text(dump_task(RecordsTask()), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(records):
+    """Rows without answers, a column among them that means nothing here."""
+    rows = rows_of(records)
+    for place, row in enumerate(rows):
+        del row["output"]
+        row["note"] = f'“{place}”, "quoted"\nand more' if place % 3 else None
+    return rows
+
+
+@pytest.fixture(scope="module")
+def alone(folder, records):
+    """P(Yes) of adapter and base for each record by its input, each scored by itself."""
+    run = LoadedRun.load(folder)
+    return {
+        record.input: (run.answers([record]).p_yes[0], run.answers([record], adapter=False).p_yes[0])
+        for record in records
+    }
+
+
+def saved(path: Path, rows):
+    """Write rows in the format that a name ends in."""
+    if path.suffix == ".parquet":
+        pl.DataFrame(rows).write_parquet(path)
+    elif path.suffix == ".csv":
+        pl.DataFrame(rows).write_csv(path)
+    else:
+        lines = [json.dumps(row) for row in rows]
+        path.write_text("\n".join(lines) if path.suffix == ".jsonl" else f"[{', '.join(lines)}]", encoding="utf-8")
+    return path
+
+
+def read(path: Path):
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path).to_dicts()
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@settings(max_examples=6)
+@given(st.data())
+def test_every_record_gets_the_answer_that_it_gets_alone(tmp_path_factory, folder, rows, alone, data):
+    own = data.draw(st.lists(st.sampled_from(rows), min_size=1, max_size=len(rows)))
+    path = tmp_path_factory.mktemp("p")
+    source, scored = (data.draw(st.sampled_from(kinds)) for kinds in (("json", "jsonl", "csv", "parquet"),) * 2)
+    scored = "jsonl" if scored == "json" else scored
+    saved(path / f"in.{source}", own)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predicting, "WINDOW", data.draw(st.integers(1, 30)))
+        done = predict(folder, path / f"in.{source}", path / f"out.{scored}", with_base=True)
+    assert (done.rows, done.kept) == (len(own), 0)
+    found = read(path / f"out.{scored}")
+    assert [list(row) for row in found] == [[*own[0], "p_yes", "base_p_yes"]] * len(own)
+    figures = [[float(row["p_yes"]), float(row["base_p_yes"])] for row in found]
+    np.testing.assert_allclose(figures, [alone[row["input"]] for row in own], atol=1e-5)
+    empty = "" if "csv" in (source, scored) else None
+    assert [row["note"] or empty for row in found] == [row["note"] or empty for row in own]
+    assert sorted(path.iterdir()) == sorted([path / f"in.{source}", path / f"out.{scored}"])
+
+
+def test_python_takes_records_and_rows(folder, records, rows, alone):
+    run = LoadedRun.load(folder)
+    expected = [alone[record.input][0] for record in records]
+    np.testing.assert_allclose(run.predict(records), expected, atol=1e-5)
+    np.testing.assert_allclose(run.predict([*records[:5], *rows[5:]]), expected, atol=1e-5)
+    assert run.predict([]).shape == (0,)
+    with pytest.raises(LikelyError, match="the records given, row 2: the key 'instruction' is missing"):
+        run.predict([rows[0], {"input": "x"}])
+
+
+def test_rows_may_have_the_columns_of_the_training_file(tmp_path, folder, rows, alone):
+    named = RecordsTask(columns=Columns(prompt="question", query="about"))
+    own = [{"question": row["instruction"], "about": row["input"]} for row in rows]
+    before = (folder / TASK_FILE).read_text(encoding="utf-8")
+    (folder / TASK_FILE).write_text(dump_task(named), encoding="utf-8")
+    predict(folder, saved(tmp_path / "in.csv", own), tmp_path / "out.csv")
+    (folder / TASK_FILE).write_text(before, encoding="utf-8")
+    figures = [float(row["p_yes"]) for row in read(tmp_path / "out.csv")]
+    np.testing.assert_allclose(figures, [alone[row["input"]][0] for row in rows], atol=1e-5)
+
+
+def test_messages_are_scored_whether_they_end_with_an_answer_or_not(tmp_path, folder, rows, alone):
+    turns = [[{"role": "user", "content": f"{row['instruction']}\n{row['input']}"}] for row in rows]
+    turns[0].append({"role": "assistant", "content": "Who knows?"})
+    predict(folder, saved(tmp_path / "in.jsonl", [{"messages": own} for own in turns]), tmp_path / "out.parquet")
+    found = read(tmp_path / "out.parquet")
+    assert [json.loads(row["messages"]) for row in found] == turns
+    np.testing.assert_allclose([row["p_yes"] for row in found], [alone[row["input"]][0] for row in rows], atol=1e-5)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize("torn", ["", "0.51", "0.25\n0.3"])
+def test_a_killed_command_that_goes_on_writes_the_same_file(tmp_path, folder, rows, monkeypatch, ending, torn):
+    monkeypatch.setattr(predicting, "WINDOW", 9)
+    source = saved(tmp_path / "in.json", rows)
+    predict(folder, source, tmp_path / f"whole.{ending}")
+    output = tmp_path / f"out.{ending}"
+    append = ScoresInProgress.append
+
+    def killed(self, scores):
+        if self.path.read_text(encoding="utf-8").count("\n") > 2 * 9:
+            with self.path.open("a", encoding="utf-8") as out:
+                out.write(torn)
+            raise KeyboardInterrupt
+        append(self, scores)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ScoresInProgress, "append", killed)
+        words = ["predict", "--run", str(folder), "--data", str(source), "--output", str(output)]
+        assert command(words) == 130
+    assert not output.exists()
+    seen = []
+    done = predict(folder, source, output, resume=True, on_progress=lambda *counts: seen.append(counts))
+    assert (done.rows, done.kept) == (len(rows), 18)
+    assert seen[0][0] > 18
+    assert seen[-1] == (len(rows), len(rows))
+    assert output.read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_scores_of_something_else_are_not_gone_on_with(tmp_path, folder, rows, monkeypatch):
+    source, output = saved(tmp_path / "in.jsonl", rows), tmp_path / "out.csv"
+    monkeypatch.setattr(LoadedRun, "load", lambda *_: pytest.fail("the model was loaded"))
+    partial = ScoresInProgress.beside(output, 4)
+    made_with = predicting._made_with(folder, predicting.config_of(folder), source, Columns(), False)
+    assert partial.begin(made_with, resume=False) == 0
+    with pytest.raises(LikelyError, match="go on with --resume, or delete it"):
+        predict(folder, source, output)
+    saved(source, rows[1:])
+    with pytest.raises(LikelyError, match=r"made with something else \(records: \w+ -> \w+\)"):
+        predict(folder, source, output, resume=True)
+    partial.path.write_text("{", encoding="utf-8")
+    with pytest.raises(LikelyError, match="damaged"):
+        predict(folder, source, output, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "output", "complaint"),
+    [
+        ([{"instruction": "?"}], "out.xlsx", "ends in none of .parquet, .csv, .jsonl"),
+        ([{"instruction": "?"}], "in.jsonl", "is the file that is read"),
+        ([{"instruction": "?"}], "nowhere/out.csv", "cannot be written"),
+        ([{"instruction": "?", "p_yes": 0.5}], "out.csv", "has a column 'p_yes' already"),
+        ([{"instruction": "?"}, {"question": "?"}], "out.csv", "row 2: the key 'instruction' is missing"),
+        ([{"instruction": "?"}, ["?"]], "out.csv", "row 2: a list where an object"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_model_is_loaded(
+    tmp_path, folder, monkeypatch, capsys, rows, output, complaint
+):
+    monkeypatch.setattr(LoadedRun, "load", lambda *_: pytest.fail("the model was loaded"))
+    source = saved(tmp_path / "in.jsonl", rows)
+    words = ["predict", "--run", str(folder), "--data", str(source), "--output", str(tmp_path / output)]
+    assert command(words) == 2
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_missing_file_and_a_missing_run_are_said(tmp_path, folder, capsys):
+    words = ["predict", "--data", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out.csv"), "--run"]
+    assert command([*words, str(folder)]) == 2
+    assert command([*words, str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "in.csv does not exist" in told
+    assert "holds no adapter" in told

@@ -1,0 +1,46 @@
+"""What is wrong with a run's records is said before its model is fetched; answers mean what the configuration says."""
+
+import csv
+
+import pytest
+
+from likely.config.run_config import RunConfig
+from likely.data.records import write_records
+from likely.data.task import RecordsTask
+from likely.errors import LikelyError
+from likely.training import inputs
+from likely.training.inputs import read_inputs
+
+
+def config_of(tmp_path, tiny_base, path, **keys):
+    values = {"model_name_or_path": str(tiny_base), "dataset": None, "train_file": str(path), "eval_strategy": "no"}
+    return RunConfig(**values, output_dir=str(tmp_path / "run"), **keys)
+
+
+@pytest.mark.parametrize("answer", ["Yes", "No"])
+@pytest.mark.parametrize("is_here", [True, False])
+def test_records_that_all_answer_the_same_are_refused_before_the_model_is_fetched(
+    tmp_path, tiny_base, monkeypatch, answer, is_here
+):
+    monkeypatch.setattr(inputs, "cached_folder", lambda *_: None)
+    if not is_here:
+        monkeypatch.setattr(inputs, "resolve_model", lambda *_: pytest.fail("the model was fetched"))
+    write_records(tmp_path / "train.json", [{"instruction": "Will they?", "output": answer}] * 3)
+    config = config_of(tmp_path, tiny_base, tmp_path / "train.json")
+    config = config if is_here else config.model_copy(update={"model_name_or_path": "smollm2-135m"})
+    other = {"Yes": "No", "No": "Yes"}[answer]
+    with pytest.raises(LikelyError, match=rf"All 3 training records of .* answer {answer}, .* answer {other} too"):
+        read_inputs(config)
+
+
+def test_csv_with_answers_of_ones_own_is_trained_on(tmp_path, tiny_base):
+    path = tmp_path / "churn.csv"
+    with path.open("w", encoding="utf-8", newline="") as out:
+        rows = [["Leave?", f"customer {n}", n % 2] for n in range(6)]
+        csv.writer(out).writerows([["instruction", "input", "output"], *rows])
+    keys = {"label_map": {"1": "Yes", "0": "No"}}
+    read = read_inputs(config_of(tmp_path, tiny_base, path, **keys))
+    assert [record.liked for record in read.train] == [False, True] * 3
+    assert isinstance(read.task, RecordsTask)
+    swapped = read_inputs(config_of(tmp_path, tiny_base, path, label_map={"1": "No", "0": "Yes"}))
+    assert [record.liked for record in swapped.train] == [True, False] * 3

@@ -131,8 +131,12 @@ def show_findings(console: Console, folder: Path, findings: Findings) -> None:
 
 def _facts(folder: Path | None, config: RunConfig) -> RunFacts:
     """Return what a page says of a run, or of baselines without one."""
-    from likely.report.facts import facts_of, facts_without_run
+    from likely.data.run_data import files_of
+    from likely.data.task import RecordsTask, task_of
+    from likely.report.facts import facts_of, facts_without_run, noun_of
 
     if folder and (folder / "config.yaml").is_file():
         return facts_of(folder)
-    return facts_without_run(folder.resolve().name if folder else "Baselines", config.model_dump())
+    train = files_of(config).train
+    noun = noun_of(task_of(train) if train else RecordsTask())
+    return facts_without_run(folder.resolve().name if folder else "Baselines", config.model_dump(), noun)

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from likely.data.task import RatingsTask, RecordsTask, Task, read_task
 from likely.errors import LikelyError
 
 
@@ -24,6 +25,7 @@ class RunFacts:
         versions: of Python and packages, by name.
         made: when, in words.
         item_counts: training records of each item, None where unknown.
+        noun: what a user is to like or not.
     """
 
     title: str
@@ -32,6 +34,7 @@ class RunFacts:
     versions: Mapping[str, str]
     made: str
     item_counts: Mapping[str, int] | None = None
+    noun: str = "movie"
 
     @property
     def saving(self) -> str | None:
@@ -65,13 +68,27 @@ def facts_of(run_folder: Path) -> RunFacts:
         versions["python"] = metrics["python"]
     written = (metrics_path if has_metrics else config_path).stat().st_mtime
     title = str(config.get("run_name") or run_folder.resolve().name)
-    return RunFacts(title, config, metrics, versions, _in_words(datetime.fromtimestamp(written, UTC)))
+    made = _in_words(datetime.fromtimestamp(written, UTC))
+    return RunFacts(title, config, metrics, versions, made, noun=_noun_of(run_folder))
 
 
-def facts_without_run(title: str, config: Mapping[str, Any]) -> RunFacts:
+def _noun_of(run_folder: Path) -> str:
+    """Return what a run is about; a candidate, where its folder does not say."""
+    try:
+        return noun_of(read_task(run_folder))
+    except LikelyError:
+        return noun_of(RecordsTask())
+
+
+def noun_of(task: Task) -> str:
+    """Return what a task asks about."""
+    return task.noun if isinstance(task, RatingsTask) else "candidate"
+
+
+def facts_without_run(title: str, config: Mapping[str, Any], noun: str) -> RunFacts:
     """Return what there is to say where no training left its files."""
     versions = {name: version(name) for name in ("likely", "scikit-learn")}
-    return RunFacts(title, config, {}, versions, _in_words(datetime.now(UTC)))
+    return RunFacts(title, config, {}, versions, _in_words(datetime.now(UTC)), noun=noun)
 
 
 def _in_words(moment: datetime) -> str:

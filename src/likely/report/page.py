@@ -53,7 +53,7 @@ def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> 
         paragraphs=[" ".join(said) for said in (others, *rest) if said],
         **_trained(facts.metrics),
         evaluation=evaluation,
-        **(_evaluated(evaluation, facts.item_counts) if evaluation else {}),
+        **(_evaluated(evaluation, facts) if evaluation else {}),
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,13 +78,13 @@ def _template() -> jinja2.Template:
     return environment.get_template("page.html")
 
 
-def _evaluated(evaluation: Evaluation, training_counts: Mapping[str, int] | None) -> dict[str, Any]:
+def _evaluated(evaluation: Evaluation, facts: RunFacts) -> dict[str, Any]:
     """Return what the template shows of an evaluation beside its figures."""
     wanted = (evaluation.first_of("adapter"), evaluation.first_of("base"), evaluation.best_baseline_result)
     drawn = [result.system for result in wanted if result]
     main, both = evaluation.main_result, evaluation.liked.any() and not evaluation.liked.all()
-    source = "rows of this comparison" if training_counts is None else "training records"
-    popularities = popularity(evaluation.records, training_counts)
+    source = "rows of this comparison" if facts.item_counts is None else "training records"
+    popularities = popularity(evaluation.records, facts.item_counts)
     return {
         "drawn": [(system.kind, system.name) for system in drawn],
         "roc": roc_curves(evaluation.liked, drawn) if drawn and both else None,
@@ -94,7 +94,7 @@ def _evaluated(evaluation: Evaluation, training_counts: Mapping[str, int] | None
         "by_history": _by_group(
             "history", "ratings in the history", evaluation, drawn, history_lengths(evaluation.records)
         ),
-        "by_popularity": _by_group("popularity", f"{source} with the movie", evaluation, drawn, popularities),
+        "by_popularity": _by_group("popularity", f"{source} with the {facts.noun}", evaluation, drawn, popularities),
         "mistakes": _mistakes(evaluation),
         **table_values(evaluation),
     }

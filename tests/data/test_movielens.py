@@ -269,3 +269,56 @@ def test_a_damaged_member_of_a_zip_is_reported(tmp_path: Path) -> None:
     source.write_bytes(source.read_bytes().replace(b"964982703", b"964982704"))
     with pytest.raises(LikelyError, match=r"ratings\.csv in .*ml-tiny\.zip cannot be read"):
         read_movielens(source)
+
+
+RECBOLE = {
+    "ml-1m": (
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t5\t4\t10\n",
+        "item_id:token\tmovie_title:token_seq\trelease_year:token\tgenre:token_seq\n"
+        "5\tMatrix, The\t1999\tAction Sci-Fi\n",
+        ("movie", ["The Matrix", 1999, ["Action", "Sci-Fi"]], 4.0),
+    ),
+    "book-crossing": (
+        "user_id:token\titem_id:token\trating:float\n1\t034545104X\t7\n2\t034545104X\t3\n",
+        "item_id:token\tbook_title:token_seq\tbook_author:token_seq\tpublication_year:float\n"
+        '034545104X\t"A" B\tM. P. O. Morford\t1998\n',
+        ("item", ['"A" B', 1998, ["by M. P. O. Morford"]], 7.0),
+    ),
+    "lastfm": (
+        "user_id:token\tartist_id:token\tweight:float\n2\tx\t13883\n3\tx\t1\n",
+        "artist_id:token\tname:token_seq\turl:token\nx\tDiary of Dreams\thttp://a\n",
+        ("item", ["Diary of Dreams", None, []], 13883.0),
+    ),
+    "yelp": (
+        "review_id:token\tuser_id:token\tbusiness_id:token\tstars:float\tuseful:float\tdate:float\nr\tu\tb\t2\t0\t5\nq\tv\tb\t4\t9\t6\n",
+        "business_id:token\titem_name:token_seq\tcategories:token_seq\nb\tDiner\tFood, Late nights\n",
+        ("item", ["Diner", None, ["Food", "Late nights"]], 2.0),
+    ),
+    "jester": (
+        "user_id:token\titem_id:token\trating:float\n1\t5\t-9.5\n1\t6\t3.25\n",
+        None,
+        ("item", ["5", None, []], -9.5),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(RECBOLE))
+def test_recboles_other_data_sets_are_read_by_their_headers(tmp_path: Path, name: str) -> None:
+    ratings, items, expected = RECBOLE[name]
+    (tmp_path / f"{name}.inter").write_text(ratings)
+    if items is not None:
+        (tmp_path / f"{name}.item").write_text(items)
+    data = read_movielens(tmp_path)
+    assert (data.words.noun, list(data.items.row(0)[1:]), data.ratings["rating"][0]) == expected
+
+
+def test_kaggles_copy_in_quotes_and_with_dates_is_the_same_release(tmp_path: Path) -> None:
+    for name, rows in {
+        "rating.csv": [["userId", "movieId", "rating", "timestamp"], ["1", "2", "3.5", "2005-04-02 23:53:47"]],
+        "movie.csv": [["movieId", "title", "genres"], ["2", "Jumanji (1995)", "Adventure|Children"]],
+    }.items():
+        with (tmp_path / name).open("w", newline="") as file:
+            csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
+    data = read_movielens(tmp_path)
+    assert data.ratings.rows() == [(1, 2, 3.5, 1112486027)]
+    assert data.items.rows() == [(2, "Jumanji", 1995, ["Adventure", "Children"])]

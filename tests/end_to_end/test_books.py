@@ -130,4 +130,6 @@ def test_users_with_too_few_ratings_are_counted(tmp_path: Path, capsys: pytest.C
     with (tmp_path / "ratings.csv").open("a") as file:
         file.write("\nreader 99,0000001X,5,2024-02-01\n")
     assert run(command(tmp_path, "--output", str(tmp_path / "out"))) == 0
-    assert "1 of 9 users have no records because they have at most 15 ratings" in capsys.readouterr().out.replace("\n", " ")
+    assert "1 of 9 users have no records because they have at most 15 ratings" in capsys.readouterr().out.replace(
+        "\n", " "
+    )

@@ -105,9 +105,12 @@ def _recbole(ratings: TableFile, items: TableFile | None) -> dict[str, object]:
         return found
     title = first(items, texts, "title", "name")
     of_movies = title is not None and "movie" in title
-    kinds = [first(items, texts, part, but=(title,)) for part in ("class", "genre", "categor", "author")]
+    kinds = [first(items, texts, part, but=(title,)) for part in ("class", "genre", "categor")]
+    author = first(items, texts, "author", but=(title,))
     found |= {"title": title, "year": first(items, ("token", *numbers), "year")}
     found |= {"details": tuple(dict.fromkeys(kind for kind in kinds if kind))}
+    if author and not found["details"]:  # the words of a name belong together
+        found |= {"details": (f"by {{{author}}}",), "details_noun": "authors", "details_separators": ("|", ", ")}
     return found | (
         {"noun": "movie", "details_noun": "genres", "scale": CSV.scale, "ids": "numbers"} if of_movies else {}
     )

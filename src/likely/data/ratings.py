@@ -259,7 +259,9 @@ def _listed_items(file: TableFile, config: TableConfig, read: Callable[[str], by
     nothing = pl.Series([None] * len(rows), dtype=pl.String)
     titles, years = (_stripped(rows[name]) if name else nothing for name in (config.title, config.year))
     listed = pl.DataFrame({"item": rows[key], "title": titles, "year": years})
-    return listed.with_columns(pl.Series("details", told, pl.List(pl.String)))
+    # Text that is split again: polars is slow to make a column of very many short lists.
+    joined = pl.Series("details", [UNIT.join(details) for details in told], pl.String)
+    return listed.with_columns(joined.str.split(UNIT).list.eval(pl.element().filter(pl.element() != "")))
 
 
 def _parts(value: str | Sequence[str] | None, config: TableConfig) -> list[str]:

@@ -13,8 +13,9 @@ import polars as pl
 
 from benchmarks import common
 from benchmarks.common import PADDED, TREE, Bench
-from likely.data.movielens import MovieLens, read_movielens
+from likely.data.movielens import read_movielens
 from likely.data.protocol import SplitProtocol
+from likely.data.ratings import RatingTable
 from likely.data.task import ratings_task
 from likely.inference.movies import Movie, RatedMovie
 from likely.inference.ranking import Ranker
@@ -58,17 +59,17 @@ def main() -> None:
     common.print_result(common.spread_table(seconds, len(candidates), "candidates", PADDED), rows)
 
 
-def question(data: MovieLens, length: int, count: int) -> tuple[list[RatedMovie], list[Movie]]:
+def question(data: RatingTable, length: int, count: int) -> tuple[list[RatedMovie], list[Movie]]:
     """Return the first ratings of the most active user, and the most rated movies that are not among them."""
     movies = {
         number: Movie(title, year, list(genres))
-        for number, title, year, genres in data.movies.select("movie_id", "title", "year", "genres").iter_rows()
+        for number, title, year, genres in data.items.select("item_id", "title", "year", "details").iter_rows()
     }
     busiest = data.ratings["user_id"].value_counts(sort=True)["user_id"][0]
-    rated = data.ratings.filter(pl.col("user_id") == busiest).sort("timestamp", "movie_id").head(length)
-    history = [RatedMovie(movies[movie], rating) for movie, rating in rated.select("movie_id", "rating").iter_rows()]
-    seen = set(rated["movie_id"])
-    popular = data.ratings["movie_id"].value_counts(sort=True)["movie_id"].to_list()
+    rated = data.ratings.filter(pl.col("user_id") == busiest).sort("timestamp", "item_id").head(length)
+    history = [RatedMovie(movies[movie], rating) for movie, rating in rated.select("item_id", "rating").iter_rows()]
+    seen = set(rated["item_id"])
+    popular = data.ratings["item_id"].value_counts(sort=True)["item_id"].to_list()
     return history, [movies[number] for number in popular if number not in seen][:count]
 
 

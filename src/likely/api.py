@@ -6,9 +6,9 @@ They take names as the command does, and raise :class:`likely.errors.LikelyError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    source: str | Path,
+    source: str | Path | Mapping[str, Any],
     output: str | Path,
     *,
-    like_threshold: float = 4.0,
+    like_threshold: float | None = None,
     history_len: int = 15,
     window: Literal["anchored", "sliding"] = "anchored",
     warmup: int = 15,
@@ -35,10 +35,11 @@ def prepare(
     """Turn ratings into train.json, eval.json and test.json, without leaks from the future.
 
     Args:
-        source: folder or zip file of a release, or the name of one that is fetched, such as `ml-latest-small`.
+        source: folder or zip file of a release, or the name of one that is fetched, such as `ml-latest-small`; or a
+            table of your own, as keys and values or the YAML file that holds them (`config.table_config`).
         output: folder of the files; those of an earlier preparation are replaced.
-        like_threshold: a rating of at least so many stars is a like.
-        history_len: movies of a history; an anchored window holds up to twice as many.
+        like_threshold: a rating from here on is a like; None for what the table says, or 4.
+        history_len: items of a history; an anchored window holds up to twice as many.
         window: `anchored` histories of one user share their beginning, `sliding` ones do not.
         warmup: first ratings of a user that are only history.
         hints: end every record with what counting knows, in words.
@@ -51,15 +52,25 @@ def prepare(
     Raises:
         LikelyError: the ratings cannot be had or read, a value is out of range, or the folder cannot be written.
     """
+    from likely.config.table_config import LIKE_THRESHOLD, describe_table, load_table
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
     from likely.data.protocol import SplitProtocol
+    from likely.data.ratings import read_ratings
     from likely.sources.catalogue import CATALOGUE, resolve_dataset
 
-    protocol = SplitProtocol(warmup, history_len, window, like_threshold, hints)
-    if str(source) in CATALOGUE and not Path(source).exists():
+    over = {} if like_threshold is None else {"like_threshold": like_threshold}
+    table = None
+    if isinstance(source, Mapping):
+        table = describe_table({**source, **over}, "The table")
+    elif Path(source).suffix in (".yaml", ".yml"):
+        table = load_table(Path(source), over)
+    elif str(source) in CATALOGUE and not Path(source).exists():
         source = resolve_dataset(str(source)).location
-    return prepare(read_movielens(Path(source)), Path(output), protocol, max_users, seed)
+    threshold = table.threshold if table else over.get("like_threshold", LIKE_THRESHOLD)
+    protocol = SplitProtocol(warmup, history_len, window, threshold, hints)
+    data = read_ratings(table) if table else read_movielens(Path(str(source)))
+    return prepare(data, Path(output), protocol, max_users, seed)
 
 
 def train(

@@ -175,11 +175,10 @@ def test_an_evaluation_that_cannot_start(project, tmp_path, capsys, no_model):
     ("line", "words"),
     [
         ("1,2,4.0", "Line 3 of"),
-        ("1,2,9.5,100", "outside 0.5 to 5 stars"),
-        ("1,1,4.0,100", "once more"),
-        ("1,2,\udcff,100", "not UTF-8"),
+        ("1,2,9.5,100", "outside of the scale 0.5 to 5"),
+        ("1,2,\udcff,100", "has no valid rating"),
     ],
-    ids=["short", "out of range", "twice", "not UTF-8"],
+    ids=["short", "out of range", "not UTF-8"],
 )
 def test_ratings_that_are_wrong_leave_the_last_preparation(tmp_path, capsys, line, words):
     release, output = tmp_path / "ml", tmp_path / "out"

@@ -29,7 +29,7 @@ TABLES = st.dictionaries(
 @given(TABLES)
 def test_only_earlier_ratings_of_the_warm_up_and_of_training_count(rows):
     """The slow way round: every row against every other."""
-    names = ["user_id", "movie_id", "rating", "timestamp", "split"]
+    names = ["user_id", "item_id", "rating", "timestamp", "split"]
     counted = count_earlier_ratings(pl.DataFrame(rows, schema=names, orient="row"), like_threshold=4.0)
     assert counted.select(names).rows() == rows
     for (_, movie, _, time, _), *counts in zip(rows, counted["earlier_likes"], counted["earlier_ratings"], strict=True):
@@ -43,11 +43,11 @@ def test_a_candidates_own_rating_changes_no_hint(tmp_path: Path):
     protocol = SplitProtocol(hints=True)
     held_out = build_timelines(data.ratings, protocol).filter(pl.col("split").is_in(["eval", "test"]))
     flipped = data.ratings.join(
-        held_out.select("user_id", "movie_id", held_out=pl.lit(True)), on=["user_id", "movie_id"], how="left"
+        held_out.select("user_id", "item_id", held_out=pl.lit(True)), on=["user_id", "item_id"], how="left"
     ).with_columns(rating=pl.when("held_out").then(5.5 - pl.col("rating")).otherwise("rating").cast(pl.Float32))
     shown: dict[str, list[str]] = {}
     for name, ratings in (("as they are", data.ratings), ("flipped", flipped.drop("held_out"))):
-        prepare(type(data)(name, ratings, data.movies), tmp_path / name, protocol)
+        prepare(type(data)(name, ratings, data.items), tmp_path / name, protocol)
         shown[name] = [record.input.split("\n")[-1] for record in read_records(tmp_path / name / "eval.json", Labels())]
     # What the user liked before may have been held out itself, as in a history; what others say is not.
     others = {name: [line.rpartition(". ")[2] for line in lines] for name, lines in shown.items()}
@@ -75,7 +75,7 @@ def test_few_ratings_are_not_yet_an_opinion():
 @pytest.mark.parametrize("threshold", [2.5, 4.0])
 def test_likes_follow_the_threshold(threshold):
     rows = [(1, 1, 3.0, 0, "train"), (2, 1, 5.0, 1, "train"), (3, 1, 1.0, 2, "test")]
-    table = pl.DataFrame(rows, schema=["user_id", "movie_id", "rating", "timestamp", "split"], orient="row")
+    table = pl.DataFrame(rows, schema=["user_id", "item_id", "rating", "timestamp", "split"], orient="row")
     assert count_earlier_ratings(table, threshold)["earlier_likes"].to_list() == [
         0,
         int(threshold < 3),

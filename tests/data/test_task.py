@@ -64,7 +64,7 @@ PREPARED = {"protocol": {}, "sha256": {}}
         json.dumps({**PREPARED, "sha256": ["train.json"]}).encode(),
         json.dumps({**PREPARED, "protocol": None}).encode(),
         json.dumps({**PREPARED, "protocol": {"hints": "perhaps"}}).encode(),
-        json.dumps({**PREPARED, "protocol": {"like_threshold": 9}}).encode(),
+        json.dumps({**PREPARED, "protocol": {"like_threshold": "much"}}).encode(),
         json.dumps({**PREPARED, "protocol": {"window": "rolling"}}).encode(),
         json.dumps({"protocol": {}}).encode(),
     ],

@@ -17,7 +17,7 @@ from likely.sources.invented_ratings import make_sample
 
 GENRES = dict(enumerate([["Drama"], ["Drama", "War"], [], ["Comedy"], ["War", "Crime"]]))
 MOVIES = pl.DataFrame(
-    {"movie_id": list(GENRES), "genres": list(GENRES.values())}, schema_overrides={"movie_id": pl.Int32}
+    {"item_id": list(GENRES), "details": list(GENRES.values())}, schema_overrides={"item_id": pl.Int32}
 )
 RATINGS = st.dictionaries(
     st.tuples(st.integers(1, 4), st.sampled_from(list(GENRES))),
@@ -27,7 +27,7 @@ RATINGS = st.dictionaries(
 
 
 def timelines_of(rows) -> pl.DataFrame:
-    types = {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
+    types = {"user_id": pl.Int32, "item_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
     return build_timelines(pl.DataFrame(rows, schema=types, orient="row"), SplitProtocol(warmup=1))
 
 
@@ -47,7 +47,7 @@ def one_at_a_time(table: pl.DataFrame) -> list[tuple[float, float, float]]:
     def likeness(user: int, one: int, other: int) -> float:
         columns = []
         for movie in (one, other):
-            rated = {row["user_id"]: row["rating"] for row in known if row["movie_id"] == movie}
+            rated = {row["user_id"]: row["rating"] for row in known if row["item_id"] == movie}
             columns.append({who: stars - means[who] for who, stars in rated.items() if who != user})
         product = sum(columns[0][who] * columns[1][who] for who in columns[0].keys() & columns[1].keys())
         norms = [math.sqrt(sum(value**2 for value in column.values()) + NORM_PRIOR) for column in columns]
@@ -62,7 +62,7 @@ def one_at_a_time(table: pl.DataFrame) -> list[tuple[float, float, float]]:
         of_all = (sum(one["rating"] >= 4 for one in earlier) + 1) / (len(earlier) + 2)
         shares = [of_all]
         for alike in (jaccard, lambda one, other, user=row["user_id"]: likeness(user, one, other)):
-            weights = [alike(row["movie_id"], one["movie_id"]) for one in earlier]
+            weights = [alike(row["item_id"], one["item_id"]) for one in earlier]
             likes = sum(weight for weight, one in zip(weights, earlier, strict=True) if one["rating"] >= 4)
             share = (likes + PRIOR_WEIGHT * of_all) / (sum(weights) + PRIOR_WEIGHT)
             shares.append(share if sum(weights) > 1e-6 else math.nan)
@@ -81,9 +81,9 @@ def test_shares_are_what_the_definition_gives(rows):
 def test_long_timelines_in_blocks_give_the_same(tmp_path, monkeypatch):
     data = read_movielens(make_sample(tmp_path / "sample"))
     table = build_timelines(data.ratings, SplitProtocol())
-    whole = tastes_of(table, data.movies).select(TASTES).to_numpy()
+    whole = tastes_of(table, data.items).select(TASTES).to_numpy()
     monkeypatch.setattr(tastes, "BLOCK", 7)
-    np.testing.assert_allclose(tastes_of(table, data.movies).select(TASTES).to_numpy(), whole, rtol=1e-5)
+    np.testing.assert_allclose(tastes_of(table, data.items).select(TASTES).to_numpy(), whole, rtol=1e-5)
     assert np.isfinite(whole[:, 0]).all()
 
 
@@ -91,8 +91,8 @@ def test_some_users_have_the_shares_that_they_have_among_all(tmp_path):
     data = read_movielens(make_sample(tmp_path / "sample"))
     table = build_timelines(data.ratings, SplitProtocol())
     some = table.filter(pl.col("user_id").is_in(table["user_id"].unique().sort()[::3].implode()))
-    chosen = add_tastes(some, data.movies, 4.0, rating_deviations(table))
-    joined = some.join(tastes_of(table, data.movies), on=["user_id", "movie_id"], maintain_order="left")
+    chosen = add_tastes(some, data.items, 4.0, rating_deviations(table))
+    joined = some.join(tastes_of(table, data.items), on=["user_id", "item_id"], maintain_order="left")
     np.testing.assert_array_equal(chosen.select(TASTES).to_numpy(), joined.select(TASTES).to_numpy())
 
 
@@ -103,9 +103,9 @@ def test_where_there_are_too_many_users_some_tell_what_is_alike(tmp_path):
     few = rating_deviations(table, most_users=20, seed=3)
     assert len(few.users) == 20
     told = table.filter(pl.col("user_id").is_in(pl.Series(few.users).implode()))
-    shares = add_tastes(table, data.movies, 4.0, few)
+    shares = add_tastes(table, data.items, 4.0, few)
     inside = shares.filter(pl.col("user_id").is_in(pl.Series(few.users).implode())).select(TASTES).to_numpy()
-    np.testing.assert_allclose(inside, tastes_of(told, data.movies).select(TASTES).to_numpy(), rtol=1e-4)
+    np.testing.assert_allclose(inside, tastes_of(told, data.items).select(TASTES).to_numpy(), rtol=1e-4)
     outside = shares.filter(~pl.col("user_id").is_in(pl.Series(few.users).implode()))
     assert np.isfinite(outside["liked_of_similar"].to_numpy()).mean() > 0.5
 

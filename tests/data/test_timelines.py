@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from likely.data import preparation as preparing
-from likely.data.movielens import MovieLens, read_movielens
+from likely.data.movielens import read_movielens
 from likely.data.preparation import SplitSummary, prepare
 from likely.data.protocol import SPLITS, SplitProtocol
+from likely.data.ratings import RatingTable
 from likely.data.records import Labels, read_records, write_records
 from likely.data.timelines import build_timelines, make_rows, window_start
 from likely.errors import LikelyError
@@ -25,17 +26,17 @@ from likely.errors import LikelyError
 Rating = tuple[int, int, float, int]
 
 
-def make_data(ratings: Iterable[Rating]) -> MovieLens:
+def make_data(ratings: Iterable[Rating]) -> RatingTable:
     """Return ratings of movies whose titles are their ids."""
-    types = {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
+    types = {"user_id": pl.Int32, "item_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
     table = pl.DataFrame(list(ratings), schema=types, orient="row")
-    return MovieLens("invented", table, numbered_movies(table["movie_id"].unique().sort()))
+    return RatingTable("invented", table, numbered_movies(table["item_id"].unique().sort()))
 
 
-def numbered_movies(movie_ids: pl.Series) -> pl.DataFrame:
+def numbered_movies(item_ids: pl.Series) -> pl.DataFrame:
     return pl.DataFrame(
-        {"movie_id": movie_ids, "title": movie_ids.cast(pl.String), "year": None, "genres": [[]] * len(movie_ids)},
-        schema_overrides={"year": pl.Int32, "genres": pl.List(pl.String)},
+        {"item_id": item_ids, "title": item_ids.cast(pl.String), "year": None, "details": [[]] * len(item_ids)},
+        schema_overrides={"year": pl.Int32, "details": pl.List(pl.String)},
     )
 
 
@@ -47,7 +48,7 @@ def read(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {split: json.loads((folder / f"{split}.json").read_text(encoding="utf-8")) for split in SPLITS}
 
 
-def slow_rows(data: MovieLens, protocol: SplitProtocol) -> dict[str, list[dict[str, Any]]]:
+def slow_rows(data: RatingTable, protocol: SplitProtocol) -> dict[str, list[dict[str, Any]]]:
     """Return what the protocol says, one rating after another."""
     rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
     for user in sorted(set(data.ratings["user_id"].to_list())):
@@ -132,26 +133,26 @@ def test_latest_small_has_the_published_number_of_rows(shared_dir: Path) -> None
 @pytest.mark.parametrize("window", ["anchored", "sliding"])
 def test_no_row_of_latest_small_shows_anything_later_than_its_candidate(shared_dir: Path, window: Any) -> None:
     ratings = read_movielens(shared_dir / "ml-latest-small").ratings
-    movies = numbered_movies(ratings["movie_id"].unique())
+    data = RatingTable("numbered", ratings, numbered_movies(ratings["item_id"].unique()))
     protocol = SplitProtocol(window=window)
     table = build_timelines(ratings, protocol)
-    rows = [row for split in SPLITS for row in make_rows(table, movies, split, protocol)]
+    rows = [row for split in SPLITS for row in make_rows(table, data, split, protocol)]
     shown = pl.DataFrame({key: [row[key] for row in rows] for key in ("user_id", "item_id", "timestamp", "input")})
     shown = shown.with_columns(pl.col("input").str.extract_all(r"(?m)^- \d+ \| rated").alias("line")).explode("line")
-    shown = shown.with_columns(pl.col("line").str.extract(r"(\d+)").cast(pl.Int32).alias("movie_id"))
-    times = ratings.select(pl.col("user_id").cast(pl.Int64), "movie_id", pl.col("timestamp").alias("shown_at"))
-    shown = shown.join(times, on=["user_id", "movie_id"], how="left")
+    shown = shown.with_columns(pl.col("line").str.extract(r"(\d+)").cast(pl.Int32).alias("shown_id"))
+    times = ratings.select(pl.col("user_id").cast(pl.Int64), shown_id="item_id", shown_at="timestamp")
+    shown = shown.join(times, on=["user_id", "shown_id"], how="left")
     assert len(rows) == 78_271 + 4_450 + 8_965
     assert len(shown) >= 15 * len(rows)
     assert shown["shown_at"].null_count() == 0
     assert (shown["shown_at"] <= shown["timestamp"]).all()
-    assert (shown["movie_id"] != shown["item_id"]).all()
+    assert (shown["shown_id"] != shown["item_id"]).all()
 
 
 def test_no_evaluated_rating_is_earlier_than_a_trained_one_of_the_same_user(shared_dir: Path) -> None:
     table = build_timelines(read_movielens(shared_dir / "ml-latest-small").ratings, SplitProtocol())
-    in_time = table.sort("user_id", "timestamp", "movie_id")["split"].to_physical()
-    users = table.sort("user_id", "timestamp", "movie_id")["user_id"]
+    in_time = table.sort("user_id", "timestamp", "item_id")["split"].to_physical()
+    users = table.sort("user_id", "timestamp", "item_id")["user_id"]
     steps = pl.DataFrame({"step": in_time.cast(pl.Int8).diff(), "same": users == users.shift()})
     assert (steps.filter(pl.col("same"))["step"] >= 0).all()
 
@@ -183,14 +184,14 @@ def test_a_record_reads_as_documented_and_is_a_valid_record(tmp_path: Path) -> N
     data = make_data(ratings)
     movies = pl.DataFrame(
         {
-            "movie_id": [4, 3, 2, 1],
+            "item_id": [4, 3, 2, 1],
             "title": ["Heat", "Les Misérables", "Cosmos", "Paterson"],
             "year": [1995, 1995, None, 2016],
-            "genres": [["Action", "Crime"], ["Drama"], ["Documentary"], []],
+            "details": [["Action", "Crime"], ["Drama"], ["Documentary"], []],
         },
-        schema_overrides=data.movies.schema,
+        schema_overrides=data.items.schema,
     )
-    prepare(dataclasses.replace(data, movies=movies), tmp_path, SplitProtocol(warmup=3, like_threshold=3.5))
+    prepare(dataclasses.replace(data, items=movies), tmp_path, SplitProtocol(warmup=3, like_threshold=3.5))
     (row,) = read(tmp_path)["test"]
     assert row["input"] == (
         "History, oldest first:\n"
@@ -220,7 +221,7 @@ def test_the_preparation_is_described_beside_the_files(tmp_path: Path) -> None:
         assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
     assert set(description["sha256"]) == {f"{split}.json" for split in SPLITS}
     assert (description["max_users"], description["seed"]) == (1, 3)
-    assert description["splits"] == dataclasses.asdict(summary)
+    assert description["splits"] == {split: dataclasses.asdict(getattr(summary, split)) for split in SPLITS}
     assert {path.name for path in tmp_path.iterdir()} == {*(f"{split}.json" for split in SPLITS), "preparation.json"}
 
 
@@ -266,8 +267,6 @@ def test_a_failure_leaves_the_files_of_the_last_preparation(tmp_path: Path, monk
         ({"warmup": 0}, "warmup is 0"),
         ({"history_length": 0}, "history_length is 0"),
         ({"window": "rolling"}, "window is 'rolling'"),
-        ({"like_threshold": 5.5}, "like_threshold is 5.5"),
-        ({"like_threshold": 0.5}, "like_threshold is 0.5"),
         ({"like_threshold": math.nan}, "like_threshold is nan"),
         ({"test_fraction": 0.0}, "test_fraction is 0.0"),
         ({"eval_fraction": 1.0}, "eval_fraction is 1.0"),
@@ -286,6 +285,9 @@ def test_data_without_rows_or_without_both_answers_are_refused(tmp_path: Path) -
         prepare(make_data(one_user(30)), tmp_path / "out", SplitProtocol(like_threshold=5))
     with pytest.raises(LikelyError, match="like_threshold 2 all of the ratings"):
         prepare(make_data(one_user(30)), tmp_path / "out", SplitProtocol(like_threshold=2))
+    for threshold in (5.5, 0.5):
+        with pytest.raises(LikelyError, match=f"like_threshold is {threshold}, so that all ratings or none"):
+            prepare(make_data(one_user(30)), tmp_path / "out", SplitProtocol(like_threshold=threshold))
     with pytest.raises(LikelyError, match="max_users is 0"):
         prepare(make_data(one_user(30)), tmp_path / "out", max_users=0)
     assert not (tmp_path / "out").exists()

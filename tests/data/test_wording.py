@@ -14,7 +14,7 @@ from likely.data.wording import (
     hint,
     make_instruction,
     opinion,
-    show_movie,
+    show_item,
     show_question,
     show_rated,
 )
@@ -50,7 +50,7 @@ def test_ratings_and_the_candidate_are_read_back(rated, candidate):
 
 
 def test_records_of_one_history_differ_after_it_only():
-    lines = [show_rated(show_movie("Heat", 1995, ["Crime"]), 4.5), show_rated(show_movie("Cosmos", None, []), 2.0)]
+    lines = [show_rated(show_item("Heat", 1995, ["Crime"]), 4.5), show_rated(show_item("Cosmos", None, []), 2.0)]
     first, second = (show_question(lines, title, "A hint.") for title in ("Ronin (1998)", "Babe (1995)"))
     shared = "History, oldest first:\n- Heat (1995) | Crime | rated 4.5\n- Cosmos | rated 2\nCandidate: "
     assert (first, second) == (f"{shared}Ronin (1998)\nA hint.", f"{shared}Babe (1995)\nA hint.")

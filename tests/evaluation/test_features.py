@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likely.data.records import Labels, Record
-from likely.data.wording import show_movie, show_question, show_rated
+from likely.data.wording import show_item, show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.features import (
     FEATURES,
@@ -40,8 +40,8 @@ def features_of(one):
     st.lists(st.tuples(MOVIES, HALF_STARS), min_size=1, max_size=8), MOVIES, st.sampled_from(["", "Others liked it."])
 )
 def test_ratings_and_year_are_read_back_from_the_words_of_a_record(history, candidate, hint):
-    lines = [show_rated(show_movie(*movie), rating) for movie, rating in history]
-    read = features_of(record(show_question(lines, show_movie(*candidate), hint)))
+    lines = [show_rated(show_item(*movie), rating) for movie, rating in history]
+    read = features_of(record(show_question(lines, show_item(*candidate), hint)))
     ratings = [rating for _, rating in history]
     assert read["mean rating of the history"] == pytest.approx(np.mean(ratings))
     assert read["standard deviation of the history's ratings"] == pytest.approx(np.std(ratings))

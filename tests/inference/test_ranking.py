@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from likely.cli import run
 from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
-from likely.data.movielens import MovieLens, read_movielens
+from likely.data.movielens import read_movielens
 from likely.data.protocol import SPLITS, SplitProtocol
+from likely.data.ratings import RatingTable
 from likely.data.records import read_records, write_records
 from likely.data.task import TASK_FILE, dump_task, ratings_task
 from likely.data.timelines import build_timelines, make_rows
@@ -137,9 +138,9 @@ def test_a_ranking_is_what_one_record_after_another_gives(ranker, length):
 def told_of(data, protocol):
     """What a candidate of each user and movie may carry: what others had said, and what alike movies were liked."""
     timeline = count_earlier_ratings(build_timelines(data.ratings, protocol), protocol.like_threshold)
-    timeline = add_tastes(timeline, data.movies, protocol.like_threshold, rating_deviations(timeline))
+    timeline = add_tastes(timeline, data.items, protocol.like_threshold, rating_deviations(timeline))
     names = ["earlier_likes", "earlier_ratings", "liked_of_similar"]
-    told = timeline.fill_nan(None).select("user_id", "movie_id", *names).iter_rows()
+    told = timeline.fill_nan(None).select("user_id", "item_id", *names).iter_rows()
     return timeline, {row[:2]: dict(zip(names, row[2:], strict=True)) for row in told}
 
 
@@ -152,15 +153,16 @@ def test_the_question_is_the_one_of_the_training_records(ranker, hints, window):
     movies = some_movies(30)
     ratings = [(1, place, 0.5 + place % 10 / 2, 100 + place) for place in range(len(movies))]
     ratings += [(2, place, 0.5 + place % 7 / 2, 50 + place) for place in range(len(movies))]
-    types = {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
-    table = {name: [getattr(movie, name) for movie in movies] for name in ("title", "year", "genres")}
-    data = MovieLens(
+    types = {"user_id": pl.Int32, "item_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
+    table = {"title": [movie.title for movie in movies], "year": [movie.year for movie in movies]}
+    table["details"] = [movie.genres for movie in movies]
+    data = RatingTable(
         "invented",
         pl.DataFrame(ratings, schema=types, orient="row"),
-        pl.DataFrame({"movie_id": range(len(movies)), **table}, schema_overrides={"movie_id": pl.Int32}),
+        pl.DataFrame({"item_id": range(len(movies)), **table}, schema_overrides={"item_id": pl.Int32}),
     )
     timeline, told = told_of(data, protocol)
-    rows = [row for split in SPLITS for row in make_rows(timeline, data.movies, split, protocol)]
+    rows = [row for split in SPLITS for row in make_rows(timeline, data, split, protocol)]
     rows = [row for row in rows if row["user_id"] == 1]
     assert len(rows) == len(movies) - protocol.warmup
     history = [RatedMovie(movie, rating) for movie, (*_, rating, _) in zip(movies, ratings, strict=False)]
@@ -179,14 +181,12 @@ def test_a_flag_cannot_be_forgotten_because_there_is_none(tmp_path, tiny_base, c
     ranker = Ranker.load(folder)
     protocol = SplitProtocol(hints=True, like_threshold=3.5, history_length=4, window="sliding")
     timeline, told = told_of(data, protocol)
-    movies = {
-        number: Movie(*rest) for number, *rest in data.movies.select("movie_id", "title", "year", "genres").rows()
-    }
+    movies = {number: Movie(*rest) for number, *rest in data.items.select("item_id", "title", "year", "details").rows()}
     records = read_records(tmp_path / "data" / "train.json", ranker.builder.labels)
     asked = 0
     for record in records:
         user, item = int(record.user_id), int(record.item_id)
-        rated = timeline.filter(pl.col("user_id") == user).select("movie_id", "rating").rows()
+        rated = timeline.filter(pl.col("user_id") == user).select("item_id", "rating").rows()
         here = [movie for movie, _ in rated].index(item)
         history = [RatedMovie(movies[movie], rating) for movie, rating in rated[:here]]
         (again,) = ranker.records_of(history, [replace(movies[item], **told[user, item])])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from likely.data.records import Record
-from likely.data.wording import show_movie, show_question, show_rated
+from likely.data.wording import show_item, show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.contest import Estimate, Evaluation, System, SystemResult
 from likely.evaluation.metrics import METRICS, probability_metrics
@@ -97,8 +97,8 @@ def make_evaluation(difference=(-0.02, -0.07, 0.03), rows=60, users=6):
         Record(
             "Liked?",
             show_question(
-                [show_rated(show_movie(title, 1999, ["Drama"]), 4) for title in ODD],
-                show_movie(ODD[row % len(ODD)], None, []),
+                [show_rated(show_item(title, 1999, ["Drama"]), 4) for title in ODD],
+                show_item(ODD[row % len(ODD)], None, []),
             ),
             "Yes" if liked[row] else "No",
             user_id=of_users[row],

@@ -30,11 +30,11 @@ def test_equal_arguments_write_equal_files_and_another_seed_others(tmp_path: Pat
 def test_it_reads_as_a_release_of_the_size_asked_for(tmp_path: Path) -> None:
     data = read_movielens(make_sample(tmp_path / "sample", users=7, movies=30, ratings_per_user=20, seed=5))
     assert data.ratings["user_id"].value_counts().sort("user_id").rows() == [(user, 20) for user in range(1, 8)]
-    assert data.movies["movie_id"].to_list() == list(range(1, 31))
-    assert data.movies["title"].n_unique() == 30
-    assert data.movies["year"].null_count() == 0
-    assert all(genres and set(genres) <= set(GENRES) for genres in data.movies["genres"].to_list())
-    assert any(title.startswith("The ") for title in data.movies["title"])
+    assert data.items["item_id"].to_list() == list(range(1, 31))
+    assert data.items["title"].n_unique() == 30
+    assert data.items["year"].null_count() == 0
+    assert all(genres and set(genres) <= set(GENRES) for genres in data.items["details"].to_list())
+    assert any(title.startswith("The ") for title in data.items["title"])
     assert data.ratings.select("user_id", "timestamp").is_duplicated().any()
 
 
@@ -48,10 +48,10 @@ def test_the_defaults_fill_all_three_files_with_both_answers(tmp_path: Path) -> 
 def test_genre_taste_and_quality_predict_held_out_likes(tmp_path: Path) -> None:
     data = read_movielens(make_sample(tmp_path / "sample", users=300, seed=2))
     table = build_timelines(data.ratings, SplitProtocol(test_fraction=0.3))
-    genres_of = dict(data.movies.select("movie_id", "genres").iter_rows())
+    genres_of = dict(data.items.select("item_id", "details").iter_rows())
     likes_of: dict[object, list[bool]] = defaultdict(lambda: [True, False])
     truth, by_taste, by_quality = [], [], []
-    for user, movie, rating, split in table.select("user_id", "movie_id", "rating", "split").iter_rows():
+    for user, movie, rating, split in table.select("user_id", "item_id", "rating", "split").iter_rows():
         liked = rating >= 4
         if split == "test":
             truth.append(liked)

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from likely.cli.options import PREPARED
+from likely.errors import LikelyError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from likely.config.table_config import TableConfig
     from likely.data.protocol import SplitProtocol
 
 
+def _of_table(explained: str) -> Any:
+    """Return an option that stands under a heading of its own in the help."""
+    return typer.Option(help=explained, rich_help_panel="A table of your own")
+
+
 def prepare(
+    context: typer.Context,
     dataset: Annotated[
         str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")
     ] = "ml-latest-small",
     source: Annotated[Path | None, typer.Option(help="Folder or zip of a release; nothing is fetched.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for train.json, eval.json and test.json.")] = PREPARED,
-    like_threshold: Annotated[float, typer.Option(help="A rating from here on is a like.")] = 4.0,
-    history_len: Annotated[
-        int, typer.Option(help="Movies of history; anchored windows hold up to twice as many.")
-    ] = 15,
+    like_threshold: Annotated[
+        float | None, typer.Option(help="A rating from here on is a like; 4 on scales up to 5.")
+    ] = None,
+    history_len: Annotated[int, typer.Option(help="Items of history; anchored windows hold up to twice as many.")] = 15,
     window: Annotated[
         Literal["anchored", "sliding"], typer.Option(help="anchored shares prompts; sliding does not.")
     ] = "anchored",
@@ -35,40 +44,85 @@ def prepare(
     ] = False,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
     seed: Annotated[int, typer.Option(help="Of that choice.", min=0)] = 42,
+    data: Annotated[Path | None, _of_table("YAML file with the options below as keys.")] = None,
+    ratings: Annotated[Path | None, _of_table("CSV, TSV, ::, JSON Lines or Parquet, also as .gz.")] = None,
+    items: Annotated[Path | None, _of_table("File that says what the items are; or else the ratings say it.")] = None,
+    user: Annotated[str | None, _of_table("Column of the user; by default user_id.")] = None,
+    item: Annotated[str | None, _of_table("Column of the item; by default item_id.")] = None,
+    item_in_items: Annotated[str | None, _of_table("Column of the item in the items file, where it differs.")] = None,
+    rating: Annotated[str | None, _of_table("Column of the rating; by default rating.")] = None,
+    time: Annotated[str | None, _of_table("Column of the time; by default the order of the file.")] = None,
+    title: Annotated[str | None, _of_table("Column of the title; by default the item's id.")] = None,
+    year: Annotated[str | None, _of_table("Column of the year.")] = None,
+    details: Annotated[str | None, _of_table('Columns of what else prompts say, as in "genre,by {author}".')] = None,
+    noun: Annotated[str | None, _of_table("What is rated, such as book.")] = None,
+    details_noun: Annotated[str | None, _of_table("What the details are, such as genres.")] = None,
+    scale: Annotated[str | None, _of_table("Lowest and highest rating, such as 1-10.")] = None,
 ) -> None:
-    """Turn MovieLens ratings into records without leaks from the future."""
+    """Turn ratings, of MovieLens or of a table of your own, into records without leaks from the future."""
+    from likely.config.table_config import LIKE_THRESHOLD
     from likely.data.protocol import SplitProtocol
     from likely.report.console import SafeConsole
 
-    protocol = SplitProtocol(warmup, history_len, window, like_threshold, hints)
-    prepare_dataset(SafeConsole(), dataset, source, output, protocol, max_users, seed)
+    table = describe(data, context.params, source)
+    threshold = table.threshold if table else LIKE_THRESHOLD if like_threshold is None else like_threshold
+    protocol = SplitProtocol(warmup, history_len, window, threshold, hints)
+    console = SafeConsole()
+    prepare_shown(console, table or source or fetch(console, dataset), output, protocol, max_users, seed)
 
 
-def prepare_dataset(
+def describe(data: Path | None, options: Mapping[str, Any], source: Path | None) -> TableConfig | None:
+    """Return the table that options describe, over the keys of a YAML file where there is one; None without both.
+
+    Raises:
+        LikelyError: they do not fit together, or as :func:`likely.config.table_config.load_table`.
+    """
+    from likely.config.table_config import TableConfig, describe_table, load_table
+
+    given = {key: str(options[key]) for key in TableConfig.model_fields if options.get(key) is not None}
+    of_tables = [f"--{key.replace('_', '-')}" for key in given if key != "like_threshold"]
+    if source and (data or of_tables):
+        named = "--data" if data else of_tables[0]
+        raise LikelyError(f"--source names a release and {named} a table; give one of them.")
+    if data:
+        return load_table(data, given)
+    if of_tables and "ratings" not in given:
+        raise LikelyError(f"{of_tables[0]} describes a table whose file is not named; add --ratings FILE.")
+    return describe_table(given, "The options") if of_tables else None
+
+
+def fetch(console: Console, dataset: str) -> Path:
+    """Return the folder or zip of a release, fetched on first use, and say where it came from."""
+    from likely.cli.progress import progress_bar
+    from likely.sources.catalogue import resolve_dataset
+
+    with progress_bar(console) as bar:
+        task = bar.add_task(f"fetching {dataset}", total=None, figures="")
+        resolved = resolve_dataset(
+            dataset, on_progress=lambda have, whole: bar.update(task, completed=have, total=whole)
+        )
+    console.print(f"[bold]Ratings[/bold]  {resolved.story}", highlight=False)
+    return Path(resolved.location)
+
+
+def prepare_shown(
     console: Console,
-    dataset: str,
-    source: Path | None,
+    source: TableConfig | Path,
     output: Path,
     protocol: SplitProtocol,
     max_users: int | None,
     seed: int,
 ) -> None:
-    """Fetch a release unless a source is given, write its records and print what they are."""
-    from likely.cli.progress import progress_bar
+    """Read a table or a release, write its records and print what they are."""
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
+    from likely.data.ratings import read_ratings
     from likely.report.preparation_table import preparation_table
-    from likely.sources.catalogue import resolve_dataset
 
-    if source is None:
-        with progress_bar(console) as bar:
-            task = bar.add_task(f"fetching {dataset}", total=None, figures="")
-            resolved = resolve_dataset(
-                dataset, on_progress=lambda have, whole: bar.update(task, completed=have, total=whole)
-            )
-        console.print(f"[bold]Ratings[/bold]  {resolved.story}", highlight=False)
-        source = Path(resolved.location)
-    started = time.monotonic()
-    summary = prepare(read_movielens(source), output, protocol, max_users, seed)
+    started = monotonic()
+    data = read_movielens(source) if isinstance(source, Path) else read_ratings(source)
+    summary = prepare(data, output, protocol, max_users, seed)
     console.print(preparation_table(summary))
-    console.print(f"Written to {output} in {time.monotonic() - started:.1f} s.", highlight=False)
+    for note in summary.notes:
+        console.print(note, highlight=False, markup=False)
+    console.print(f"Written to {output} in {monotonic() - started:.1f} s.", highlight=False)

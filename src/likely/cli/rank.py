@@ -1,4 +1,4 @@
-"""`likely rank`: candidate movies for one history, best first."""
+"""`likely rank`: candidates for one history, best first."""
 
 from __future__ import annotations
 
@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 
 
 def rank(
-    history: Annotated[Path, typer.Option(help="JSON list of title, year, genres, rating; oldest first.")],
-    candidates: Annotated[Path, typer.Option(help="JSON list of title, year, genres; other keys are kept.")],
+    history: Annotated[Path, typer.Option(help="JSON list of title, year, genres (or details), rating; oldest first.")],
+    candidates: Annotated[Path, typer.Option(help="JSON list of title, year, genres (or details); others are kept.")],
     adapter_dir: RunFolder = MAIN_RUN,
-    top: Annotated[int, typer.Option(help="Movies shown.", min=1)] = 10,
+    top: Annotated[int, typer.Option(help="Candidates shown.", min=1)] = 10,
     output: Annotated[Path | None, typer.Option(help="Write one JSON object a candidate, best first.")] = None,
 ) -> None:
-    """Rank candidate movies for one history by P(Yes)."""
+    """Rank candidates for one history by P(Yes)."""
+    from likely.data.task import RatingsTask, read_task
+    from likely.data.wording import MOVIES
+    from likely.inference.loaded_run import config_of
     from likely.inference.movies import read_candidates, read_history
     from likely.model.runtime import ready_process
     from likely.report.console import SafeConsole
 
-    rated, movies = read_history(history), read_candidates(candidates)
+    config_of(adapter_dir)  # says what is wrong with a folder that holds no run
+    task = read_task(adapter_dir)
+    words = task.words if isinstance(task, RatingsTask) else MOVIES  # without words, loading the run says so
+    rated, movies = read_history(history, words), read_candidates(candidates, words)
     if output:
         check_writable(output)
     console = SafeConsole()
@@ -40,14 +46,14 @@ def rank(
     with scoring_bar(console, "scoring candidates") as on_progress:
         ranked = ranker.rank(rated, movies, on_progress=on_progress)
     print_notes(console, ranker.notes)
-    console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", ranker.task.noun))
+    console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", words.noun))
     if output:
-        write_ranking(output, ranked)
+        write_ranking(output, ranked, words.details)
         console.print(f"Scores written to {output}.", highlight=False)
 
 
-def write_ranking(path: Path, ranked: Sequence[Ranked]) -> None:
-    """Write one JSON object a movie, best first: rank, p_yes, the movie, and what else came with it."""
+def write_ranking(path: Path, ranked: Sequence[Ranked], details: str = "genres") -> None:
+    """Write one JSON object a candidate, best first: rank, p_yes, title, year, its details, and what came with it."""
     with replacing(path) as out:
         for place, one in enumerate(ranked, start=1):
             movie = one.candidate
@@ -56,7 +62,7 @@ def write_ranking(path: Path, ranked: Sequence[Ranked]) -> None:
                 "p_yes": one.p_yes,
                 "title": movie.title,
                 "year": movie.year,
-                "genres": list(movie.genres),
+                details: list(movie.genres),
             }
             line = {**own, **movie.extra, **own}  # own keys come first and win
             out.write(json_line(line))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from likely.config.presets import PRESETS
 from likely.config.run_config import RunConfig
@@ -26,7 +26,7 @@ def load_config(config: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
     """
     fields = RunConfig.model_fields
     preset = PRESETS.get(str(config))
-    values = dict(preset.values) if preset else canonical(_read_yaml(Path(config)), fields, str(config))
+    values = dict(preset.values) if preset else canonical(_read_config(Path(config)), fields, str(config))
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
@@ -36,7 +36,9 @@ def load_config(config: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
     try:
         return RunConfig(**values)
     except ValidationError as error:
-        raise LikelyError(f"{config}: " + "; ".join(_explain(problem) for problem in error.errors()) + ".") from None
+        raise LikelyError(
+            f"{config}: " + "; ".join(explain(problem, RunConfig) for problem in error.errors()) + "."
+        ) from None
 
 
 def dump_config(config: RunConfig) -> str:
@@ -46,10 +48,19 @@ def dump_config(config: RunConfig) -> str:
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_config(path: Path) -> dict[str, Any]:
     if not path.exists():
         hint = did_you_mean(path.stem, PRESETS) or f"give a YAML file or one of {', '.join(PRESETS)}."
         raise LikelyError(f"The configuration {path} does not exist; {hint}")
+    return read_yaml(path)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read keys and values, the latter as text or lists of text.
+
+    Raises:
+        LikelyError: the file cannot be read, or holds something else.
+    """
     values = _parse(read_text(path, "give a YAML file."), str(path))
     if not isinstance(values, dict):
         found = f"a {type(values).__name__}" if values else "nothing"
@@ -78,8 +89,8 @@ def _parse(text: str, where: str) -> Any:
         raise LikelyError(f"{where} is nested too deeply; give keys and values.") from error
 
 
-def _explain(problem: Any) -> str:
-    """Turn one of pydantic's errors into words."""
+def explain(problem: Any, model: type[BaseModel]) -> str:
+    """Turn one of pydantic's errors about the keys of a model into words."""
     if not problem["loc"]:
         return str(problem["ctx"]["error"])
     key, value = str(problem["loc"][0]), problem["input"]
@@ -87,7 +98,7 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key} is missing"
     if problem["type"] == "literal_error":
-        return f"{key}: {value} is unknown{_nearest(key, value)}"
+        return f"{key}: {value} is unknown{_nearest(model.model_fields[key].annotation, value)}"
     if problem["type"] in ("int_parsing", "int_type", "int_from_float"):
         return f"{key}: {value!r} is not a whole number"
     if problem["type"] in ("float_parsing", "float_type", "finite_number"):
@@ -104,8 +115,7 @@ def _explain(problem: Any) -> str:
     return f"{key}: {value!r} is not allowed ({problem['msg'].lower()})"
 
 
-def _nearest(key: str, value: Any) -> str:
-    annotation = RunConfig.model_fields[key].annotation
+def _nearest(annotation: Any, value: Any) -> str:
     choices = [str(choice) for choice in get_args(annotation) if isinstance(choice, str | int)] or ["4 or none"]
     near = did_you_mean(str(value), choices).rstrip("?")
     return f"{f' ({near}?)' if near else ''}; it can be {', '.join(choices)}"

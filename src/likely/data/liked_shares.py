@@ -1,8 +1,8 @@
-"""What share of a user's earlier movies was liked: of all, of those like the candidate in genre, and in who likes them.
+"""What share of a user's earlier items was liked: of all, of those like the candidate in genre, and in who likes them.
 
-Takes the timelines of `timelines` and the movies; `wording` puts the shares into words for the prompt. As in a
+Takes the timelines of `timelines` and the items; `wording` puts the shares into words for the prompt. As in a
 history, only ratings before the candidate's own place in its user's timeline count, whatever split they are in.
-Which movies are alike is told by the warm-up and training ratings of other users alone. What others had said of the
+Which items are alike is told by the warm-up and training ratings of other users alone. What others had said of the
 candidate counts only from warm-up and training rows strictly before the candidate's time; its own rating, or a later or
 evaluated one, never does.
 """
@@ -28,16 +28,16 @@ OTHERS_PRIOR = (2, 4)
 """Imaginary likes and ratings of every candidate, half of them likes, so that a single rating is not yet an opinion."""
 
 PRIOR_WEIGHT = 0.2
-"""Weight of the share of all movies in the other two; that of a movie is its likeness to the candidate, 1 at most."""
+"""Weight of the share of all items in the other two; that of an item is its likeness to the candidate, 1 at most."""
 
 NORM_PRIOR = 10.0
-"""Added to the sum of squares that a movie's likeness is divided by: few ratings in common are no likeness yet."""
+"""Added to the sum of squares that an item's likeness is divided by: few ratings in common are no likeness yet."""
 
 ROUNDING = 1e-3
 """What may be left of a sum of float32 products, in stars squared, after all of its terms were taken away again."""
 
 MOST_USERS = 10_000
-"""Users, chosen at random where there are more, whose ratings tell which movies are alike: time grows with them."""
+"""Users, chosen at random where there are more, whose ratings tell which items are alike: time grows with them."""
 
 BLOCK = 1024
 """Candidates at once, so that the timeline of a user with thousands of ratings fits into memory."""
@@ -45,66 +45,68 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class Deviations:
-    """How far the warm-up and training ratings of each movie are from their users' means.
+    """How far the warm-up and training ratings of each item are from their users' means.
 
     Attributes:
-        ratings: stars minus the mean of the user's own warm-up and training ratings, CSC float32 [users, movies].
+        ratings: stars minus the mean of the user's own warm-up and training ratings, CSC float32 [users, items].
         users: user_id of each row of it, ascending.
-        movies: movie_id of each column of it, ascending.
+        items: item_id of each column of it, ascending.
     """
 
     ratings: sparse.csc_matrix
     users: NDArray[np.int32]
-    movies: NDArray[np.int32]
+    items: NDArray[np.int32]
 
 
-def rating_deviations(table: pl.DataFrame, most_users: int = MOST_USERS, seed: int = 0) -> Deviations:
-    """Collect the ratings that tell which movies are alike.
+def rating_deviations(
+    table: pl.DataFrame, most_users: int = MOST_USERS, seed: int = 0, star: float = 1.0
+) -> Deviations:
+    """Collect the ratings that tell which items are alike.
 
     Args:
         table: from :func:`likely.data.timelines.build_timelines`, of all users.
         most_users: whose ratings to collect at most.
         seed: of the choice among more.
+        star: what one of five stars is on the scale of the ratings.
     """
     everybody = table["user_id"].unique().sort()
     chosen = everybody.sample(most_users, seed=seed) if len(everybody) > most_users else everybody
     known = table.filter(pl.col("split").is_in(["warmup", "train"]) & pl.col("user_id").is_in(chosen.implode()))
-    stars = (pl.col("rating") - pl.col("rating").mean().over("user_id")).cast(pl.Float32)
+    rating = pl.col("rating").cast(pl.Float32) / star
+    stars = (rating - rating.mean().over("user_id")).cast(pl.Float32)
     values = known.select(stars).to_series().to_numpy()
     users, rows = np.unique(known["user_id"].to_numpy(), return_inverse=True)
-    # All movies, so that one that is only evaluated has an (empty) column too.
-    movies = table["movie_id"].unique().sort().to_numpy()
-    columns = np.searchsorted(movies, known["movie_id"].to_numpy())
-    ratings = sparse.csc_matrix((values, (rows, columns)), shape=(len(users), len(movies)))
-    return Deviations(ratings, users, movies)
+    # All items, so that one that is only evaluated has an (empty) column too.
+    items = table["item_id"].unique().sort().to_numpy()
+    columns = np.searchsorted(items, known["item_id"].to_numpy())
+    ratings = sparse.csc_matrix((values, (rows, columns)), shape=(len(users), len(items)))
+    return Deviations(ratings, users, items)
 
 
-def add_tastes(
-    table: pl.DataFrame, movies: pl.DataFrame, like_threshold: float, deviations: Deviations
-) -> pl.DataFrame:
-    """Say what share of its user's earlier movies was liked, for every row.
+def add_tastes(table: pl.DataFrame, items: pl.DataFrame, like_threshold: float, deviations: Deviations) -> pl.DataFrame:
+    """Say what share of its user's earlier items was liked, for every row.
 
     Args:
         table: from :func:`likely.data.timelines.build_timelines`, in its order; all users or some.
-        movies: as in :class:`likely.data.movielens.MovieLens`.
-        like_threshold: stars that make a like.
+        items: as in :class:`likely.data.ratings.RatingTable`.
+        like_threshold: the rating that makes a like.
         deviations: of all users.
 
     Returns:
-        The table with three columns f32 between 0 and 1, the last two nan where no earlier movie is like the
-        candidate. liked_of_all: of all earlier movies. liked_of_genres: of those weighted by the genres that they
+        The table with three columns f32 between 0 and 1, the last two nan where no earlier item is like the
+        candidate. liked_of_all: of all earlier items. liked_of_genres: of those weighted by the details that they
         share with the candidate (Jaccard index). liked_of_similar: of those weighted by their likeness to the
         candidate in who rates them high, the adjusted cosine of Sarwar et al. (Item-based collaborative filtering
         recommendation algorithms, WWW 2001) without this user's own ratings.
     """
     liked = (table["rating"] >= like_threshold).to_numpy().astype(np.float32)
-    genres = _genre_table(movies, deviations.movies)
-    user_ids, movie_ids = table["user_id"].to_numpy(), table["movie_id"].to_numpy()
+    genres = _detail_table(items, deviations.items)
+    user_ids, item_ids = table["user_id"].to_numpy(), table["item_id"].to_numpy()
     starts = np.flatnonzero(np.diff(user_ids, prepend=user_ids[:1] - 1))
     shares = np.empty((3, len(table)), np.float32)
     for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(table)], strict=True):
         timeline = slice(begin, end)
-        columns = np.searchsorted(deviations.movies, movie_ids[timeline])
+        columns = np.searchsorted(deviations.items, item_ids[timeline])
         ratings = deviations.ratings[:, columns]
         own = ratings[deviations.users == user_ids[begin]].toarray().sum(axis=0)  # of nobody, where not chosen
         shares[:, timeline] = _shares(liked[timeline], genres[columns], ratings, own)
@@ -121,25 +123,25 @@ def share_of_genres(liked: Floats, history: Sequence[Collection[str]], candidate
 
     Args:
         liked: 1 for a like and 0 for none, float32 [n].
-        history: genres of each of its movies, [n].
-        candidates: genres of each candidate.
+        history: details, such as genres, of each of its items, [n].
+        candidates: details of each candidate.
 
     Returns:
-        float32 [candidates], nan where no movie of the history has a genre of the candidate.
+        float32 [candidates], nan where no item of the history has a detail of the candidate.
     """
     jaccard = [[len({*one} & {*other}) / max(len({*one, *other}), 1) for other in history] for one in candidates]
     of_all = share_of_all(liked.sum(), len(liked))
     return weighted_share(np.array(jaccard, np.float32), liked, np.full(len(candidates), of_all))
 
 
-def _genre_table(movies: pl.DataFrame, movie_ids: NDArray[np.int32]) -> sparse.csr_matrix:
-    """Return which genres each movie has, 0 or 1, CSR float32 [movies, genres]."""
-    pairs = movies.select("movie_id", "genres").explode("genres").drop_nulls()
-    pairs = pairs.filter(pl.col("movie_id").is_in(pl.Series(movie_ids).implode()))
-    names, columns = np.unique(pairs["genres"].to_numpy(), return_inverse=True)
-    rows = np.searchsorted(movie_ids, pairs["movie_id"].to_numpy())
+def _detail_table(items: pl.DataFrame, item_ids: NDArray[np.int32]) -> sparse.csr_matrix:
+    """Return which details each item has, 0 or 1, CSR float32 [items, details]."""
+    pairs = items.select("item_id", "details").explode("details").drop_nulls()
+    pairs = pairs.filter(pl.col("item_id").is_in(pl.Series(item_ids).implode()))
+    names, columns = np.unique(pairs["details"].to_numpy(), return_inverse=True)
+    rows = np.searchsorted(item_ids, pairs["item_id"].to_numpy())
     ones = np.ones(len(rows), np.float32)
-    return sparse.csr_matrix((ones, (rows, columns)), shape=(len(movie_ids), len(names)))
+    return sparse.csr_matrix((ones, (rows, columns)), shape=(len(item_ids), len(names)))
 
 
 def _shares(liked: Floats, genres: sparse.csr_matrix, ratings: sparse.csc_matrix, own: Floats) -> Floats:
@@ -147,7 +149,7 @@ def _shares(liked: Floats, genres: sparse.csr_matrix, ratings: sparse.csc_matrix
 
     Args:
         liked: 1 for a like and 0 for none, [n].
-        genres: of the movies of the timeline, 0 or 1, [n, genres].
+        genres: details of the items of the timeline, 0 or 1, [n, details].
         ratings: deviations of their ratings, [users, n].
         own: this user's row of them, which does not count, [n].
 
@@ -175,7 +177,7 @@ def weighted_share(weights: Floats, liked: Floats, of_all: Floats) -> Floats:
     """Return the weighted share of likes for each candidate, nan where all its weights are 0.
 
     Args:
-        weights: likeness of every movie to each candidate, 0 to 1, [candidates, n].
+        weights: likeness of every item to each candidate, 0 to 1, [candidates, n].
         liked: 1 for a like and 0 for none, [n].
         of_all: what a share is drawn towards, [candidates].
     """
@@ -190,9 +192,9 @@ class Shares:
 
     Attributes:
         of_all: among all earlier movies of the user.
-        above: among the movies of the history that the prompt shows.
-        of_genres: among earlier movies with genres of the candidate.
-        of_similar: among earlier movies that the same people like as the candidate.
+        above: among the items of the history that the prompt shows.
+        of_genres: among earlier items with details of the candidate.
+        of_similar: among earlier items that the same people like as the candidate.
         others: of the candidate's earlier ratings by other users.
     """
 
@@ -208,24 +210,24 @@ class Shares:
 
 
 def count_earlier_ratings(table: pl.DataFrame, like_threshold: float) -> pl.DataFrame:
-    """Count what other users had said of each row's movie before.
+    """Count what other users had said of each row's item before.
 
     Args:
         table: from :func:`likely.data.timelines.build_timelines`, in any order.
-        like_threshold: stars that make a like.
+        like_threshold: the rating that makes a like.
 
     Returns:
         The table with the columns earlier_likes and earlier_ratings, i64: among warm-up and training
-        rows of the same movie with a smaller timestamp.
+        rows of the same item with a smaller timestamp.
     """
     known = pl.col("split").is_in(["warmup", "train"])
     liked = known & (pl.col("rating") >= like_threshold)
-    at_once = table.group_by("movie_id", "timestamp").agg(
+    at_once = table.group_by("item_id", "timestamp").agg(
         earlier_likes=liked.sum().cast(pl.Int64), earlier_ratings=known.sum().cast(pl.Int64)
     )
     counts = pl.col("earlier_likes", "earlier_ratings")
-    before = at_once.sort("movie_id", "timestamp").with_columns(counts.cum_sum().over("movie_id") - counts)
-    return table.join(before, on=["movie_id", "timestamp"], how="left", maintain_order="left")
+    before = at_once.sort("item_id", "timestamp").with_columns(counts.cum_sum().over("item_id") - counts)
+    return table.join(before, on=["item_id", "timestamp"], how="left", maintain_order="left")
 
 
 def opinion_of_others(likes: int, ratings: int) -> float:

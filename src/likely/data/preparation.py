@@ -1,6 +1,6 @@
-"""Turns a MovieLens release into train.json, eval.json and test.json and says what they are.
+"""Turns a table of ratings into train.json, eval.json and test.json and says what they are.
 
-`movielens` gives the ratings, `timelines` splits them and makes the rows, `records` writes them.
+`ratings` gives the table, `timelines` splits them and makes the rows, `records` writes them.
 """
 
 import dataclasses
@@ -13,13 +13,17 @@ import numpy as np
 import polars as pl
 
 from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
-from likely.data.movielens import MovieLens
 from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
+from likely.data.ratings import RatingTable
 from likely.data.records import write_records
-from likely.data.task import PREPARATION_FILE, digest_of, ratings_task
+from likely.data.task import PREPARATION_FILE, digest_of, plain, ratings_task
 from likely.data.timelines import build_timelines, make_rows
+from likely.data.wording import MOVIES
 from likely.errors import LikelyError
 from likely.files import replacing_folder, write_json
+
+FIVE_STARS = MOVIES.highest - MOVIES.lowest
+"""The width of the scale on which hints take two items for alike."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,16 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What :func:`prepare` wrote; `dataclasses.asdict` of it is plain numbers."""
+    """What :func:`prepare` wrote, and what a user should know of the ratings, a sentence each."""
 
     train: SplitSummary
     eval: SplitSummary
     test: SplitSummary
+    notes: tuple[str, ...] = ()
 
 
 def prepare(
-    data: MovieLens,
+    data: RatingTable,
     output_dir: Path,
     protocol: SplitProtocol | None = None,
     max_users: int | None = None,
@@ -61,7 +66,7 @@ def prepare(
     what the records ask (`task`) and holds the SHA-256 of each file.
 
     Args:
-        data: ratings and movies.
+        data: ratings and items.
         output_dir: made if missing; files of an earlier preparation are replaced.
         protocol: how timelines become rows; the default one if None.
         max_users: keep a random choice of so many users that have rows; None keeps all.
@@ -89,20 +94,21 @@ def prepare(
     if max_users is not None:
         table = _choose_users(table, max_users, seed)
     if protocol.hints:
-        table = add_tastes(table, data.movies, protocol.like_threshold, rating_deviations(everybody))
-    summary = Preparation(*(_summarize(table, split, protocol) for split in SPLITS))
+        deviations = rating_deviations(everybody, star=(data.words.highest - data.words.lowest) / FIVE_STARS)
+        table = add_tastes(table, data.items, protocol.like_threshold, deviations)
+    splits = {split: _summarize(table, split, protocol) for split in SPLITS}
     description = {
-        **dataclasses.asdict(ratings_task(protocol, data.name)),
+        **plain(ratings_task(protocol, data.name, data.words)),
         "max_users": max_users,
         "seed": seed,
-        "splits": dataclasses.asdict(summary),
+        "splits": {split: dataclasses.asdict(summary) for split, summary in splits.items()},
     }
-    rows = {f"{split}.json": make_rows(table, data.movies, split, protocol) for split in SPLITS}
+    rows = {f"{split}.json": make_rows(table, data, split, protocol) for split in SPLITS}
     try:
         _write(output_dir, rows, description)
     except OSError as error:
         raise LikelyError(f"Cannot write to {output_dir} ({error}); choose another output folder.") from error
-    return summary
+    return Preparation(**splits, notes=(*data.notes, *_note_few(everybody, protocol)))
 
 
 def _write(output_dir: Path, files: Mapping[str, Iterable[Mapping[str, Any]]], description: Mapping[str, Any]) -> None:
@@ -114,7 +120,22 @@ def _write(output_dir: Path, files: Mapping[str, Iterable[Mapping[str, Any]]], d
         write_json(staging / PREPARATION_FILE, {**description, "sha256": digests})
 
 
-def _check_likes(data: MovieLens, protocol: SplitProtocol) -> None:
+def _note_few(table: pl.DataFrame, protocol: SplitProtocol) -> list[str]:
+    """Say how many users have too few ratings for any row, if there are some."""
+    users, few = table["user_id"].n_unique(), int((table["user_id"].unique_counts() <= protocol.warmup).sum())
+    said = (
+        f"{few:,} of {users:,} users have no records because they have at most {protocol.warmup} ratings, the warm-up."
+    )
+    return [said] if few else []
+
+
+def _check_likes(data: RatingTable, protocol: SplitProtocol) -> None:
+    words = data.words
+    if not words.lowest < protocol.like_threshold <= words.highest:
+        raise LikelyError(
+            f"like_threshold is {protocol.like_threshold:g}, so that all ratings or none would be likes; set it "
+            f"above {words.lowest:g} and at most to {words.highest:g}, the ends of the scale."
+        )
     share = (data.ratings["rating"] >= protocol.like_threshold).mean()
     if share in (0, 1, None):
         raise LikelyError(
@@ -132,10 +153,10 @@ def _choose_users(table: pl.DataFrame, max_users: int, seed: int) -> pl.DataFram
 
 def _summarize(table: pl.DataFrame, split: Split, protocol: SplitProtocol) -> SplitSummary:
     rows = table.filter(pl.col("split") == split)
-    known = table.filter(pl.col("split").is_in(["warmup", "train"]))["movie_id"].unique()
+    known = table.filter(pl.col("split").is_in(["warmup", "train"]))["item_id"].unique()
     return SplitSummary(
         users=rows["user_id"].n_unique(),
         rows=len(rows),
         positives=int((rows["rating"] >= protocol.like_threshold).sum()),
-        cold=int((~rows["movie_id"].is_in(known.implode())).sum()),
+        cold=int((~rows["item_id"].is_in(known.implode())).sum()),
     )

@@ -1,9 +1,9 @@
 """What becomes of a user's timeline: which ratings are history, which are candidates, and in which split."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-from likely.data.movielens import HIGHEST_RATING, LOWEST_RATING
 from likely.errors import LikelyError
 
 Split = Literal["train", "eval", "test"]
@@ -26,7 +26,7 @@ class SplitProtocol:
         warmup: ratings at the beginning of a timeline that are never candidates.
         history_length: ratings in a record's history; see :func:`window_start`.
         window: "anchored" histories of one user share their beginning, "sliding" ones do not.
-        like_threshold: a rating of at least so many stars is a like.
+        like_threshold: a rating from here on is a like.
         hints: end every record with what :func:`likely.data.wording.hint` says of its user and candidate.
         test_fraction: share of the ratings after the warm-up.
         eval_fraction: share of the ratings after the warm-up.
@@ -49,11 +49,8 @@ class SplitProtocol:
             check_positive(name, getattr(self, name))
         if self.window not in ("anchored", "sliding"):
             raise LikelyError(f"window is {self.window!r}; set it to anchored or sliding.")
-        if not LOWEST_RATING < self.like_threshold <= HIGHEST_RATING:
-            raise LikelyError(
-                f"like_threshold is {self.like_threshold:g}, so that all ratings or none would be likes; set it "
-                f"above {LOWEST_RATING:g} and at most to {HIGHEST_RATING:g} stars."
-            )
+        if not math.isfinite(self.like_threshold):
+            raise LikelyError(f"like_threshold is {self.like_threshold}; set it to a number inside the scale.")
         for name in ("test_fraction", "eval_fraction"):
             if not 0 < getattr(self, name) < 1:
                 raise LikelyError(f"{name} is {getattr(self, name)}; set it between 0 and 1.")

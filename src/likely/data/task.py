@@ -9,14 +9,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
 from likely.data.dataset_info import Columns
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels
-from likely.data.wording import make_instruction
+from likely.data.wording import MOVIES, Words, make_instruction
 from likely.errors import LikelyError
 
 TASK_FILE, PREPARATION_FILE = "task.json", "preparation.json"
@@ -33,6 +33,7 @@ class RatingsTask:
         noun: what is rated, as in "movie".
         dataset: name of the ratings, empty where unknown.
         protocol: how a timeline of ratings became records: threshold of a like, hints, window and its length.
+        words: how the noun and its details are spoken of, and the scale.
     """
 
     kind: Literal["ratings"] = "ratings"
@@ -41,6 +42,7 @@ class RatingsTask:
     noun: str
     protocol: SplitProtocol
     dataset: str = ""
+    words: Words = MOVIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +70,18 @@ class _Preparation:
     labels: Labels = field(default_factory=Labels)
     noun: str = "movie"
     dataset: str = ""
+    words: Words = MOVIES
     sha256: Mapping[str, str] = field(default_factory=dict)
 
     def task(self) -> RatingsTask:
-        instruction = self.instruction or make_instruction(self.protocol.like_threshold)
+        instruction = self.instruction or make_instruction(self.protocol.like_threshold, self.words)
         return RatingsTask(
             instruction=instruction,
             labels=self.labels,
             noun=self.noun,
             protocol=self.protocol,
             dataset=self.dataset,
+            words=self.words,
         )
 
 
@@ -85,9 +89,9 @@ _TASK: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="kind
 _PREPARATION = TypeAdapter(_Preparation)
 
 
-def ratings_task(protocol: SplitProtocol, dataset: str = "") -> RatingsTask:
+def ratings_task(protocol: SplitProtocol, dataset: str = "", words: Words = MOVIES) -> RatingsTask:
     """Return what :func:`likely.data.preparation.prepare` asks."""
-    return _Preparation(protocol, dataset=dataset).task()
+    return _Preparation(protocol, noun=words.noun, dataset=dataset, words=words).task()
 
 
 def task_of(training_file: Path, columns: Columns | None = None) -> Task:
@@ -116,9 +120,17 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def plain(task: Task) -> dict[str, Any]:
+    """Return what files say of a task; words are left out where they are those of movies."""
+    values = asdict(task)
+    if isinstance(task, RatingsTask) and task.words == MOVIES:
+        del values["words"]
+    return values
+
+
 def dump_task(task: Task) -> str:
     """Return the text of a run's task.json; :func:`read_task` reads it back equal."""
-    return json.dumps(asdict(task), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(plain(task), indent=2, ensure_ascii=False) + "\n"
 
 
 def read_task(folder: Path) -> Task:

@@ -1,6 +1,6 @@
 """Turns ratings into records: what a user rated so far, a candidate, and whether the user liked it.
 
-Takes the tables of `movielens`, puts each user's ratings in time order (the timeline), splits the
+Takes the tables of `ratings`, puts each user's ratings in time order (the timeline), splits the
 timeline so that no evaluated rating is earlier than a trained one of the same user; `preparation`
 writes the rows of each split to a file.
 """
@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 
 from likely.data.liked_shares import TASTES, Shares, opinion_of_others
 from likely.data.protocol import SPLITS, Split, SplitProtocol
-from likely.data.wording import hint, make_instruction, show_movie, show_question, show_rated
+from likely.data.ratings import RatingTable
+from likely.data.wording import Words, hint, make_instruction, show_item, show_question, show_rated
 
 
 def build_timelines(ratings: pl.DataFrame, protocol: SplitProtocol) -> pl.DataFrame:
-    """Order ratings by user, then time, then movie id, and say what each is used for.
+    """Order ratings by user, then time, then item id, and say what each is used for.
 
     Returns:
         The columns of `ratings`, position u32 (in the user's timeline, from 0) and split Enum
         ("warmup", "train", "eval", "test").
     """
-    table = ratings.sort("user_id", "timestamp", "movie_id")
+    table = ratings.sort("user_id", "timestamp", "item_id")
     starts = _user_starts(table)
     lengths = np.diff(starts)
     rest = np.maximum(lengths - protocol.warmup, 0)
@@ -61,26 +62,26 @@ class Timeline:
     """What the rows of one user are made of, from the first rating that one of their histories shows.
 
     Attributes:
-        user_id: of the user.
-        movie_ids: of the movies rated, in the order of the timeline, [n].
-        lines: the movies and ratings as a history shows them, [n].
-        candidates: the movies as a candidate is shown, [n].
+        user_id: of the user, as the data spell it.
+        item_ids: of the items rated, likewise, in the order of the timeline, [n].
+        lines: the items and ratings as a history shows them, [n].
+        candidates: the items as a candidate is shown, [n].
         times: of the ratings, seconds since 1970, [n].
         likes: whether each rating is a like, [n].
         told: of each rating, what :func:`count_earlier_ratings` and :func:`add_tastes` say; empty without hints.
     """
 
-    user_id: int
-    movie_ids: Sequence[int]
+    user_id: int | str
+    item_ids: Sequence[int | str]
     lines: Sequence[str]
     candidates: Sequence[str]
-    times: Sequence[int]
+    times: Sequence[float]
     likes: Sequence[bool]
     told: Sequence[Sequence[Any]]
 
 
 def make_rows(
-    table: pl.DataFrame, movies: pl.DataFrame, split: Split, protocol: SplitProtocol
+    table: pl.DataFrame, data: RatingTable, split: Split, protocol: SplitProtocol
 ) -> Iterator[dict[str, Any]]:
     """Yield the records of one split, user by user in time order.
 
@@ -89,14 +90,17 @@ def make_rows(
     Args:
         table: from :func:`build_timelines` with the same `protocol`; with hints, also through
             :func:`likely.data.liked_shares.count_earlier_ratings` and :func:`likely.data.liked_shares.add_tastes`.
-        movies: as in :class:`likely.data.movielens.MovieLens`.
+        data: says what the items are, how ids are spelled, and the words.
         split: which rows.
         protocol: what becomes of a timeline.
     """
-    question = make_instruction(protocol.like_threshold)
-    named = movies.select("movie_id", "title", "year", "genres").iter_rows()
-    shown = {movie_id: show_movie(*movie) for movie_id, *movie in named}
-    names = ["movie_id", "rating", "timestamp"]
+    question = make_instruction(protocol.like_threshold, data.words)
+    named = data.items.select("item_id", "title", "year", "details").iter_rows()
+    shown = {item_id: show_item(*item) for item_id, *item in named}
+    spelled_users, spelled_items = (
+        None if names is None else names.to_list() for names in (data.user_names, data.item_names)
+    )
+    names = ["item_id", "rating", "timestamp"]
     names += ["earlier_likes", "earlier_ratings", *TASTES] if protocol.hints else []
     columns = [table[name].to_numpy() for name in names]
     users = table["user_id"].to_numpy()
@@ -108,11 +112,12 @@ def make_rows(
             continue
         # Nothing before the first history is needed: eval and test rows end long timelines.
         offset = window_start(positions[0], protocol)
-        movie_ids, ratings, times, *told = (column[begin + offset : end].tolist() for column in columns)
-        candidates = [shown[movie_id] for movie_id in movie_ids]
+        item_ids, ratings, times, *told = (column[begin + offset : end].tolist() for column in columns)
+        candidates = [shown[item_id] for item_id in item_ids]
+        user = int(users[begin])
         timeline = Timeline(
-            user_id=int(users[begin]),
-            movie_ids=movie_ids,
+            user_id=spelled_users[user] if spelled_users else user,
+            item_ids=[spelled_items[item] for item in item_ids] if spelled_items else item_ids,
             lines=[show_rated(text, rating) for text, rating in zip(candidates, ratings, strict=True)],
             candidates=candidates,
             times=times,
@@ -121,19 +126,19 @@ def make_rows(
         )
         for position in positions:
             history = range(window_start(position, protocol) - offset, position - offset)
-            yield {"instruction": question, **_row(timeline, history)}
+            yield {"instruction": question, **_row(timeline, history, data.words)}
 
 
-def _row(timeline: Timeline, history: range) -> dict[str, Any]:
+def _row(timeline: Timeline, history: range, words: Words) -> dict[str, Any]:
     """Return what a record says beside its question; `history` are the places before its candidate's."""
     above, here = slice(history.start, history.stop), history.stop
     liked = sum(timeline.likes[above])
     shares = _shares(liked / len(history), timeline.told[here]) if timeline.told else None
     return {
-        "input": show_question(timeline.lines[above], timeline.candidates[here], hint(shares) if shares else ""),
+        "input": show_question(timeline.lines[above], timeline.candidates[here], hint(shares, words) if shares else ""),
         "output": "Yes" if timeline.likes[here] else "No",
         "user_id": timeline.user_id,
-        "item_id": timeline.movie_ids[here],
+        "item_id": timeline.item_ids[here],
         "timestamp": timeline.times[here],
         "history_likes": liked,
         "history_length": len(history),

@@ -1,4 +1,4 @@
-"""The words of a prompt: how a question, a movie, a rating, a candidate and a hint are put, and how they are read back.
+"""The words of a prompt: how a question, an item, a rating, a candidate and a hint are put, and how they are read back.
 
 `timelines` writes records in these words for training; `inference.ranking` asks about new candidates in the same, and
 `evaluation.features` reads ratings and years back out of them. A hint says in words what counting knows: a small model
@@ -8,36 +8,83 @@ reads "Other users liked the candidate" long before it has learnt to count ratin
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from likely.data.liked_shares import Shares
 
 
-def make_instruction(like_threshold: float) -> str:
-    """Return the question that all records of a preparation ask; a like has at least `like_threshold` stars."""
+@dataclass(frozen=True)
+class Words:
+    """What is rated, how it is spoken of, and on which scale.
+
+    Attributes:
+        noun: in the singular, such as "book".
+        plural: of the noun; where empty, as most nouns make it.
+        details: what else is known of an item, in the plural, such as "genres".
+        lowest: end of the scale.
+        highest: other end of it.
+    """
+
+    noun: str = "movie"
+    plural: str = ""
+    details: str = "genres"
+    lowest: float = 0.5
+    highest: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Make the plural."""
+        if not self.plural:
+            object.__setattr__(self, "plural", _plural(self.noun))
+
+    @property
+    def scale(self) -> str:
+        """The scale as a question names it."""
+        if (self.lowest, self.highest) == (MOVIES.lowest, MOVIES.highest):
+            return "up to 5 stars"
+        return f"from {self.lowest:g} to {self.highest:g}"
+
+
+def _plural(noun: str) -> str:
+    """Return the usual plural of an English noun.
+
+    >>> [_plural(noun) for noun in ("book", "story", "toy", "dish")]
+    ['books', 'stories', 'toys', 'dishes']
+    """
+    if re.search(r"[^aeiou]y$", noun):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "z", "ch", "sh")) else f"{noun}s"
+
+
+MOVIES = Words()
+"""Those of MovieLens."""
+
+
+def make_instruction(like_threshold: float, words: Words = MOVIES) -> str:
+    """Return the question that all records of a preparation ask; a like is rated at least `like_threshold`."""
     return (
-        "A user rated movies on a scale up to 5 stars. Below are some of these ratings in the order in which they "
-        "were given, and then a candidate movie that the user rates next. Will this user like the candidate movie, "
-        f"that is, rate it {like_threshold:g} or higher? Answer Yes or No."
+        f"A user rated {words.plural} on a scale {words.scale}. Below are some of these ratings in the order in which "
+        f"they were given, and then a candidate {words.noun} that the user rates next. Will this user like the "
+        f"candidate {words.noun}, that is, rate it {like_threshold:g} or higher? Answer Yes or No."
     )
 
 
-def show_movie(title: str, year: int | None, genres: list[str]) -> str:
-    """Return a movie as the prompt names it.
+def show_item(title: str, year: int | None, details: Sequence[str]) -> str:
+    """Return an item as the prompt names it.
 
-    >>> show_movie("Heat", 1995, ["Action", "Crime"]), show_movie("Cosmos", None, [])
+    >>> show_item("Heat", 1995, ["Action", "Crime"]), show_item("Cosmos", None, [])
     ('Heat (1995) | Action, Crime', 'Cosmos')
     """
     named = title if year is None else f"{title} ({year})"
-    return f"{named} | {', '.join(genres)}" if genres else named
+    return f"{named} | {', '.join(details)}" if details else named
 
 
-def show_rated(movie: str, rating: float) -> str:
-    """Return a history's line for a movie, given as :func:`show_movie` names it.
+def show_rated(item: str, rating: float) -> str:
+    """Return a history's line for an item, given as :func:`show_item` names it.
 
     >>> show_rated("Heat (1995) | Action, Crime", 4.0)
     '- Heat (1995) | Action, Crime | rated 4'
     """
-    return f"- {movie} | rated {rating:g}"
+    return f"- {item} | rated {rating:g}"
 
 
 def show_question(history: Sequence[str], candidate: str, hint: str = "") -> str:
@@ -62,7 +109,7 @@ OPINIONS = (
 """Words for shares of likes: each holds below its bound and from the bound before on."""
 
 
-def hint(shares: Shares) -> str:
+def hint(shares: Shares, words: Words = MOVIES) -> str:
     """Return the sentences of a record.
 
     >>> hint(Shares(of_all=0.6, above=0.9, of_genres=0.5, of_similar=0.1, others=0.3))  # doctest: +NORMALIZE_WHITESPACE
@@ -72,10 +119,10 @@ def hint(shares: Shares) -> str:
     'This user slightly liked earlier movies, loved those above. No other user has rated the candidate before.'
     """
     objects = {
-        "earlier movies": shares.of_all,
+        f"earlier {words.plural}": shares.of_all,
         "those above": shares.above,
-        "these genres": shares.of_genres,
-        "similar movies": shares.of_similar,
+        f"these {words.details}": shares.of_genres,
+        f"similar {words.plural}": shares.of_similar,
     }
     user = ", ".join(f"{opinion(share)} {name}" for name, share in objects.items() if not math.isnan(share))
     if math.isnan(shares.others):
@@ -88,7 +135,7 @@ def opinion(share_liked: float) -> str:
     return next(word for bound, word in OPINIONS if share_liked < bound)
 
 
-RATED_LINE = re.compile(r"^- .*\| rated (\d+(?:\.\d+)?)$", re.MULTILINE)
+RATED_LINE = re.compile(r"^- .*\| rated (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)$", re.MULTILINE)
 CANDIDATE_LINE = re.compile(r"^Candidate: (.*)$", re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""How systems rank within groups of rows: by the length of the history, by the popularity of the movie.
+"""How systems rank within groups of rows: by the length of the history, by the popularity of the candidate.
 
 Takes a :class:`likely.evaluation.contest.Evaluation`; the AUC of each group goes to `report.figures`.
 """

@@ -1,4 +1,6 @@
-"""Movies as a person names them: those they rated and those they ask about, in Python or in JSON files.
+"""Movies, or whatever else is rated, as a person names them: those they rated and those they ask about.
+
+They come in Python or in JSON files.
 
 `cli.rank` reads the two files here, before a model is loaded; `ranking` makes prompts of what they hold.
 """
@@ -9,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from likely.data.movielens import HIGHEST_RATING, LOWEST_RATING
-from likely.data.movies_file import NO_GENRE, split_title
-from likely.data.wording import show_movie
+from likely.data.ratings import NO_DETAIL
+from likely.data.titles import split_title
+from likely.data.wording import MOVIES, Words, show_item
 from likely.errors import LikelyError, did_you_mean
 from likely.files import read_json
 
@@ -20,12 +22,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Movie:
-    """A movie.
+    """A movie, or whatever else a run is about.
 
     Attributes:
         title: in natural word order, without the year.
         year: of its release, where known.
-        genres: their names; none where unknown.
+        genres: their names, or other details as the run's data give them; none where unknown.
         earlier_likes: how many other users liked it so far; read only where prompts have hints.
         earlier_ratings: how many other users rated it so far.
         liked_of_similar: what share the user liked of movies that the same people like (`data.liked_shares`), 0 to
@@ -47,12 +49,12 @@ class Movie:
     @property
     def shown(self) -> str:
         """The movie as prompts name it."""
-        return show_movie(self.title, self.year, list(self.genres))
+        return show_item(self.title, self.year, list(self.genres))
 
     def __post_init__(self) -> None:
         """Check what would otherwise turn into an odd prompt."""
         if not isinstance(self.title, str) or not self.title.strip():
-            raise LikelyError(f"title is {self.title!r}; write the movie's name.")
+            raise LikelyError(f"title is {self.title!r}; write a name.")
         if self.year is not None and (not isinstance(self.year, int) or isinstance(self.year, bool)):
             raise LikelyError(f"year is {self.year!r}; write a whole number such as 1995, or leave it out.")
         if not isinstance(self.genres, list | tuple) or not all(isinstance(genre, str) for genre in self.genres):
@@ -70,27 +72,29 @@ class Movie:
 
 @dataclass(frozen=True)
 class RatedMovie:
-    """A movie and what a person rated it, in stars.
+    """A movie and what a person rated it, on the scale of the run.
 
     Raises:
-        LikelyError: the rating is no number or outside of the scale.
+        LikelyError: the rating is no number.
     """
 
     movie: Movie
     rating: float
 
     def __post_init__(self) -> None:
-        """Check the rating; NaN is outside of every scale."""
+        """Check the rating."""
         if not isinstance(self.rating, int | float) or isinstance(self.rating, bool):
-            raise LikelyError(f"rating is {self.rating!r}; write a number of stars.")
-        if not LOWEST_RATING <= self.rating <= HIGHEST_RATING:
+            raise LikelyError(f"rating is {self.rating!r}; write a number.")
+
+    def check(self, words: Words) -> None:
+        """Raise a LikelyError if the rating is outside of a scale; NaN is outside of every one."""
+        if not words.lowest <= self.rating <= words.highest:
             raise LikelyError(
-                f"rating is {self.rating!r}, outside {LOWEST_RATING:g} to {HIGHEST_RATING:g} stars; "
-                "convert it to that scale."
+                f"rating is {self.rating!r}, outside {words.lowest:g} to {words.highest:g}; convert it to that scale."
             )
 
 
-def read_history(path: Path) -> list[RatedMovie]:
+def read_history(path: Path, words: Words = MOVIES) -> list[RatedMovie]:
     """Read a JSON list of objects with title and rating, and year and genres where known.
 
     A title may be spelled as in MovieLens, "Matrix, The (1999)", and genres be a list or a text
@@ -98,21 +102,22 @@ def read_history(path: Path) -> list[RatedMovie]:
 
     Args:
         path: the file, its movies in the order in which they were rated.
+        words: of the run's task; `words.details` is the key that takes the place of genres.
 
     Raises:
         LikelyError: the file is missing, damaged, of another shape or empty, or a value is missing
             or wrong; names file, row (from 1) and key.
     """
-    return _read(path, _rated_movie)
+    return _read(path, lambda row: _rated_movie(row, words))
 
 
-def read_candidates(path: Path) -> list[Movie]:
+def read_candidates(path: Path, words: Words = MOVIES) -> list[Movie]:
     """Read a JSON list of objects with title, and year and genres where known; all other keys are kept.
 
     Raises:
         LikelyError: as :func:`read_history`.
     """
-    return _read(path, _movie)
+    return _read(path, lambda row: _movie(row, words))
 
 
 def _read(path: Path, read_row: Callable[[Any], T]) -> list[T]:
@@ -126,41 +131,44 @@ def _read(path: Path, read_row: Callable[[Any], T]) -> list[T]:
 
 
 def _rows(path: Path) -> list[Any]:
-    rows = read_json(path, "give a JSON list of movies.")
+    rows = read_json(path, "give a JSON list of what is rated.")
     if not isinstance(rows, list):
-        raise LikelyError(f"{path} holds a {type(rows).__name__} where a list of movies should be; write a JSON list.")
+        raise LikelyError(f"{path} holds a {type(rows).__name__} where a list should be; write a JSON list.")
     if not rows:
-        raise LikelyError(f"{path} holds an empty list; write at least one movie.")
+        raise LikelyError(f"{path} holds an empty list; write at least one object with a title.")
     return rows
 
 
-def _rated_movie(row: Any) -> RatedMovie:
-    movie = _movie(row)
-    return RatedMovie(movie, _value(row, "rating"))
+def _rated_movie(row: Any, words: Words) -> RatedMovie:
+    movie = _movie(row, words)
+    rated = RatedMovie(movie, _value(row, "rating"))
+    rated.check(words)
+    return rated
 
 
-def _movie(row: Any) -> Movie:
+def _movie(row: Any, words: Words) -> Movie:
     if not isinstance(row, dict):
         raise LikelyError(f"a {type(row).__name__} where an object with a title should be; write {{...}}.")
     title, year = _value(row, "title"), row.get("year")
     if isinstance(title, str):
         title, year_in_title = split_title(title)
         year = year_in_title if year is None else year
-    extra = {key: value for key, value in row.items() if key not in ("title", "year", "genres")}
+    extra = {key: value for key, value in row.items() if key not in ("title", "year", words.details)}
     hinted = (row.get("earlier_likes", 0), row.get("earlier_ratings", 0), row.get("liked_of_similar"))
-    return Movie(title, year, _genres(row.get("genres")), *hinted, extra)
+    return Movie(title, year, _details(row.get(words.details), words), *hinted, extra)
 
 
 def _value(row: Mapping[str, Any], key: str) -> Any:
     if key not in row:
-        hint = did_you_mean(key, row) or "every movie of this file needs it."
+        hint = did_you_mean(key, row) or "every object of this file needs it."
         raise LikelyError(f"the key {key!r} is missing; {hint}")
     return row[key]
 
 
-def _genres(value: Any) -> tuple[str, ...]:
+def _details(value: Any, words: Words) -> tuple[str, ...]:
     """Return names without white space around them, and without what the releases write for none."""
-    names = re.split(r"[|,]", value) if isinstance(value, str) else value or ()
+    separators = r"[|,]" if words.details == MOVIES.details else r"\|"  # a comma may part an author's names
+    names = re.split(separators, value) if isinstance(value, str) else value or ()
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise LikelyError(f"genres is {value!r}; write a list of names or a text such as 'Action|Crime'.")
-    return tuple(name.strip() for name in names if name.strip() not in NO_GENRE)
+        raise LikelyError(f"{words.details} is {value!r}; write a list of names or a text such as 'one|another'.")
+    return tuple(name.strip() for name in names if name.strip() not in NO_DETAIL)

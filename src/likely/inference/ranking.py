@@ -1,4 +1,4 @@
-"""Ranks candidate movies for one history by P(Yes), and computes the history once for many of them.
+"""Ranks candidates, such as movies, for one history by P(Yes), and computes the history once for many of them.
 
 Takes movies (`movies`) and a finished run, asks about every candidate in the very words of the run's records, as its
 folder says them (`data.task`), and gives the candidates to a caller, best first.
@@ -40,7 +40,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Ranker:
-    """A finished run, loaded to rank movies.
+    """A finished run, loaded to rank movies or whatever else it was trained on.
 
         ranker = Ranker.load("output/demo")
         history = [RatedMovie(Movie("Heat", 1995, ["Action", "Crime"]), 4.5)]
@@ -80,7 +80,7 @@ class Ranker:
         if not isinstance(task, RatingsTask):
             raise LikelyError(
                 f"The run in {folder} was trained on records that likely prepare did not write or that were changed "
-                "since, so how they ask about a movie is unknown; rank with a run trained on prepared records."
+                "since, so how they ask about a candidate is unknown; rank with a run trained on prepared records."
             )
         run = LoadedRun.load(folder, config, layout="tree")
         return cls(run.model, run.builder, task, run.plan.budget, run.plan.layout, run.notes)
@@ -105,13 +105,14 @@ class Ranker:
             on_progress: told after every forward pass.
 
         Raises:
-            LikelyError: there is no history or no candidate, `top` is below 1, a candidate does not fit into
-                `cutoff_len` even without a history, or the model is not exact in this layout.
+            LikelyError: there is no history or no candidate, a rating is outside of the run's scale, `top` is below 1,
+                a candidate does not fit into `cutoff_len` even without a history, or the model is not exact in this
+                layout.
         """
         if not history:
-            raise LikelyError("The history is empty; give at least one rated movie.")
+            raise LikelyError("The history is empty; give at least one rating.")
         if not candidates:
-            raise LikelyError("There are no candidates; give at least one movie.")
+            raise LikelyError("There are no candidates; give at least one.")
         if top is not None and top < 1:
             raise LikelyError(f"top is {top}; set it to 1 or more, or to None for all candidates.")
         encoded = self.builder.encode_all(self.records_of(history, candidates))
@@ -136,6 +137,8 @@ class Ranker:
 
         It shows the end of the history that the run's window shows. The answer is a stand-in.
         """
+        for rated in history:
+            rated.check(self.task.words)
         shown = window_start(len(history), self.task.protocol)
         lines = [show_rated(rated.movie.shown, rated.rating) for rated in history[shown:]]
         hints = self._hints_for(history, candidates, shown) if self.task.protocol.hints else [""] * len(candidates)
@@ -154,7 +157,7 @@ class Ranker:
         for movie, of_these in zip(candidates, of_genres.tolist(), strict=True):
             similar = math.nan if movie.liked_of_similar is None else movie.liked_of_similar
             others = opinion_of_others(movie.earlier_likes, movie.earlier_ratings)
-            hints.append(hint(Shares(of_all, above, of_these, similar, others)))
+            hints.append(hint(Shares(of_all, above, of_these, similar, others), self.task.words))
         return hints
 
 

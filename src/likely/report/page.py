@@ -29,7 +29,6 @@ from likely.report.figures import (
     training_curves,
 )
 from likely.report.systems_table import spoken, table_values
-from likely.report.terms import Terms
 
 MISTAKES, HISTORY_LINES = 10, 4
 
@@ -54,7 +53,7 @@ def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> 
         paragraphs=[" ".join(said) for said in (others, *rest) if said],
         **_trained(facts.metrics),
         evaluation=evaluation,
-        **(_evaluated(evaluation, facts.item_counts, facts.terms) if evaluation else {}),
+        **(_evaluated(evaluation, facts) if evaluation else {}),
     )
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,13 +76,14 @@ def _template() -> jinja2.Template:
     return environment.get_template("page.html")
 
 
-def _evaluated(evaluation: Evaluation, training_counts: Mapping[str, int] | None, terms: Terms) -> dict[str, Any]:
+def _evaluated(evaluation: Evaluation, facts: RunFacts) -> dict[str, Any]:
     """Return what the template shows of an evaluation beside its figures."""
     wanted = (evaluation.first_of("adapter"), evaluation.first_of("base"), evaluation.best_baseline_result)
     drawn = [result.system for result in wanted if result]
     main, both = evaluation.main_result, evaluation.liked.any() and not evaluation.liked.all()
-    source = "rows of this comparison" if training_counts is None else "training records"
-    popularities = popularity(evaluation.records, training_counts)
+    terms = facts.terms
+    source = "rows of this comparison" if facts.item_counts is None else "training records"
+    popularities = popularity(evaluation.records, facts.item_counts)
     return {
         "drawn": [(system.kind, system.name) for system in drawn],
         "roc": roc_curves(evaluation.liked, drawn, terms) if drawn and both else None,

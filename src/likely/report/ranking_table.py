@@ -8,7 +8,7 @@ from rich.table import Table
 from likely.inference.ranking import Ranked
 
 
-def ranking_table(ranked: Sequence[Ranked], title: str, noun: str = "movie") -> Table:
+def ranking_table(ranked: Sequence[Ranked], title: str, noun: str) -> Table:
     """Return a table of what was ranked, best first; the noun stands over the names."""
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("rank", justify="right")

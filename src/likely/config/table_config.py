@@ -1,0 +1,126 @@
+"""A table of ratings in a few words: its files, its columns, what is rated and on which scale.
+
+Read from a YAML file or options at the edges (`cli`, `api`); `data.ratings` reads the table that it describes. The
+releases of `data.movielens` are such descriptions too.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from likely.config.reading import explain, read_yaml
+from likely.config.run_config import TextOrNone
+from likely.errors import LikelyError, did_you_mean
+
+_SCALE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|to|,)\s*(-?\d+(?:\.\d+)?)\s*")
+
+
+def _names(value: Any) -> Any:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _ends(value: Any) -> Any:
+    """Read "1-10"; what is no such text is left for the type to refuse."""
+    match = _SCALE.fullmatch(value) if isinstance(value, str) else None
+    return match.groups() if match else value
+
+
+LIKE_THRESHOLD = 4.0
+"""A like where nothing else is said: that of MovieLens, on scales up to five stars."""
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class TableConfig(BaseModel):
+    """Every key of a table of ratings.
+
+    A column of `details` stands by itself, or in braces within words that go with it: `by {author}`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    ratings: str = Field(min_length=1, description="file of ratings: CSV, TSV, ::, JSON Lines or Parquet, also gzipped")
+    items: TextOrNone = Field(None, description="file that says what the items are; none: columns of the ratings")
+    user: str = Field("user_id", description="column of the user")
+    item: str = Field("item_id", description="column of the item")
+    item_in_items: TextOrNone = Field(None, description="column of the item in the items file, where it differs")
+    rating: str = Field("rating", description="column of the rating")
+    time: TextOrNone = Field(None, description="column of the time: seconds, milliseconds, dates; none: file order")
+    title: TextOrNone = Field(None, description="column of the title; none: the item's id")
+    year: TextOrNone = Field(
+        None, description="column of the year; none: as far as titles end in it, as in Heat (1995)"
+    )
+    details: Names = Field((), description="columns of what else prompts say of an item: genre, by {author}")
+    details_separators: tuple[str, ...] = Field(("|",), description="the first that occurs parts a detail in several")
+    columns: Names = Field((), description="names of the columns of ratings without a header")
+    items_columns: Names = Field((), description="names of the columns of items without a header")
+    flags: Names = Field((), description="columns of items with 1 where the column's name is a detail")
+    ids: Literal["any", "numbers"] = Field("any", description="numbers: refuse ids that are not whole numbers")
+    name: str = Field("", description="of the data; by default that of the ratings file")
+    noun: str = Field("item", min_length=1, description="what is rated, as in: will this user like this book?")
+    plural: str = Field("", description="of the noun, where it is not simply one")
+    details_noun: str = Field("details", min_length=1, description="what details are, in the plural, such as genres")
+    scale: Annotated[tuple[float, float] | None, BeforeValidator(_ends)] = Field(
+        None, description="lowest and highest rating, such as 1-10; none: those of the data"
+    )
+    like_threshold: float | None = Field(None, description="a rating from here on is a like")
+
+    @model_validator(mode="after")
+    def _agree(self) -> "TableConfig":
+        if self.scale and self.scale[0] >= self.scale[1]:
+            raise ValueError(f"scale: {self.scale[0]:g} is not below {self.scale[1]:g}")
+        if self.like_threshold is not None and self.scale and not self.scale[0] < self.like_threshold <= self.scale[1]:
+            raise ValueError(
+                f"like_threshold {self.like_threshold:g} would make all ratings or none a like; set it above "
+                f"{self.scale[0]:g} and at most to {self.scale[1]:g}"
+            )
+        return self
+
+    @property
+    def threshold(self) -> float:
+        """The rating from which on a user likes an item.
+
+        Raises:
+            LikelyError: it is not said, and the scale is another than five stars.
+        """
+        if self.like_threshold is not None:
+            return self.like_threshold
+        if self.scale and self.scale[0] < LIKE_THRESHOLD and self.scale[1] == 5:
+            return LIKE_THRESHOLD
+        raise LikelyError(
+            f"Nothing says from which rating on a user likes a {self.noun}; name it with like_threshold, such as 8 on "
+            "a scale from 1 to 10."
+        )
+
+
+def describe_table(values: Mapping[str, Any], where: str) -> TableConfig:
+    """Check the keys and values of a description.
+
+    Args:
+        values: as written.
+        where: file or options, for messages.
+
+    Raises:
+        LikelyError: all that is wrong with keys and values, in one sentence.
+    """
+    for key in values:
+        if key not in TableConfig.model_fields:
+            hint = did_you_mean(key, TableConfig.model_fields) or f"there are {', '.join(TableConfig.model_fields)}."
+            raise LikelyError(f"{where}: unknown key {key!r}; {hint}")
+    try:
+        return TableConfig(**values)
+    except ValidationError as error:
+        problems = "; ".join(explain(problem, TableConfig) for problem in error.errors())
+        raise LikelyError(f"{where}: {problems}.") from None
+
+
+def load_table(path: Path, overrides: Mapping[str, Any]) -> TableConfig:
+    """Read the YAML file of a description; overrides win over its keys, and paths are relative to the working folder.
+
+    Raises:
+        LikelyError: the file cannot be read, or as :func:`describe_table`.
+    """
+    return describe_table({**read_yaml(path), **overrides}, str(path))

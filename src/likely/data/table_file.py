@@ -1,0 +1,223 @@
+"""Any file that holds a table, as columns of text: CSV, TSV, `::`, JSON Lines and Parquet, each also gzipped.
+
+What a file is shows in its content. `ratings` says which columns it wants and makes numbers of them.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from likely.errors import LikelyError, did_you_mean
+
+SEPARATORS = (",", "\t", ";", "|")
+UNIT = "\x1f"
+"""Takes the place of `::`, because polars takes separators of one byte only."""
+
+SURPLUS = "fields after the last column"
+"""Name of a column that is null wherever a row has as many fields as there are columns."""
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table, not parsed yet.
+
+    Attributes:
+        name: by which messages call it.
+        kind: of the content.
+        columns: their names, in the order of the file.
+        content: bytes after the header, UTF-8 unless `kind` is parquet.
+        separator: between fields; empty unless `kind` is text.
+        quoted: whether fields may stand in double quotes.
+        first_line: of the content, from 1.
+    """
+
+    name: str
+    kind: Literal["text", "json", "parquet"]
+    columns: tuple[str, ...]
+    content: bytes
+    separator: str = ""
+    quoted: bool = False
+    first_line: int = 1
+
+    def read(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Return columns as text, null where a field is missing; lists of Parquet stay lists.
+
+        Every line of text is a row, also a blank one, whose fields are all null.
+
+        Raises:
+            LikelyError: a column is not there, a line has more fields than columns, or the content is damaged.
+        """
+        for column in columns:
+            self._check(column)
+        wanted = list(dict.fromkeys(columns))
+        surplus = pl.col(SURPLUS) if self.kind == "text" else pl.lit(None, pl.String).alias(SURPLUS)
+        try:
+            table = self._scan(wanted).select(*wanted, surplus).collect(engine="streaming")
+        except pl.exceptions.PolarsError as error:
+            raise LikelyError(self._damage(str(error).partition("\n")[0])) from error
+        for row in table.select(pl.col(SURPLUS).is_not_null().arg_true()).to_series().head(1).to_list():
+            raise LikelyError(self.miscounted(row))
+        lists = {name for name, dtype in table.schema.items() if isinstance(dtype, pl.List)}
+        return table.with_columns(pl.col(name).cast(pl.String) for name in wanted if name not in lists)
+
+    def place(self, row: int) -> tuple[str, Sequence[str]]:
+        """Return how messages call a row, counted from 0, and its fields as they stand there."""
+        if self.kind == "parquet":
+            return f"Row {row + 1} of {self.name}", ()
+        line, fields = next(one for number, one in enumerate(self._records()) if number == row)
+        return f"Line {line} of {self.name}", fields
+
+    def miscounted(self, row: int) -> str:
+        """Return that a row has more or fewer fields than there are columns; empty if it has as many."""
+        where, fields = self.place(row)
+        if self.kind != "text" or len(fields) == len(self.columns):
+            return ""
+        return f"{where} has {len(fields)} fields instead of {len(self.columns)}; fix or remove the line."
+
+    def _scan(self, wanted: Sequence[str]) -> pl.LazyFrame:
+        if self.kind == "parquet":
+            return pl.scan_parquet(io.BytesIO(self.content))
+        if self.kind == "json":
+            return pl.scan_ndjson(io.BytesIO(self.content), schema=dict.fromkeys(wanted, pl.String))
+        # The first line says how many fields there are, so it is one of ours.
+        names = [*map(str, range(len(self.columns))), SURPLUS]
+        text = self.separator.join(names).encode() + b"\n" + self.content
+        quote = '"' if self.quoted else None
+        schema = dict.fromkeys(names, pl.String)
+        table = pl.scan_csv(text, separator=self.separator, quote_char=quote, schema=schema, truncate_ragged_lines=True)
+        return table.rename(dict(zip(names, self.columns, strict=False)))
+
+    def _check(self, column: str) -> None:
+        if column not in self.columns:
+            near = [name for name in self.columns if name.casefold() == column.casefold()]
+            hint = f"did you mean {near[0]}?" if near else did_you_mean(column, self.columns)
+            where = f"Line {self.first_line - 1} of {self.name}" if self.first_line > 1 else self.name
+            raise LikelyError(
+                f"{where} names no column {column!r}; {hint or 'it has ' + ', '.join(self.columns) + '.'}"
+            )
+
+    def _records(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Yield each row's line and fields, blank lines too where they count as rows."""
+        if self.kind == "json":
+            lines = enumerate(self.content.decode("utf-8", "replace").split("\n"), start=1)
+            yield from ((number, [line]) for number, line in lines if line.strip())
+            return
+        text = io.StringIO(self.content.decode(), newline="")
+        reader = csv.reader(text, delimiter=self.separator, quoting=_quoting(self.quoted))
+        for fields in reader:
+            yield reader.line_num + self.first_line - 1, fields
+
+    def _damage(self, reason: str) -> str:
+        """Return what is wrong with content that polars refuses."""
+        if self.kind == "json":
+            for line, (text,) in self._records():
+                try:
+                    if not isinstance(json.loads(text), dict):
+                        return f"Line {line} of {self.name} holds no object of JSON; write one rating or item a line."
+                except (ValueError, RecursionError) as error:
+                    return f"Line {line} of {self.name} is not JSON ({error}); fix or remove the line."
+        return f"{self.name} cannot be read as a table ({reason}); correct its quotes, or save it anew."
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        LikelyError: it is missing or cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise LikelyError(f"There is no file {path}; give the path of a table.") from None
+    except OSError as error:
+        raise LikelyError(f"{path} cannot be read ({error.strerror}); give the path of a table.") from error
+
+
+def open_table(name: str, content: bytes, columns: Sequence[str] = ()) -> TableFile:
+    """Find out what a file is and which columns it has.
+
+    Text is UTF-8 or UTF-16 with a byte order mark, or else Latin-1. Double quotes count in files with commas or
+    semicolons and in `.tsv`; in others they are letters.
+
+    Args:
+        name: by which messages call it.
+        content: as it stands on disk.
+        columns: names of the columns where there is no header.
+
+    Raises:
+        LikelyError: it is empty or damaged.
+    """
+    plain = name.removesuffix(".gz")
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise LikelyError(f"{name} is not a whole gzip file ({error}); fetch or make it again.") from error
+    if content.startswith(b"PAR1"):
+        try:
+            return TableFile(name, "parquet", tuple(pl.read_parquet_schema(io.BytesIO(content))), content)
+        except pl.exceptions.PolarsError as error:
+            raise LikelyError(f"{name} is no whole Parquet file ({error}); fetch or make it again.") from error
+    content = _as_utf8(content)
+    if content.lstrip().startswith(b"{"):
+        return TableFile(name, "json", _json_columns(content), content)
+    first, begin = b"", 0
+    while not first.strip() and begin < len(content):
+        end = content.find(b"\n", begin) + 1 or len(content)
+        first, begin = content[begin:end], end
+    if not first.strip():
+        raise LikelyError(f"{name} is empty; give a file with a table.")
+    if b"::" in first:
+        content, first, separator = content.replace(b"::", UNIT.encode()), first.replace(b"::", UNIT.encode()), UNIT
+        begin = content.find(first) + len(first)
+    else:
+        separator = max(SEPARATORS, key=lambda one: first.count(one.encode()))
+    quoted = separator in (",", ";") or plain.endswith(".tsv")
+    if columns:
+        return TableFile(name, "text", tuple(columns), content, separator, quoted)
+    line = content.count(b"\n", 0, begin - 1) + 1
+    (names,) = csv.reader([first.decode().strip("\r\n")], delimiter=separator, quoting=_quoting(quoted))
+    return TableFile(name, "text", _distinct(names), content[begin:], separator, quoted, line + 1)
+
+
+def _quoting(quoted: bool) -> Literal[0, 3]:
+    return csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+
+
+def _as_utf8(content: bytes) -> bytes:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "replace").encode()
+    if not content.isascii():
+        try:
+            content.decode()
+        except UnicodeDecodeError:  # accented Latin-1 is practically never valid UTF-8
+            return content.decode("latin-1").encode()
+    return content.removeprefix(b"\xef\xbb\xbf")
+
+
+def _json_columns(content: bytes) -> tuple[str, ...]:
+    """Return the keys of the first thousand lines; damaged ones are named when all are read."""
+    keys: dict[str, None] = {}
+    for line, _ in zip(io.BytesIO(content), range(1000), strict=False):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        keys |= dict.fromkeys(row) if isinstance(row, dict) else {}
+    return tuple(keys)
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names without white space around them; those that occurred before get a number."""
+    seen: list[str] = []
+    for number, name in enumerate(names, start=1):
+        seen.append(name.strip() if name.strip() not in seen else f"{name.strip()} (column {number})")
+    return tuple(seen)

@@ -1,0 +1,224 @@
+"""Any table of ratings, in any format and any order, gives the same records, and none shows what came later."""
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from likely.config.table_config import describe_table
+from likely.data.protocol import SPLITS, SplitProtocol
+from likely.data.ratings import RatingTable, read_ratings
+from likely.data.timelines import build_timelines, make_rows
+from likely.errors import LikelyError
+
+Row = dict[str, Any]
+COLUMNS = ("reader", "isbn", "stars", "when")
+KEYS = {"user": "reader", "item": "isbn", "rating": "stars", "time": "when", "noun": "book", "scale": "1-10"}
+
+
+def separated(rows: Sequence[Row], separator: str) -> bytes:
+    """Return lines with a header, every field in quotes where quotes count."""
+    out = io.StringIO()
+    quoting = csv.QUOTE_ALL if separator in ",;" else csv.QUOTE_NONE
+    writer = csv.writer(out, delimiter="\x1f" if separator == "::" else separator, quoting=quoting)
+    writer.writerow(rows[0])
+    writer.writerows(row.values() for row in rows)
+    return out.getvalue().replace("\x1f", "::").encode()
+
+
+def parquet(rows: Sequence[Row]) -> bytes:
+    out = io.BytesIO()
+    pl.DataFrame(rows).write_parquet(out)
+    return out.getvalue()
+
+
+FORMATS: dict[str, Callable[[Sequence[Row]], bytes]] = {
+    "csv": lambda rows: separated(rows, ","),
+    "csv with semicolons": lambda rows: separated(rows, ";"),
+    "csv with a byte order mark": lambda rows: b"\xef\xbb\xbf" + separated(rows, ","),
+    "tsv": lambda rows: separated(rows, "\t"),
+    "colons": lambda rows: separated(rows, "::"),
+    "json lines": lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode(),
+    "parquet": parquet,
+}
+TIMES: dict[str, Callable[[int], Any]] = {
+    "seconds": lambda time: time,
+    "milliseconds": lambda time: time * 1000,
+    "dates": lambda time: datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+    "dates with a zone": lambda time: datetime.fromtimestamp(time, UTC).isoformat(),
+}
+
+
+def read(folder: Path, content: bytes, **keys: Any) -> RatingTable:
+    path = folder / "ratings.table"
+    path.write_bytes(content)
+    return read_ratings(describe_table({"ratings": str(path), **KEYS, **keys}, "a test"))
+
+
+def records_of(data: RatingTable) -> list[Row]:
+    protocol = SplitProtocol(warmup=2, history_length=3, like_threshold=8)
+    timelines = build_timelines(data.ratings, protocol)
+    return [row for split in SPLITS for row in make_rows(timelines, data, split, protocol)]
+
+
+# Few distinct times, so that many ratings tie.
+tables = st.dictionaries(
+    st.tuples(st.sampled_from(["Ann", "Bob", "7"]), st.sampled_from(["0306406152", "a b", "x", "17", "043965548X"])),
+    st.tuples(st.integers(1, 10), st.integers(0, 3).map(lambda step: 1_300_000_000 + step)),
+    min_size=4,
+).map(lambda table: [dict(zip(COLUMNS, (*pair, *values), strict=True)) for pair, values in table.items()])
+scratch = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@scratch
+@given(
+    rows=tables,
+    kind=st.sampled_from(list(FORMATS)),
+    times=st.sampled_from(list(TIMES)),
+    zipped=st.booleans(),
+    draw=st.data(),
+)
+def test_no_order_and_no_format_changes_the_records(
+    tmp_path: Path, rows: list[Row], kind: str, times: str, zipped: bool, draw: st.DataObject
+) -> None:
+    expected = records_of(read(tmp_path, FORMATS["csv"](rows)))
+    columns = draw.draw(st.permutations([*COLUMNS, "shop"]), label="columns")
+    shuffled = draw.draw(st.permutations(rows), label="rows")
+    spelled = [{**row, "when": TIMES[times](row["when"]), "shop": "any"} for row in shuffled]
+    content = FORMATS[kind]([{column: row[column] for column in columns} for row in spelled])
+    records = records_of(read(tmp_path, gzip.compress(content) if zipped else content))
+    assert records == expected
+    # Ids stand for titles here, and all of a user's times are known: nothing shown is later than its candidate.
+    at = {(row["reader"], row["isbn"]): row["when"] for row in rows}
+    for record in records:
+        shown = re.findall(r"^- (.*) \| rated", record["input"], re.MULTILINE)
+        assert shown
+        assert str(record["item_id"]) not in shown
+        assert all(at[str(record["user_id"]), item] <= record["timestamp"] for item in shown)
+
+
+def test_ids_that_are_words_are_words_in_the_records_and_numbers_are_numbers(tmp_path: Path) -> None:
+    rows = [dict(zip(COLUMNS, (user, "007", 5, time), strict=True)) for time, user in enumerate((3, 1, 2))]
+    data = read(tmp_path, separated(rows, ","))
+    assert data.ratings["user_id"].to_list() == [3, 1, 2]
+    assert data.item_names is not None
+    assert data.item_names.to_list() == ["007"]
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [
+        ([978300760, 978300761], [978300760, 978300761]),
+        ([1594485210123, 1594485210000], [1594485210.123, 1594485210.0]),
+        ([1594485210000000, 1594485211000000], [1594485210, 1594485211]),
+        (["881250949.0", "8.81250950e8"], [881250949, 881250950]),
+        (["2020-01-01", "2020-01-02"], [1577836800, 1577923200]),
+        (["2020-01-01T00:00:00Z", "2020-01-01 02:00:00.5+01:00"], [1577836800.0, 1577840400.5]),
+        (["2020-01-01 00:00:00 UTC", "2020-01-01T00:01"], [1577836800, 1577836860]),
+    ],
+)
+def test_times_are_read_as_seconds(tmp_path: Path, times: list[Any], seconds: list[float]) -> None:
+    rows = [dict(zip(COLUMNS, (1, item, 5, time), strict=True)) for item, time in enumerate(times)]
+    read_times = read(tmp_path, separated(rows, ",")).ratings["timestamp"].to_list()
+    assert read_times == seconds
+    assert [type(time) for time in read_times] == [type(second) for second in seconds]
+
+
+def test_without_times_the_order_of_the_file_counts_and_without_a_scale_that_of_the_data(tmp_path: Path) -> None:
+    content = b"reader,isbn,stars\n1,b,3\n1,a,9\n"
+    data = read(tmp_path, content, time=None, scale=None)
+    assert data.ratings["timestamp"].to_list() == [0, 1]
+    assert (data.words.lowest, data.words.highest) == (3, 9)
+    assert any("order of the file" in note for note in data.notes)
+    assert any("3 to 9" in note for note in data.notes)
+
+
+def test_of_repeated_ratings_the_last_in_time_counts(tmp_path: Path) -> None:
+    content = b"reader,isbn,stars,when\n1,5,9,300\n1,5,2,100\n2,5,4,100\n2,5,6,100\n"
+    data = read(tmp_path, content)
+    assert data.ratings.rows() == [(1, 5, 9.0, 300), (2, 5, 6.0, 100)]
+    assert any(note.startswith("2 ratings are left out") for note in data.notes)
+
+
+def test_equal_times_are_said(tmp_path: Path) -> None:
+    data = read(tmp_path, b"reader,isbn,stars,when\n1,5,9,7\n1,6,2,7\n")
+    assert any(note.startswith("All times are equal") for note in data.notes)
+
+
+ITEMS = (
+    b'ISBN;Title;Writer;Kinds\n"a";"Lathe of Heaven, The (1971)";"Ursula K. Le Guin";"Novel|Science fiction"\n'
+    b'"b";"Caf\xe9";;""\n"c";;;\n'
+)
+
+
+def test_items_have_titles_years_and_details_in_their_own_words(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_bytes(ITEMS)
+    keys = {"items": str(tmp_path / "items.csv"), "item_in_items": "ISBN", "title": "Title"}
+    content = b"reader,isbn,stars,when\n1,a,9,1\n1,b,9,2\n1,c,9,3\n1,d,3,4\n"
+    data = read(tmp_path, content, details="Kinds,by {Writer}", **keys)
+    assert data.item_names is not None
+    items = {data.item_names[item]: rest for item, *rest in data.items.rows()}
+    assert items["a"] == ["The Lathe of Heaven", 1971, ["Novel", "Science fiction", "by Ursula K. Le Guin"]]
+    assert items["b"] == ["Café", None, []]
+    assert (items["c"][0], items["d"][0]) == ("c", "d")
+    assert any(note.startswith("2 of 4 rated books have no title") for note in data.notes)
+
+
+def test_lists_of_details_are_read_however_they_are_spelled(tmp_path: Path) -> None:
+    spelled = [["x", "y"], '["x", "y"]', "['x', 'y']", [["x"], ["y"]], "x|y", "x|y|x"]
+    rows = [{"reader": 1, "isbn": str(place), "stars": 5, "when": place, "kinds": s} for place, s in enumerate(spelled)]
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    assert read(tmp_path, content, details="kinds").items["details"].to_list() == [["x", "y"]] * len(spelled)
+    table = parquet([{**row, "kinds": ["x", "y"]} for row in rows])
+    assert read(tmp_path, table, details="kinds").items["details"].to_list() == [["x", "y"]] * len(spelled)
+
+
+def test_what_ratings_say_of_their_items_is_taken_from_them(tmp_path: Path) -> None:
+    content = b"reader,isbn,stars,when,name\n1,a,9,1,Emma\n2,a,9,1,Emma\n1,b,9,1,\n"
+    data = read(tmp_path, content, title="name")
+    assert data.items["title"].to_list() == ["Emma", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "keys", "message"),
+    [
+        (b"reader,ISBN,stars,when\n1,a,9,1\n", {}, r"Line 1 of .* names no column 'isbn'; did you mean ISBN\?"),
+        (b'{"reader": 1, "isbn": "a", "rating": 3, "when": 1}\n', {}, "names no column 'stars'"),
+        (b"reader,isbn,stars,when\n1,a,0,1\n", {}, r"Line 2 of .* has the rating 0 outside of the scale 1 to 10"),
+        (b"reader,isbn,stars,when\n\n1,a,many,1\n", {}, r"Line 3 of .* has no valid rating \('1,a,many,1'\)"),
+        (b'reader,isbn,stars,when\n1,"a\nb",9,1\n1,c,9,soon\n', {}, r"Line 4 of .* has no valid time"),
+        (b"reader,isbn,stars,when\n1,,9,1\n", {}, r"Line 2 of .* has no valid item"),
+        (b"reader,isbn,stars,when\n1,a,9,1,5\n", {}, r"Line 2 of .* has 5 fields instead of 4"),
+        (b"reader,isbn,stars,when\n1,a,9\n", {}, r"Line 2 of .* has 3 fields instead of 4"),
+        (b"reader,isbn,stars,when\n", {}, "holds no ratings"),
+        (b"", {}, "is empty"),
+        (b"\x1f\x8bnothing", {}, "is not a whole gzip file"),
+        (b"PAR1 and no more", {}, "is no whole Parquet file"),
+        (b'{"reader": 1, "isbn": "a", "stars": 9, "when": 1}\n{"reader": 1,\n', {}, r"Line 2 of .* is not JSON"),
+        (b"reader,isbn,stars,when\n1,a,9,1\n1,b,9,1\n", {"scale": None}, "All ratings of .* are 9"),
+        (b"reader,isbn,stars,when\n1,a,9,1\n", {"items": "missing.csv"}, r"There is no file missing\.csv"),
+        (b'reader,isbn,stars,when\n"1,a,9,1\n', {}, "cannot be read as a table"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(
+    tmp_path: Path, content: bytes, keys: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(LikelyError, match=message) as caught:
+        read(tmp_path, content, **keys)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_items_file_that_knows_none_of_the_items_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_bytes(b"isbn,name\nA,Emma\n")
+    with pytest.raises(LikelyError, match=r"items\.csv lists none of the 1 rated books, .* 'a' .* 'A'"):
+        read(tmp_path, b"reader,isbn,stars,when\n1,a,9,1\n", items=str(tmp_path / "items.csv"), title="name")

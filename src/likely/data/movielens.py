@@ -232,7 +232,7 @@ def _first_rating(data: bytes, header_lines: int) -> int:
 def _check_values(table: pl.DataFrame, file: _Text, first_line: int) -> None:
     """Check what was parsed; row r of the table is line r + first_line + 1 of the file, even if blank."""
     rating, timestamp = pl.col("rating"), pl.col("timestamp")
-    sound = rating.is_between(LOWEST_RATING, HIGHEST_RATING) & timestamp.is_finite()
+    sound = rating.is_between(LOWEST_RATING, HIGHEST_RATING) & (timestamp.abs() < 2.0**53)
     sound &= pl.col("user_id").is_not_null() & pl.col("movie_id").is_not_null()
     suspicious = table.select((~sound.fill_null(False)).arg_true()).to_series().to_list()
     lines = file.data.split(b"\n") if suspicious else []

@@ -13,7 +13,6 @@ from likely.data.task import digest_of, ratings_task, read_task
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
 from likely.training import run as training
-from likely.training.model_card import question_of
 
 ROWS = ("instruction", "input", "output", "user_id", "item_id")
 
@@ -107,12 +106,3 @@ def test_mistakes_are_found_in_the_order_of_their_cost(config_of, tmp_path, monk
     assert "'Perhaps' is neither Yes or No" in complaint()
     (tmp_path / "train.json").write_text(good)
     assert "the hub cannot be reached" in complaint()
-
-
-def test_what_records_have_in_common_is_their_question(records, record_of):
-    from dataclasses import replace
-
-    assert question_of(records).instruction == records[0].instruction
-    assert question_of(records).system is None
-    assert question_of([replace(record, system="Be brief.") for record in records]).system == "Be brief."
-    assert question_of([records[0], replace(records[1], instruction="Liked?")]).instruction is None

@@ -7,10 +7,8 @@ import pytest
 import torch
 
 from likely.data.records import Labels
-from likely.encoding.order import shuffled
 from likely.encoding.prompt import PromptBuilder
 from likely.errors import LikelyError
-from likely.training.steps import StepSampler
 from tiny_trainer import fresh_model, trainer_for
 
 
@@ -97,20 +95,6 @@ def test_loss_and_gradients_are_those_of_trl(tiny_base, builder, records, tmp_pa
     loss, gradients = gradients_of_a_step(fresh_model(tiny_base), builder, encoded, "padded", tmp_path)
     assert loss == pytest.approx(expected_loss.item(), rel=1e-5)
     assert (gradients - expected).norm() / expected.norm() < 1e-5
-
-
-def test_an_epoch_sees_every_record_once_in_an_order_of_its_own():
-    sampler = StepSampler(shuffled(23, seed=5), 23, 4)
-    epochs = []
-    for epoch in (0, 1):
-        sampler.set_epoch(epoch)
-        steps = list(sampler)
-        assert [len(step) for step in steps] == [4, 4, 4, 4, 4, 3]
-        assert len(sampler) == len(steps)
-        epochs.append([index for step in steps for index in step])
-        assert sorted(epochs[-1]) == list(range(23))
-    assert epochs[0] != epochs[1]
-    assert epochs[1] == shuffled(23, seed=5)(1)
 
 
 def test_training_lowers_the_loss_and_logs_the_metrics(tiny_base, builder, records, tmp_path):

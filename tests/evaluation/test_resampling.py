@@ -76,12 +76,12 @@ def test_figures_of_resamples_are_those_of_the_drawn_rows(rows, seed):
     says_yes, says_no = p_yes > 0.6, p_yes < 0.4
     drawn = draw_users(users, draws=8, seed=seed)
     figures = resampled_metrics(liked, p_yes, says_yes, says_no, drawn)
+    areas = {user: auc(liked[users == user], p_yes[users == user]) for user in np.unique(users)}
     for draw in range(8):
         taken = rows_of_draw(drawn, draw)
         assert figures["accuracy"][draw] == pytest.approx(np.where(liked, says_yes, says_no)[taken].mean())
         assert figures["f1"][draw] == pytest.approx(f1(liked[taken], says_yes[taken]))
         # A user drawn twice is two users with the same rows.
-        areas = {user: auc(liked[users == user], p_yes[users == user]) for user in np.unique(users)}
         of_drawn = np.array([areas[user] for user in np.repeat(np.unique(users), drawn.counts[draw].astype(int))])
         expected = of_drawn[~np.isnan(of_drawn)]
         assert figures["uauc"][draw] == pytest.approx(expected.mean() if len(expected) else math.nan, nan_ok=True)

@@ -70,7 +70,7 @@ def one_at_a_time(table: pl.DataFrame) -> list[tuple[float, float, float]]:
     return found
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(RATINGS)
 def test_shares_are_what_the_definition_gives(rows):
     table = timelines_of(rows)
@@ -110,7 +110,7 @@ def test_where_there_are_too_many_users_some_tell_what_is_alike(tmp_path):
     assert np.isfinite(outside["liked_of_similar"].to_numpy()).mean() > 0.5
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(RATINGS, st.data())
 def test_no_row_knows_its_own_or_a_later_rating_of_its_user(rows, data):
     """Whatever the user says from some place on, nothing changes up to that place."""
@@ -124,7 +124,7 @@ def test_no_row_knows_its_own_or_a_later_rating_of_its_user(rows, data):
     np.testing.assert_allclose(before, after, atol=2e-3)
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(RATINGS)
 def test_held_out_ratings_of_others_change_nothing(rows):
     table = timelines_of(rows)

@@ -58,7 +58,8 @@ def test_notes_and_progress_come_by_callbacks_and_nothing_is_printed(config_of, 
 
 def test_the_adapter_is_on_disk_before_anything_is_told_about_it(config_of, monkeypatch):
     """And where telling fails, no figures of an earlier adapter stay beside it."""
-    run = training.train(config_of(), answer_metrics)
+    quick = {"eval_strategy": "no", "max_steps": 1}
+    run = training.train(config_of(**quick), answer_metrics)
     adapter = run.output_dir / "adapter_model.safetensors"
     before = adapter.read_bytes()
 
@@ -67,7 +68,7 @@ def test_the_adapter_is_on_disk_before_anything_is_told_about_it(config_of, monk
 
     monkeypatch.setattr(training, "run_figures", fail)
     with pytest.raises(OSError, match="full"):
-        training.train(config_of(overwrite_output_dir=True, seed=7), answer_metrics)
+        training.train(config_of(**quick, overwrite_output_dir=True, seed=7), answer_metrics)
     assert adapter.read_bytes() != before
     assert not (run.output_dir / "metrics.json").exists()
     assert not (run.output_dir / "README.md").exists()
@@ -77,7 +78,7 @@ def test_how_records_were_prepared_goes_with_the_run(config_of, tmp_path):
     protocol, digest = {"like_threshold": 3.5, "hints": True}, digest_of(tmp_path / "train.json")
     description = {"dataset": "ml-tiny", "protocol": protocol, "sha256": {"train.json": digest}}
     (tmp_path / "preparation.json").write_text(json.dumps(description))
-    run = training.train(config_of(eval_strategy="no"), answer_metrics)
+    run = training.train(config_of(eval_strategy="no", max_steps=1), answer_metrics)
     assert read_task(run.output_dir) == ratings_task(SplitProtocol(**protocol), "ml-tiny")
     card = (run.output_dir / "README.md").read_text()
     assert "like_threshold 3.5" in card

@@ -1,7 +1,8 @@
 """Fixtures shared by the whole suite."""
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ settings.register_profile("likely", deadline=None)
 settings.load_profile("likely")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def libraries_are_no_garbage() -> Iterator[None]:
+    """Transformers collects garbage at the end of a training, and would look through all that was ever imported."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,14 @@ def make_record(user: int, history: int, seed: int = 0) -> Record:
     )
 
 
+def records_of(likes: Iterable[bool], user: str = "a") -> list[Record]:
+    """Return records of a user, each of another item, that say no more than whether it was liked."""
+    return [
+        Record("Liked?", "", "Yes" if like else "No", user_id=user, item_id=f"{user}{row}")
+        for row, like in enumerate(likes)
+    ]
+
+
 def rows_of(records: Iterable[Record]) -> list[dict[str, str | None]]:
     """Return records as rows of a file."""
     return [

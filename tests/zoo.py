@@ -346,6 +346,11 @@ FAMILIES = [
 ]
 
 
+def family_of(name: str) -> Family:
+    """Return the family of a name."""
+    return next(family for family in FAMILIES if family.name == name)
+
+
 def family_records() -> list[EncodedRecord]:
     """Four records longer than any window: three that share a beginning, and one of another user."""
     draw = np.random.default_rng(0)

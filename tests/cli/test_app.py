@@ -67,7 +67,7 @@ def complaint(capsys, arguments):
 def test_a_sentence_that_quotes_somebody_cannot_steer_the_terminal(project, tmp_path, capsys):
     (tmp_path / "train.json").write_bytes(text([ROW, {**ROW, "output": "May\u202ebe"}]))
     sentence = complaint(capsys, ["train", "--config", project(output_dir=f"{tmp_path}/\x1b[2Jout")])
-    assert "is neither Yes or No" in sentence
+    assert "is neither Yes nor No" in sentence
     assert not set(sentence) & set("\x1b\u202e")
     assert "x[2J.yaml does not exist" in complaint(capsys, ["train", "--config", "x\x1b[2J.yaml"])
 
@@ -83,8 +83,8 @@ def test_a_sentence_that_quotes_somebody_cannot_steer_the_terminal(project, tmp_
         (b'"just words"', ["train.json holds a str"]),
         (text([ROW, ["a", "list"]]), ["train.json, row 2", "'instruction'"]),
         (text([ROW, {"input": "x", "output": "Yes"}]), ["row 2", "'instruction' is missing"]),
-        (text([ROW, {**ROW, "output": 1}]), ["row 2, key 'output'", "is not text"]),
-        (text([ROW, {**ROW, "output": "Maybe"}]), ["row 2, key 'output'", "'Maybe' is neither Yes or No"]),
+        (text([ROW, {**ROW, "output": 1}]), ["row 2, key 'output'", "'1' is neither Yes nor No"]),
+        (text([ROW, {**ROW, "output": "Maybe"}]), ["row 2, key 'output'", "'Maybe' is neither Yes nor No"]),
         (text([ROW, {**ROW, "history": ["x"]}]), ["row 2, key 'history'"]),
         (text(ROW)[:-1], ["train.json is not JSON (line 1, column"]),
     ],

@@ -1,14 +1,28 @@
-"""A hint says what others had said before, in few words, and never what the candidate's own user will say."""
+"""A hint says what others had said before, in few words, and never what the candidate's own user will say.
+
+The shares in it are plain sums over earlier ratings, and a user's own later ratings are never among them.
+"""
 
 import math
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likely.data.liked_shares import count_earlier_ratings, opinion_of_others
+from likely.data import liked_shares as tastes
+from likely.data.liked_shares import (
+    NORM_PRIOR,
+    PRIOR_WEIGHT,
+    TASTES,
+    add_tastes,
+    count_earlier_ratings,
+    opinion_of_others,
+    rating_deviations,
+    share_of_genres,
+)
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
@@ -81,3 +95,137 @@ def test_likes_follow_the_threshold(threshold):
         int(threshold < 3),
         1 + (threshold < 3),
     ]
+
+
+GENRES = dict(enumerate([["Drama"], ["Drama", "War"], [], ["Comedy"], ["War", "Crime"]]))
+MOVIES = pl.DataFrame(
+    {"item_id": list(GENRES), "details": list(GENRES.values())}, schema_overrides={"item_id": pl.Int32}
+)
+RATINGS = st.dictionaries(
+    st.tuples(st.integers(1, 4), st.sampled_from(list(GENRES))),
+    st.tuples(st.sampled_from([1.0, 2.5, 4.0, 5.0]), st.integers(0, 9)),
+    min_size=1,
+).map(lambda pairs: [(*pair, *rating) for pair, rating in pairs.items()])
+
+
+def timelines_of(rows) -> pl.DataFrame:
+    types = {"user_id": pl.Int32, "item_id": pl.Int32, "rating": pl.Float32, "timestamp": pl.Int64}
+    return build_timelines(pl.DataFrame(rows, schema=types, orient="row"), SplitProtocol(warmup=1))
+
+
+def tastes_of(table: pl.DataFrame, movies: pl.DataFrame = MOVIES) -> pl.DataFrame:
+    return add_tastes(table, movies, 4.0, rating_deviations(table))
+
+
+def one_at_a_time(table: pl.DataFrame) -> list[tuple[float, float, float]]:
+    """The same by the definition, with nothing shared and nothing subtracted: other users' rows only."""
+    rows = table.to_dicts()
+    known = [row for row in rows if row["split"] in ("warmup", "train")]
+    means = {
+        user: float(np.mean([row["rating"] for row in known if row["user_id"] == user]))
+        for user in {row["user_id"] for row in rows}
+    }
+
+    def likeness(user: int, one: int, other: int) -> float:
+        columns = []
+        for movie in (one, other):
+            rated = {row["user_id"]: row["rating"] for row in known if row["item_id"] == movie}
+            columns.append({who: stars - means[who] for who, stars in rated.items() if who != user})
+        product = sum(columns[0][who] * columns[1][who] for who in columns[0].keys() & columns[1].keys())
+        norms = [math.sqrt(sum(value**2 for value in column.values()) + NORM_PRIOR) for column in columns]
+        return max(product, 0) / (norms[0] * norms[1])
+
+    def jaccard(one: int, other: int) -> float:
+        return len({*GENRES[one]} & {*GENRES[other]}) / max(len({*GENRES[one], *GENRES[other]}), 1)
+
+    found = []
+    for row in rows:
+        earlier = [one for one in rows if one["user_id"] == row["user_id"] and one["position"] < row["position"]]
+        of_all = (sum(one["rating"] >= 4 for one in earlier) + 1) / (len(earlier) + 2)
+        shares = [of_all]
+        for alike in (jaccard, lambda one, other, user=row["user_id"]: likeness(user, one, other)):
+            weights = [alike(row["item_id"], one["item_id"]) for one in earlier]
+            likes = sum(weight for weight, one in zip(weights, earlier, strict=True) if one["rating"] >= 4)
+            share = (likes + PRIOR_WEIGHT * of_all) / (sum(weights) + PRIOR_WEIGHT)
+            shares.append(share if sum(weights) > 1e-6 else math.nan)
+        found.append(tuple(shares))
+    return found
+
+
+@settings(max_examples=50)
+@given(RATINGS)
+def test_shares_are_what_the_definition_gives(rows):
+    table = timelines_of(rows)
+    shares = tastes_of(table).select(TASTES).to_numpy()
+    np.testing.assert_allclose(shares, one_at_a_time(table), rtol=1e-4, atol=1e-5)
+
+
+def test_long_timelines_in_blocks_give_the_same(tmp_path, monkeypatch):
+    data = read_movielens(make_sample(tmp_path / "sample"))
+    table = build_timelines(data.ratings, SplitProtocol())
+    whole = tastes_of(table, data.items).select(TASTES).to_numpy()
+    monkeypatch.setattr(tastes, "BLOCK", 7)
+    np.testing.assert_allclose(tastes_of(table, data.items).select(TASTES).to_numpy(), whole, rtol=1e-5)
+    assert np.isfinite(whole[:, 0]).all()
+
+
+def test_some_users_have_the_shares_that_they_have_among_all(tmp_path):
+    data = read_movielens(make_sample(tmp_path / "sample"))
+    table = build_timelines(data.ratings, SplitProtocol())
+    some = table.filter(pl.col("user_id").is_in(table["user_id"].unique().sort()[::3].implode()))
+    chosen = add_tastes(some, data.items, 4.0, rating_deviations(table))
+    joined = some.join(tastes_of(table, data.items), on=["user_id", "item_id"], maintain_order="left")
+    np.testing.assert_array_equal(chosen.select(TASTES).to_numpy(), joined.select(TASTES).to_numpy())
+
+
+def test_where_there_are_too_many_users_some_tell_what_is_alike(tmp_path):
+    """As if the others had rated nothing; also for a user whose own ratings are not among those that tell."""
+    data = read_movielens(make_sample(tmp_path / "sample"))
+    table = build_timelines(data.ratings, SplitProtocol())
+    few = rating_deviations(table, most_users=20, seed=3)
+    assert len(few.users) == 20
+    told = table.filter(pl.col("user_id").is_in(pl.Series(few.users).implode()))
+    shares = add_tastes(table, data.items, 4.0, few)
+    inside = shares.filter(pl.col("user_id").is_in(pl.Series(few.users).implode())).select(TASTES).to_numpy()
+    np.testing.assert_allclose(inside, tastes_of(told, data.items).select(TASTES).to_numpy(), rtol=1e-4)
+    outside = shares.filter(~pl.col("user_id").is_in(pl.Series(few.users).implode()))
+    assert np.isfinite(outside["liked_of_similar"].to_numpy()).mean() > 0.5
+
+
+@settings(max_examples=50)
+@given(RATINGS, st.data())
+def test_no_row_knows_its_own_or_a_later_rating_of_its_user(rows, data):
+    """Whatever the user says from some place on, nothing changes up to that place."""
+    table = timelines_of(rows)
+    user = data.draw(st.sampled_from(table["user_id"].unique().to_list()))
+    place = data.draw(st.integers(0, len(table.filter(pl.col("user_id") == user)) - 1))
+    changed = pl.when((pl.col("user_id") == user) & (pl.col("position") >= place)).then(5.5 - pl.col("rating"))
+    turned = table.with_columns(rating=changed.otherwise(pl.col("rating")).cast(pl.Float32))
+    until = (pl.col("user_id") == user) & (pl.col("position") <= place)
+    before, after = (tastes_of(one).filter(until).select(TASTES).to_numpy() for one in (table, turned))
+    np.testing.assert_allclose(before, after, atol=2e-3)
+
+
+@settings(max_examples=50)
+@given(RATINGS)
+def test_held_out_ratings_of_others_change_nothing(rows):
+    table = timelines_of(rows)
+    user = table["user_id"].max()
+    held_out = pl.col("split").is_in(["eval", "test"]) & (pl.col("user_id") != user)
+    turned = table.with_columns(
+        rating=pl.when(held_out).then(5.5 - pl.col("rating")).otherwise(pl.col("rating")).cast(pl.Float32)
+    )
+    before, after = (
+        tastes_of(one).filter(pl.col("user_id") == user).select(TASTES).to_numpy() for one in (table, turned)
+    )
+    np.testing.assert_array_equal(before, after)
+
+
+def test_a_history_given_by_itself_has_the_same_share_of_genres():
+    rows = [(1, movie, rating, movie) for movie, rating in enumerate([4.0, 1.0, 5.0, 2.0, 4.5])]
+    table = tastes_of(timelines_of(rows))
+    liked = (table["rating"] >= 4).to_numpy().astype(np.float32)
+    for place in range(1, 5):
+        genres = [GENRES[movie] for movie in range(place)]
+        (share,) = share_of_genres(liked[:place], genres, [GENRES[place]])
+        assert share == pytest.approx(table["liked_of_genres"][place], nan_ok=True)

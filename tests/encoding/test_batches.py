@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from likely.encoding.batches import Budget, lay_out_row, make_batches, plan_batches
 from likely.encoding.prompt import EncodedRecord
-from likely.encoding.saving import epoch_saving
 
 LAYOUTS = ["tree", "packed", "padded"]
 
@@ -93,13 +92,3 @@ def test_a_row_that_outgrows_the_budget_is_cut_where_least_is_shared():
     encoded = [encoded_from([*history, 900 + n]) for history in histories for n in range(3)]
     rows = [row for batch in plan_batches(encoded, "tree", Budget(75, attention_share=0)) for row in batch]
     assert sorted(sorted(row.records) for row in rows) == [[0, 1, 2], [3, 4, 5]]
-
-
-def test_the_saving_counts_what_every_step_computes():
-    shared = list(range(100, 160))
-    encoded = [encoded_from([*shared, candidate]) for candidate in range(10)]
-    saving = epoch_saving(encoded, lambda epoch: range(10), 5, "tree", Budget(1000))
-    assert (saving.records, saving.tokens_alone, saving.tokens, saving.passes) == (10, 610, 130, 2)
-    assert saving.describe("tree", 2) == (
-        "10 records, 610 tokens alone, 130 in the tree (4.7x); 2 forward passes instead of 5 an epoch"
-    )

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -98,6 +99,14 @@ def cut(path, evaluation=4):
         train(load_config(path), cut_at(evaluation))
 
 
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory, config_in):
+    """The folder of a run that was cut at its fourth evaluation."""
+    path = config_in(tmp_path_factory.mktemp("interrupted"))
+    cut(path)
+    return path.parent / "run"
+
+
 def same_weights(one, other):
     left, right = load_file(one / ADAPTER), load_file(other / ADAPTER)
     return all(torch.equal(left[name], right[name]) for name in left)
@@ -168,9 +177,9 @@ def test_two_runs_do_not_share_a_folder(tmp_path, config_in, capsys):
     assert f"in use by another run (process {os.getpid()} on " in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_resumed_run_is_compared_with_what_it_was(tmp_path, config_in, capsys):
+def test_a_resumed_run_is_compared_with_what_it_was(tmp_path, config_in, interrupted, capsys):
     path = config_in(tmp_path)
-    cut(path)
+    shutil.copytree(interrupted, tmp_path / "run")
     assert run(["train", "--config", str(path), "--resume", "seed=7", "lora_rank=8"]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "checkpoint-6 was made with another configuration (seed: 42 -> 7; lora_rank: 4 -> 8)" in said
@@ -182,8 +191,6 @@ def test_a_resumed_run_is_compared_with_what_it_was(tmp_path, config_in, capsys)
 
 
 def test_another_base_model_under_the_old_name_is_refused(tmp_path, config_in, tiny_base):
-    import shutil
-
     base = shutil.copytree(tiny_base, tmp_path / "base")
     path = config_in(tmp_path, model_name_or_path=str(base))
     cut(path)
@@ -195,9 +202,9 @@ def test_another_base_model_under_the_old_name_is_refused(tmp_path, config_in, t
         train(load_config(path), answer_metrics, resume=True)
 
 
-def test_harmless_changes_are_applied_and_told(tmp_path, config_in):
+def test_harmless_changes_are_applied_and_told(tmp_path, config_in, interrupted):
     path = config_in(tmp_path)
-    cut(path)
+    shutil.copytree(interrupted, tmp_path / "run")
     (tmp_path / "run" / "checkpoint-9").mkdir()
     notes = []
     changed = load_config(path, ["learning_rate=1e-4", "num_train_epochs=3", "eval_steps=5", "run_name=second"])
@@ -214,9 +221,9 @@ def test_harmless_changes_are_applied_and_told(tmp_path, config_in):
     assert load_config(tmp_path / "run" / "config.yaml").learning_rate == 1e-4
 
 
-def test_with_no_whole_checkpoint_it_says_so_in_a_sentence(tmp_path, config_in):
+def test_with_no_whole_checkpoint_it_says_so_in_a_sentence(tmp_path, config_in, interrupted):
     path = config_in(tmp_path)
-    cut(path)
+    shutil.copytree(interrupted, tmp_path / "run")
     for checkpoint in (tmp_path / "run").glob("checkpoint-*"):
         (checkpoint / "optimizer.pt").write_bytes(b"")
     with pytest.raises(LikelyError, match=r"no whole checkpoint .*checkpoint-6 is skipped: optimizer.pt is damaged"):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
@@ -57,9 +57,10 @@ def rows_of_draw(drawn, draw):
 
 
 @given(OWNED, st.integers(0, 5))
+@settings(max_examples=50)
 def test_auc_of_resamples_is_scikit_learns_of_the_drawn_rows(rows, seed):
     liked, scores = np.array([row[0] for row in rows]), np.array([row[1] / 4 for row in rows])
-    drawn = draw_users([row[2] for row in rows], draws=8, seed=seed)
+    drawn = draw_users([row[2] for row in rows], draws=4, seed=seed)
     areas = resampled_auc(liked, scores, drawn)
     for draw, area in enumerate(areas):
         taken = rows_of_draw(drawn, draw)
@@ -70,18 +71,19 @@ def test_auc_of_resamples_is_scikit_learns_of_the_drawn_rows(rows, seed):
 
 
 @given(OWNED, st.integers(0, 5))
+@settings(max_examples=50)
 def test_figures_of_resamples_are_those_of_the_drawn_rows(rows, seed):
     liked, p_yes = np.array([row[0] for row in rows]), np.array([row[1] / 4 for row in rows])
     users = np.array([row[2] for row in rows])
     says_yes, says_no = p_yes > 0.6, p_yes < 0.4
-    drawn = draw_users(users, draws=8, seed=seed)
+    drawn = draw_users(users, draws=4, seed=seed)
     figures = resampled_metrics(liked, p_yes, says_yes, says_no, drawn)
-    for draw in range(8):
+    areas = {user: auc(liked[users == user], p_yes[users == user]) for user in np.unique(users)}
+    for draw in range(4):
         taken = rows_of_draw(drawn, draw)
         assert figures["accuracy"][draw] == pytest.approx(np.where(liked, says_yes, says_no)[taken].mean())
         assert figures["f1"][draw] == pytest.approx(f1(liked[taken], says_yes[taken]))
         # A user drawn twice is two users with the same rows.
-        areas = {user: auc(liked[users == user], p_yes[users == user]) for user in np.unique(users)}
         of_drawn = np.array([areas[user] for user in np.repeat(np.unique(users), drawn.counts[draw].astype(int))])
         expected = of_drawn[~np.isnan(of_drawn)]
         assert figures["uauc"][draw] == pytest.approx(expected.mean() if len(expected) else math.nan, nan_ok=True)

@@ -16,24 +16,17 @@ from sklearn.metrics import roc_auc_score
 
 from likely.cli import run
 from likely.data import run_data
-from likely.data.records import Labels, Record, read_records, write_records
+from likely.data.records import Labels, read_records, write_records
 from likely.data.task import TASK_FILE, RecordsTask, dump_task
-from likely.evaluation import fusion
 from likely.evaluation.baselines import baseline_systems
 from likely.evaluation.contest import System, judge
-from likely.evaluation.fusion import WITH_RATES, why_no_fusion
+from likely.evaluation.fusion import WITH_RATES
 from likely.evaluation.run import evaluate
 from likely.evaluation.storage import load_evaluation
 from likely.report import terminal
+from support import records_of
 
 METRICS = {"accuracy", "f1", "auc", "uauc", "log_loss", "ece", "answered"}
-
-
-def records_of(likes, user="a"):
-    return [
-        Record("Liked?", "", "Yes" if like else "No", user_id=user, item_id=f"{user}{row}")
-        for row, like in enumerate(likes)
-    ]
 
 
 def system(name, p_yes, kind="baseline"):
@@ -110,49 +103,6 @@ def test_rows_without_users_are_users_of_their_own():
     evaluation = judge(records, Labels(), [system("always Yes", np.ones(3))])
     assert evaluation.users == ["row 1", "row 2", "row 3"]
     assert np.isnan(evaluation.results[0].metrics["uauc"])
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({}, None),
-        ({"tuned": []}, "eval records with both labels"),
-        ({"tuned": records_of([True, True], "b")}, "eval records with both labels"),
-        ({"train": records_of([False], "c")}, "training records with both labels"),
-        ({"rows": [replace(record, item_id=None) for record in records_of([True])]}, "item_id and user_id"),
-        ({"tuned": records_of([True, False], "a")}, "among the rows"),
-    ],
-)
-def test_a_fusion_is_never_fitted_on_the_rows_it_answers_nor_on_nothing(change, words):
-    parts = {"train": [True, False], "tuned": [True, False], "rows": [True, False]}
-    parts = {name: records_of(likes, user) for (name, likes), user in zip(parts.items(), "cba", strict=True)}
-    reason = why_no_fusion(**{**parts, **change}, labels=Labels())
-    assert reason is None if words is None else words in reason
-
-
-def test_fusions_add_to_the_adapter_what_is_known_and_never_see_a_row(monkeypatch):
-    """An adapter that sees one half of the truth and a baseline that sees the other are better together."""
-    random = np.random.default_rng(1)
-    train, tuned, rows = ([r for user in range(40) for r in records_of(random.random(20) < 0.5, f"{split}{user}")]
-                          for split in ("train", "eval", "test"))  # fmt: skip
-
-    def halves(records):
-        liked = np.array([record.output == "Yes" for record in records])
-        return [np.clip(0.5 + 0.2 * (2 * liked - 1) + random.normal(0, 0.2, len(liked)), 0.01, 0.99) for _ in range(2)]
-
-    (adapter_eval, known_eval), (adapter_rows, known_rows) = halves(tuned), halves(rows)
-    weak, strong = system("weak", random.random(len(tuned))), system("strong", known_eval)
-    monkeypatch.setattr(fusion, "baseline_systems", lambda *_: ([weak, strong], []))
-    entered = [system("weak", known_rows), system("strong", known_rows)]
-    entered.append(system("with the adapter", adapter_rows, "adapter"))
-    with_rates, with_best = fusion.fusions(train, tuned, rows, Labels(), adapter_eval, entered)
-    assert (with_rates.name, with_best.name) == (WITH_RATES, "adapter + strong")
-    liked = [record.output == "Yes" for record in rows]
-    alone = max(roc_auc_score(liked, known_rows), roc_auc_score(liked, adapter_rows))
-    assert roc_auc_score(liked, with_best.p_yes) > alone + 0.03
-    turned = [replace(record, output="No" if record.output == "Yes" else "Yes") for record in rows]
-    again = fusion.fusions(train, tuned, turned, Labels(), adapter_eval, entered)
-    assert [one.p_yes.tolist() for one in again] == [with_rates.p_yes.tolist(), with_best.p_yes.tolist()]
 
 
 def as_row(record, **extra):

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from likely.errors import LikelyError
-from likely.model.adapter import Lora, adapter_base, add_adapter, load_adapter
+from likely.model.adapter import Lora, add_adapter
 from likely.model.base import Precision, attention_share, choose_precision, load_base, load_model_config, load_tokenizer
-from likely.model.runtime import keep_freed_memory, quiet_libraries
 from zoo import FAMILIES
 
 FLOAT32 = Precision("float32", False)
@@ -33,40 +32,6 @@ def test_precision_is_what_the_machine_can_do(monkeypatch, on_gpu, bf16, dtype, 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
     precision = choose_precision(dtype, bits)
     assert (precision.dtype, precision.four_bit, precision.notice is not None) == expected
-
-
-def test_an_adapter_trains_nothing_but_itself(tiny_base):
-    model = add_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), LORA)
-    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
-    assert trained
-    assert all("lora_" in name and ("q_proj" in name or "down_proj" in name) for name in trained)
-
-
-def test_a_fresh_adapter_changes_no_answer(tiny_base):
-    base = load_base(str(tiny_base), FLOAT32, "sdpa")
-    ids = torch.arange(12)[None]
-    before = base(ids).logits.detach()
-    assert torch.equal(add_adapter(base, LORA)(ids).logits, before)
-
-
-@pytest.fixture
-def saved_adapter(tiny_base, tmp_path):
-    add_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), LORA).save_pretrained(tmp_path / "adapter")
-    return tmp_path / "adapter"
-
-
-def test_an_adapter_knows_its_base(saved_adapter, tiny_base):
-    assert adapter_base(saved_adapter) == str(tiny_base)
-
-
-def test_a_damaged_adapter_is_said(saved_adapter, tiny_base):
-    weights = saved_adapter / "adapter_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:100])
-    with pytest.raises(LikelyError, match="damaged"):
-        load_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), saved_adapter)
-    (saved_adapter / "adapter_config.json").write_text("{")
-    with pytest.raises(LikelyError, match=r"adapter_config.json is not JSON"):
-        adapter_base(saved_adapter)
 
 
 CODE = "from pathlib import Path\nPath({marker!r}).write_text('it ran')\nclass Own: pass\n"
@@ -101,17 +66,6 @@ def test_a_model_that_is_code_of_its_own_is_refused_unasked(own_code, tmp_path, 
     ):
         load(str(own_code))
     assert not (tmp_path / "marker").exists()
-
-
-def test_an_adapter_of_other_shapes_is_refused(saved_adapter, tiny_base, tmp_path):
-    other = shutil.copytree(tiny_base, tmp_path / "other")
-    config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps({**config, "intermediate_size": config["intermediate_size"] * 2}))
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(other)).save_pretrained(other)
-    with pytest.raises(LikelyError, match="does not fit"):
-        load_adapter(load_base(str(other), FLOAT32, "sdpa"), saved_adapter)
 
 
 def test_a_model_that_sdpa_cannot_compute_loads_with_eager(tmp_path):
@@ -165,22 +119,3 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
     together = gradient(make_batches(encoded, "tree", Budget(4000)))
     alone = gradient(make_batches(encoded, "padded", Budget(1)))
     assert (together - alone).norm() / alone.norm() < 1e-4
-
-
-def test_keeping_freed_memory_is_a_setting_of_glibc_only(monkeypatch):
-    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
-    assert keep_freed_memory() is False
-
-
-def test_libraries_are_quiet_for_a_while_and_then_as_before():
-    import warnings
-
-    from transformers.utils import logging
-
-    def state():
-        return logging.get_verbosity(), logging.is_progress_bar_enabled(), list(warnings.filters)
-
-    before = state()
-    with quiet_libraries():
-        assert state() != before
-    assert state() == before

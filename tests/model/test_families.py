@@ -12,13 +12,13 @@ from transformers import AutoConfig
 from likely.encoding.batches import Budget, make_batches
 from likely.errors import LikelyError
 from likely.model import masks
-from likely.model.adapter import Lora, add_adapter, linear_modules
+from likely.model.adapter import Lora, add_adapter
 from likely.model.base import attention_share
 from likely.model.families import check_fit, choose_layout, position_limit
 from likely.model.forward import answer_logits
 from likely.model.masks import Reach
 from likely.model.self_check import REFUSALS, check_exactness
-from zoo import ALL, FAMILIES, POSITIONS, VOCABULARY, WINDOW, Family, family_records
+from zoo import ALL, FAMILIES, POSITIONS, VOCABULARY, WINDOW, Family, family_of, family_records
 
 ENCODED = family_records()
 ONE_PASS = Budget(10_000, attention_share=0.0)
@@ -39,10 +39,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def family_of(name: str) -> Family:
-    return next(family for family in FAMILIES if family.name == name)
 
 
 @torch.no_grad()
@@ -131,59 +127,6 @@ def test_the_reason_for_padded_rows_is_said(name, reason):
 def test_a_model_that_writes_no_text_is_refused():
     with pytest.raises(LikelyError, match="of the type clip"):
         choose_layout(AutoConfig.for_model("clip"), "tree")
-
-
-@pytest.mark.parametrize(
-    "name", ["Qwen3", "GPT-2", "OPT", "Gemma 3", "Gemma 4", "Qwen3.5", "ModernBERT decoder", "Zamba2"]
-)
-def test_all_targets_are_peft_s_all_linear(name):
-    """Linear layers of the text, without the head; what reads pictures stays as it was."""
-    from peft import LoraConfig
-    from peft.tuners.tuners_utils import _maybe_include_all_linear_layers
-
-    model = family_of(name).build()
-    everything = LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")
-    expected = set(_maybe_include_all_linear_layers(everything, model).target_modules)
-    assert set(linear_modules(model)) == {module for module in expected if "vision" not in module}
-
-
-SEVEN = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("Llama", SEVEN),
-        ("Qwen3", SEVEN),
-        ("Gemma 3", SEVEN),
-        ("Phi-3", {"qkv_proj", "o_proj", "gate_up_proj", "down_proj"}),
-        ("GPT-2", {"c_attn", "c_proj", "c_fc"}),
-        ("Qwen3-MoE", {"q_proj", "k_proj", "v_proj", "o_proj", "gate", "experts"}),
-    ],
-)
-def test_all_reaches_every_linear_module_but_the_head(name, expected):
-    model = add_adapter(family_of(name).build(), Lora(2, 4, 0.0, ["all"]))
-    trained = [weight for weight, parameter in model.named_parameters() if parameter.requires_grad]
-    adapted = {weight.partition(".lora_")[0].removesuffix(".base_layer").rpartition(".")[2] for weight in trained}
-    assert adapted == expected
-    assert not any("vision" in weight for weight in trained)
-
-
-def test_a_wrong_target_is_told_which_there_are():
-    with pytest.raises(
-        LikelyError, match=r"names k_proj, which Phi3.* set lora_target to all, .*: down_proj, .*qkv_proj\.$"
-    ):
-        add_adapter(family_of("Phi-3").build(), Lora(2, 4, 0.0, ["k_proj", "o_proj"]))
-
-
-def test_a_wrong_target_beside_experts_is_told_too():
-    with pytest.raises(LikelyError, match=r"names qkv_proj, which Qwen3Moe"):
-        add_adapter(family_of("Qwen3-MoE").build(), Lora(2, 4, 0.0, ["q_proj", "qkv_proj", "gate_proj", "up_proj"]))
-
-
-def test_experts_take_no_dropout():
-    with pytest.raises(LikelyError, match="set lora_dropout=0"):
-        add_adapter(family_of("Mixtral").build(), Lora(2, 4, 0.1, ["all"]))
 
 
 @pytest.mark.parametrize("name", ["Phi-3", "GPT-2", "Mixtral", "gpt-oss", "Gemma 3"])

@@ -6,6 +6,7 @@ import pytest
 
 from likely.errors import LikelyError
 from likely.report.facts import facts_of, facts_without_run
+from likely.report.terms import Terms
 
 
 @pytest.mark.parametrize(("name", "title"), [("null", "the folder"), ("lower rate", "lower rate")])
@@ -29,6 +30,6 @@ def test_a_folder_without_a_configuration_is_no_run(tmp_path):
 
 
 def test_baselines_alone_have_no_training_to_tell_of():
-    facts = facts_without_run("Baselines", {"seed": 42})
+    facts = facts_without_run("Baselines", {"seed": 42}, Terms())
     assert (facts.title, facts.metrics, facts.saving) == ("Baselines", {}, None)
     assert set(facts.versions) == {"likely", "scikit-learn"}

@@ -13,7 +13,6 @@ from likely.errors import LikelyError
 from likely.sources import catalogue as sources
 from likely.sources.catalogue import CATALOGUE, Package, Site, resolve_dataset, resolve_model
 from likely.sources.download import UnreachableError
-from likely.sources.gguf import plain_copy
 
 
 def test_every_entry_says_where_it_comes_from_and_under_which_licence():
@@ -97,17 +96,6 @@ def test_a_broken_download_is_taken_up_again(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "download", download)
     assert resolve_dataset("ml-1m", tmp_path).location == str(folder / "ml-1m.zip")
     assert called == [folder / "ml-1m.zip"]
-
-
-def test_a_plain_copy_has_the_same_weights_and_can_be_saved(tiny_base, tmp_path):
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(tiny_base)
-    copy = plain_copy(model)
-    copy.save_pretrained(tmp_path)
-    again = AutoModelForCausalLM.from_pretrained(tmp_path)
-    ids = torch.arange(10)[None]
-    assert torch.equal(model(ids).logits, again(ids).logits)
 
 
 def test_the_cache_is_where_the_user_keeps_caches(tmp_path, monkeypatch):

@@ -36,10 +36,10 @@ def trained(tmp_path_factory, tiny_base, builder, records):
 
 
 def small_trainer(folder, tiny_base, builder, records, **arguments):
-    defaults = {"num_train_epochs": 3, "save_steps": 3, "learning_rate": 1e-2}
+    defaults = {"num_train_epochs": 3, "save_steps": 3, "learning_rate": 1e-2, "per_device_train_batch_size": 2}
     model = fresh_model(tiny_base, dropout=0.1)
     about = {"about": lambda: {"seconds": 1.5}}
-    encoded = builder.encode_all(records)
+    encoded = builder.encode_all(records[:5])
     return trainer_for(model, builder, encoded, "tree", folder, **about, **{**defaults, **arguments})
 
 

@@ -13,7 +13,6 @@ from likely.data.task import digest_of, ratings_task, read_task
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
 from likely.training import run as training
-from likely.training.model_card import question_of
 
 ROWS = ("instruction", "input", "output", "user_id", "item_id")
 
@@ -59,7 +58,8 @@ def test_notes_and_progress_come_by_callbacks_and_nothing_is_printed(config_of, 
 
 def test_the_adapter_is_on_disk_before_anything_is_told_about_it(config_of, monkeypatch):
     """And where telling fails, no figures of an earlier adapter stay beside it."""
-    run = training.train(config_of(), answer_metrics)
+    quick = {"eval_strategy": "no", "max_steps": 1}
+    run = training.train(config_of(**quick), answer_metrics)
     adapter = run.output_dir / "adapter_model.safetensors"
     before = adapter.read_bytes()
 
@@ -68,7 +68,7 @@ def test_the_adapter_is_on_disk_before_anything_is_told_about_it(config_of, monk
 
     monkeypatch.setattr(training, "run_figures", fail)
     with pytest.raises(OSError, match="full"):
-        training.train(config_of(overwrite_output_dir=True, seed=7), answer_metrics)
+        training.train(config_of(**quick, overwrite_output_dir=True, seed=7), answer_metrics)
     assert adapter.read_bytes() != before
     assert not (run.output_dir / "metrics.json").exists()
     assert not (run.output_dir / "README.md").exists()
@@ -78,7 +78,7 @@ def test_how_records_were_prepared_goes_with_the_run(config_of, tmp_path):
     protocol, digest = {"like_threshold": 3.5, "hints": True}, digest_of(tmp_path / "train.json")
     description = {"dataset": "ml-tiny", "protocol": protocol, "sha256": {"train.json": digest}}
     (tmp_path / "preparation.json").write_text(json.dumps(description))
-    run = training.train(config_of(eval_strategy="no"), answer_metrics)
+    run = training.train(config_of(eval_strategy="no", max_steps=1), answer_metrics)
     assert read_task(run.output_dir) == ratings_task(SplitProtocol(**protocol), "ml-tiny")
     card = (run.output_dir / "README.md").read_text()
     assert "like_threshold 3.5" in card
@@ -107,12 +107,3 @@ def test_mistakes_are_found_in_the_order_of_their_cost(config_of, tmp_path, monk
     assert "'Perhaps' is neither Yes nor No" in complaint()
     (tmp_path / "train.json").write_text(good)
     assert "the hub cannot be reached" in complaint()
-
-
-def test_what_records_have_in_common_is_their_question(records, record_of):
-    from dataclasses import replace
-
-    assert question_of(records).instruction == records[0].instruction
-    assert question_of(records).system is None
-    assert question_of([replace(record, system="Be brief.") for record in records]).system == "Be brief."
-    assert question_of([records[0], replace(records[1], instruction="Liked?")]).instruction is None

@@ -21,14 +21,14 @@ def predict(
     resume: Annotated[bool, typer.Option("--resume", help="Go on after a command that did not finish.")] = False,
 ) -> None:
     """Score records without answers: the same columns, and p_yes beside them."""
-    from rich.console import Console
 
     from likely.cli.progress import scoring_bar
     from likely.inference.loaded_run import config_of
     from likely.inference.predict import predict
     from likely.model.runtime import ready_process
+    from likely.report.console import SafeConsole
 
-    console = Console()
+    console = SafeConsole()
     ready_process()
     config = config_of(adapter_dir, None, overrides or ())
     try:

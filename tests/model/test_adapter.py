@@ -1,0 +1,149 @@
+"""An adapter goes on the linear modules it is asked to, trains nothing else, and belongs to one base model."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from likely.errors import LikelyError
+from likely.model.adapter import (
+    Lora,
+    adapter_base,
+    add_adapter,
+    base_model,
+    check_adapter_base,
+    linear_modules,
+    load_adapter,
+)
+from likely.model.base import Precision, load_base
+from zoo import family_of
+
+FLOAT32 = Precision("float32", False)
+LORA = Lora(4, 8, 0.0, ["q_proj", "down_proj"])
+
+
+def test_an_adapter_trains_nothing_but_itself(tiny_base):
+    model = add_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), LORA)
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert trained
+    assert all("lora_" in name and ("q_proj" in name or "down_proj" in name) for name in trained)
+
+
+def test_a_fresh_adapter_changes_no_answer(tiny_base):
+    base = load_base(str(tiny_base), FLOAT32, "sdpa")
+    ids = torch.arange(12)[None]
+    before = base(ids).logits.detach()
+    assert torch.equal(add_adapter(base, LORA)(ids).logits, before)
+
+
+@pytest.fixture
+def saved_adapter(tiny_base, tmp_path):
+    add_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), LORA).save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def test_an_adapter_knows_its_base(saved_adapter, tiny_base):
+    assert adapter_base(saved_adapter) == str(tiny_base)
+
+
+def test_a_damaged_adapter_is_said(saved_adapter, tiny_base):
+    weights = saved_adapter / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(LikelyError, match="damaged"):
+        load_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), saved_adapter)
+    (saved_adapter / "adapter_config.json").write_text("{")
+    with pytest.raises(LikelyError, match=r"adapter_config.json is not JSON"):
+        adapter_base(saved_adapter)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
+def test_half_an_adapter_is_none(saved_adapter, name):
+    (saved_adapter / name).unlink()
+    with pytest.raises(LikelyError, match="holds no adapter"):
+        adapter_base(saved_adapter)
+
+
+def test_an_adapter_goes_with_its_base_wherever_that_has_moved_to(saved_adapter, tiny_base, tmp_path):
+    check_adapter_base(saved_adapter, str(tiny_base))
+    check_adapter_base(saved_adapter, str(tmp_path / tiny_base.name))
+    with pytest.raises(LikelyError, match=f"was trained on {tiny_base}, not on somebody/model"):
+        check_adapter_base(saved_adapter, "somebody/model")
+
+
+def test_an_adapter_gives_the_answers_that_it_was_saved_with(tiny_base, tmp_path):
+    trained = add_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), LORA)
+    for name, weight in trained.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    trained.save_pretrained(tmp_path)
+    base, ids = load_base(str(tiny_base), FLOAT32, "sdpa"), torch.arange(12)[None]
+    before = base(ids).logits
+    loaded = load_adapter(base, tmp_path)
+    assert base_model(loaded) is base
+    assert torch.equal(loaded(ids).logits, trained.eval()(ids).logits)
+    assert not torch.equal(loaded(ids).logits, before)
+
+
+def test_an_adapter_of_other_shapes_is_refused(saved_adapter, tiny_base, tmp_path):
+    other = shutil.copytree(tiny_base, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "intermediate_size": config["intermediate_size"] * 2}))
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(other)).save_pretrained(other)
+    with pytest.raises(LikelyError, match="does not fit"):
+        load_adapter(load_base(str(other), FLOAT32, "sdpa"), saved_adapter)
+
+
+@pytest.mark.parametrize(
+    "name", ["Qwen3", "GPT-2", "OPT", "Gemma 3", "Gemma 4", "Qwen3.5", "ModernBERT decoder", "Zamba2"]
+)
+def test_all_targets_are_peft_s_all_linear(name):
+    """Linear layers of the text, without the head; what reads pictures stays as it was."""
+    from peft import LoraConfig
+    from peft.tuners.tuners_utils import _maybe_include_all_linear_layers
+
+    model = family_of(name).build()
+    everything = LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")
+    expected = set(_maybe_include_all_linear_layers(everything, model).target_modules)
+    assert set(linear_modules(model)) == {module for module in expected if "vision" not in module}
+
+
+SEVEN = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Llama", SEVEN),
+        ("Qwen3", SEVEN),
+        ("Gemma 3", SEVEN),
+        ("Phi-3", {"qkv_proj", "o_proj", "gate_up_proj", "down_proj"}),
+        ("GPT-2", {"c_attn", "c_proj", "c_fc"}),
+        ("Qwen3-MoE", {"q_proj", "k_proj", "v_proj", "o_proj", "gate", "experts"}),
+    ],
+)
+def test_all_reaches_every_linear_module_but_the_head(name, expected):
+    model = add_adapter(family_of(name).build(), Lora(2, 4, 0.0, ["all"]))
+    trained = [weight for weight, parameter in model.named_parameters() if parameter.requires_grad]
+    adapted = {weight.partition(".lora_")[0].removesuffix(".base_layer").rpartition(".")[2] for weight in trained}
+    assert adapted == expected
+    assert not any("vision" in weight for weight in trained)
+
+
+def test_a_wrong_target_is_told_which_there_are():
+    with pytest.raises(
+        LikelyError, match=r"names k_proj, which Phi3.* set lora_target to all, .*: down_proj, .*qkv_proj\.$"
+    ):
+        add_adapter(family_of("Phi-3").build(), Lora(2, 4, 0.0, ["k_proj", "o_proj"]))
+
+
+def test_a_wrong_target_beside_experts_is_told_too():
+    with pytest.raises(LikelyError, match=r"names qkv_proj, which Qwen3Moe"):
+        add_adapter(family_of("Qwen3-MoE").build(), Lora(2, 4, 0.0, ["q_proj", "qkv_proj", "gate_proj", "up_proj"]))
+
+
+def test_experts_take_no_dropout():
+    with pytest.raises(LikelyError, match="set lora_dropout=0"):
+        add_adapter(family_of("Mixtral").build(), Lora(2, 4, 0.1, ["all"]))

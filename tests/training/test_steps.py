@@ -1,0 +1,35 @@
+"""An epoch is every record once, in steps of the promised size."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+from likely.encoding.order import shuffled
+from likely.training.steps import RowNumbers, StepSampler
+
+
+def test_an_epoch_sees_every_record_once_in_an_order_of_its_own():
+    sampler = StepSampler(shuffled(23, seed=5), 23, 4)
+    epochs = []
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        steps = list(sampler)
+        assert [len(step) for step in steps] == [4, 4, 4, 4, 4, 3]
+        assert len(sampler) == len(steps)
+        epochs.append([index for step in steps for index in step])
+        assert sorted(epochs[-1]) == list(range(23))
+    assert epochs[0] != epochs[1]
+    assert epochs[1] == shuffled(23, seed=5)(1)
+
+
+@given(records=st.integers(1, 40), step_size=st.integers(1, 9), epoch=st.integers(0, 3))
+@settings(max_examples=40)
+def test_a_data_loader_gives_the_steps_of_the_epoch_it_was_set_to(records, step_size, epoch):
+    """As transformers' Trainer builds it; and a resumed run that never saw the epochs before gets the same."""
+    sampler = StepSampler(shuffled(records, seed=1), records, step_size)
+    sampler.set_epoch(epoch)
+    loader = DataLoader(RowNumbers(records), batch_sampler=sampler, collate_fn=list)
+    steps = list(loader)
+    assert len(steps) == len(loader)
+    assert [row for step in steps for row in step] == shuffled(records, seed=1)(epoch)
+    assert {len(step) for step in steps[:-1]} <= {step_size}

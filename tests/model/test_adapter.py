@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from likely.errors import LikelyError
 from likely.model.adapter import (
@@ -147,3 +148,12 @@ def test_a_wrong_target_beside_experts_is_told_too():
 def test_experts_take_no_dropout():
     with pytest.raises(LikelyError, match="set lora_dropout=0"):
         add_adapter(family_of("Mixtral").build(), Lora(2, 4, 0.1, ["all"]))
+
+
+def test_an_adapter_that_lacks_weights_is_refused(saved_adapter, tiny_base):
+    path = saved_adapter / "adapter_model.safetensors"
+    weights = load_file(path)
+    gone = next(name for name in weights if "down_proj.lora_B" in name)
+    save_file({name: weight for name, weight in weights.items() if name != gone}, path)
+    with pytest.raises(LikelyError, match=r"has no weights for 1 of the adapter's tensors, such as .*down_proj.lora_B"):
+        load_adapter(load_base(str(tiny_base), FLOAT32, "sdpa"), saved_adapter)

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from likely.errors import LikelyError
 from likely.model.adapter import Lora, add_adapter
@@ -119,3 +120,12 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
     together = gradient(make_batches(encoded, "tree", Budget(4000)))
     alone = gradient(make_batches(encoded, "padded", Budget(1)))
     assert (together - alone).norm() / alone.norm() < 1e-4
+
+
+def test_weights_that_are_missing_are_not_drawn_at_random(tiny_base, tmp_path):
+    folder = shutil.copytree(tiny_base, tmp_path / "part")
+    weights = load_file(folder / "model.safetensors")
+    gone = next(name for name in weights if "down_proj" in name)
+    save_file({name: weight for name, weight in weights.items() if name != gone}, folder / "model.safetensors")
+    with pytest.raises(LikelyError, match=r"has no weights for 1 of its tensors, such as .*down_proj"):
+        load_base(str(folder), FLOAT32, "sdpa")

@@ -180,7 +180,25 @@ def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
                 f"The adapter in {adapter_dir} was trained on {base} and does not fit {model.config.name_or_path}; "
                 "use its own base model."
             ) from error
+        _check_complete(adapted, adapter_dir)
     return adapted
+
+
+def _check_complete(adapted: "PeftModel", adapter_dir: Path) -> None:
+    """Check that every weight of an adapter came from its file; peft leaves the others as drawn, with a warning."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    path = adapter_dir / "adapter_model.safetensors"
+    if not path.is_file():
+        return
+    with safe_open(str(path), "pt") as file:
+        missing = sorted(set(get_peft_model_state_dict(adapted, save_embedding_layers=False)) - set(file.keys()))
+    if missing:
+        raise LikelyError(
+            f"{path} has no weights for {len(missing)} of the adapter's tensors, such as {missing[0]}; train it again "
+            "or copy it anew."
+        )
 
 
 def base_model(adapted: "PeftModel") -> "PreTrainedModel":

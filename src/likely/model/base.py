@@ -125,7 +125,7 @@ def load_base(
         in_blocks: let `sdpa` leave out what the mask hides (`block_attention`); false for transformers' own.
 
     Raises:
-        LikelyError: it cannot be found, reached or read.
+        LikelyError: it cannot be found, reached or read, or weights are missing.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -148,7 +148,13 @@ def load_base(
         keep_freed_memory()
 
     def load(location: str) -> "PreTrainedModel":
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(location, **arguments)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(location, output_loading_info=True, **arguments)
+        model: PreTrainedModel = loaded[0]
+        if missing := sorted(loaded[1]["missing_keys"]):
+            raise LikelyError(
+                f"The model {name_or_path} has no weights for {len(missing)} of its tensors, such as {missing[0]}, "
+                "which would be drawn at random; fetch it again, or name a causal language model."
+            )
         model.name_or_path = model.config.name_or_path = name_or_path  # what an adapter remembers, not a cache's folder
         return model
 

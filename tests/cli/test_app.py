@@ -76,7 +76,7 @@ def complaint(capsys, arguments):
         (text([ROW, ["a", "list"]]), ["train.json, row 2", "'instruction'"]),
         (text([ROW, {"input": "x", "output": "Yes"}]), ["row 2", "'instruction' is missing"]),
         (text([ROW, {**ROW, "output": 1}]), ["row 2, key 'output'", "is not text"]),
-        (text([ROW, {**ROW, "output": "Maybe"}]), ["row 2, key 'output'", "'Maybe' is neither Yes or No"]),
+        (text([ROW, {**ROW, "output": "Maybe"}]), ["row 2, key 'output'", "'Maybe' is neither Yes nor No"]),
         (text([ROW, {**ROW, "history": ["x"]}]), ["row 2, key 'history'"]),
         (text(ROW)[:-1], ["train.json is not JSON (line 1, column"]),
     ],

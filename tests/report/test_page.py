@@ -275,7 +275,7 @@ def test_a_base_model_that_does_not_answer_is_named():
     base = EVALUATION.results[2]
     silent = replace(base, metrics={**base.metrics, "answered": 0.008})
     evaluation = replace(EVALUATION, results=[*EVALUATION.results[:2], silent, *EVALUATION.results[3:]])
-    assert any("an answer of Yes or No to 0.8% of the rows" in said for said in outcome_sentences(evaluation))
+    assert any("one of the two answers to 0.8% of the rows" in said for said in outcome_sentences(evaluation))
     assert not any("an answer of" in said for said in outcome_sentences(EVALUATION))
 
 

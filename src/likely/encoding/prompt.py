@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 # A run of white space is one token to some tokenizers, and a slash after a line end belongs to it for others.
 _LINE_END = re.compile(r"\n(?<=\S\n)(?=[^\s/])")
-KEPT_LINES = 200_000
-"""Lines whose ids are kept; a file larger than memory may have any number of different ones."""
+LINES_KEPT = 500_000
+"""Lines whose ids a builder keeps; a file larger than memory may have any number of different ones."""
 
 _LINE_ENDS, _LINE_STARTS = ("a", "é", "5", ".", ")", "世"), ("- ", "* ", "B", "É", "7", "(", "“", "#", "世")
 _PROBE = "Rated so far:\n- Heat (1995) | Action, Crime | rated 4.5\n- Élisa (1995) | Drama | rated 2\n" + "\n".join(
@@ -234,7 +234,7 @@ class PromptBuilder:
         """Return the ids of a line that stands after `start`, tokenised once."""
         key = (start, line)
         if key not in self._line_ids:
-            if len(self._line_ids) >= KEPT_LINES:
+            if len(self._line_ids) >= LINES_KEPT:
                 self._line_ids.clear()
             skipped = len(self._tokenize(start)) if start else 0
             self._line_ids[key] = self._tokenize(start + line)[skipped:]

@@ -134,6 +134,7 @@ def _made_with(folder: Path, config: RunConfig, data: Path, columns: Columns, wi
         "dtype": config.dtype,
         "quantization_bit": config.quantization_bit,
         "cutoff_len": config.cutoff_len,
+        "prompt_date": str(config.prompt_date),
         "positive_label": config.positive_label,
         "negative_label": config.negative_label,
         "--base": with_base,

@@ -121,7 +121,7 @@ def _against_best(evaluation: Evaluation, result: SystemResult) -> str:
 def _unanswered(result: SystemResult) -> str:
     """Return how often a model answers at all, for the end of a sentence; nothing where it nearly always does."""
     answered = result.metrics.get("answered", 1.0)
-    return f", and an answer of Yes or No to {answered:.1%} of the rows" if answered < 0.99 else ""
+    return f", and one of the two answers to {answered:.1%} of the rows" if answered < 0.99 else ""
 
 
 def _capitalized(sentence: str) -> str:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 HISTORY_LINE = re.compile(r"^\s*[-*•] ")
 """What a line of a record's input looks like if it may be left out of an over-long prompt."""
 
+LINES_KEPT = 500_000
+"""Lines whose ids a builder keeps, so that one that encodes for weeks does not grow without end."""
+
 # A run of white space is one token to some tokenizers, and a slash after a line end belongs to it for others.
 _LINE_END = re.compile(r"\n(?<=\S\n)(?=[^\s/])")
 _LINE_ENDS, _LINE_STARTS = ("a", "é", "5", ".", ")", "世"), ("- ", "* ", "B", "É", "7", "(", "“", "#", "世")
@@ -209,6 +212,8 @@ class PromptBuilder:
         """Return the ids of a line that stands after `start`, tokenised once."""
         key = (start, line)
         if key not in self._line_ids:
+            if len(self._line_ids) >= LINES_KEPT:
+                self._line_ids.clear()
             skipped = len(self._tokenize(start)) if start else 0
             self._line_ids[key] = self._tokenize(start + line)[skipped:]
         return self._line_ids[key]

@@ -18,11 +18,12 @@ from likely.data.task import RatingsTask, read_task
 from likely.data.timelines import window_start
 from likely.data.wording import hint, show_question, show_rated
 from likely.encoding.batches import Budget, Layout
-from likely.encoding.prompt import PromptBuilder
+from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.movies import Movie, RatedMovie
 from likely.model.adapter import base_model
+from likely.model.answers import FloatRows
 from likely.model.scoring import PassPlan, Progress, score
 
 if TYPE_CHECKING:
@@ -72,13 +73,12 @@ class Ranker:
         """
         folder = Path(folder)
         config = config_of(folder)
-        task = read_task(folder)
-        if not isinstance(task, RatingsTask):
-            raise LikelyError(
-                f"The run in {folder} was trained on records that likely prepare did not write or that were changed "
-                "since, so how they ask about a movie is unknown; rank with a run trained on prepared records."
-            )
-        run = LoadedRun.load(folder, config, layout="tree")
+        task = ratings_task_of(folder)
+        return cls.of(LoadedRun.load(folder, config, layout="tree"), task)
+
+    @classmethod
+    def of(cls, run: LoadedRun, task: RatingsTask) -> "Ranker":
+        """Return a ranker of a run that is loaded, in the layout that it was loaded in."""
         return cls(run.model, run.builder, task, run.plan.budget, run.plan.layout)
 
     def rank(
@@ -103,20 +103,24 @@ class Ranker:
             LikelyError: there is no history or no candidate, `top` is below 1, or a candidate does
                 not fit into `cutoff_len` even without a history.
         """
+        if top is not None and top < 1:
+            raise LikelyError(f"top is {top}; set it to 1 or more, or to None for all candidates.")
+        encoded = self.encode(history, candidates)
+        plan = cheapest_plan(encoded, PassPlan(self.layout, self.budget, self.builder.first_tokens))
+        p_yes = score(self.model, base_model(self.model), encoded, plan, on_progress).p_yes
+        return [Ranked(candidates[place], float(p_yes[place])) for place in best_first(p_yes, top)]
+
+    def encode(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[EncodedRecord]:
+        """Return the question about each candidate as the model sees it; several histories' may be computed together.
+
+        Raises:
+            LikelyError: there is no history or no candidate, or one does not fit.
+        """
         if not history:
             raise LikelyError("The history is empty; give at least one rated movie.")
         if not candidates:
             raise LikelyError("There are no candidates; give at least one movie.")
-        if top is not None and top < 1:
-            raise LikelyError(f"top is {top}; set it to 1 or more, or to None for all candidates.")
-        encoded = self.builder.encode_all(self.records_of(history, candidates))
-        longest = max(len(record.input_ids) for record in encoded)
-        row = cheapest_row(longest, self.budget.attention_share)
-        budget = replace(self.budget, tokens=min(row, self.budget.tokens))
-        plan = PassPlan(self.layout, budget, self.builder.first_tokens)
-        p_yes = score(self.model, base_model(self.model), encoded, plan, on_progress).p_yes
-        best_first = np.argsort(-p_yes, kind="stable")[:top]
-        return [Ranked(candidates[place], float(p_yes[place])) for place in best_first.tolist()]
+        return self.builder.encode_all(self.records_of(history, candidates))
 
     def records_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[Record]:
         """Return the record that `timelines` would write for every candidate after a timeline that is the history.
@@ -143,6 +147,39 @@ class Ranker:
             others = opinion_of_others(movie.earlier_likes, movie.earlier_ratings)
             hints.append(hint(Shares(of_all, above, of_these, similar, others)))
         return hints
+
+
+def ratings_task_of(folder: Path) -> RatingsTask:
+    """Return how the records of a run ask about a movie.
+
+    Raises:
+        LikelyError: its folder does not say, or they are records of a user's own.
+    """
+    task = read_task(folder)
+    if not isinstance(task, RatingsTask):
+        raise LikelyError(
+            f"The run in {folder} was trained on records that likely prepare did not write or that were changed "
+            "since, so how they ask about a movie is unknown; rank with a run trained on prepared records."
+        )
+    return task
+
+
+def best_first(p_yes: FloatRows, top: int | None = None) -> list[int]:
+    """Return the places of candidates by P(Yes), the highest first, at most `top`; equal ones keep their order."""
+    places: list[int] = np.argsort(-p_yes, kind="stable")[:top].tolist()
+    return places
+
+
+def cheapest_plan(encoded: Sequence[EncodedRecord], plan: PassPlan) -> PassPlan:
+    """Return a plan whose forward passes are as long as is cheapest for candidates of such histories, and no longer.
+
+    Args:
+        encoded: the records to plan for; the longest one stands for a history.
+        plan: what one forward pass may cost at most.
+    """
+    longest = max(len(record.input_ids) for record in encoded)
+    tokens = min(cheapest_row(longest, plan.budget.attention_share), plan.budget.tokens)
+    return replace(plan, budget=replace(plan.budget, tokens=tokens))
 
 
 def cheapest_row(history: int, attention_share: float) -> int:

@@ -126,7 +126,7 @@ def test_turns_and_systems_of_a_record_are_read(served, client):
 def test_scores_are_what_sglang_defines(served, client, softmax, item_first):
     """Probabilities of the labels after each text, tokenised as a whole, from one plain forward pass each."""
     run, query, items = served.run, "A user rated movies. Candidate: ", ["River (1990)", "Garden | Drama", "x"]
-    labels = list(run.builder.first_tokens) + [7]
+    labels = [*run.builder.first_tokens, 7]
     body = {"query": query, "items": items, "label_token_ids": labels, "apply_softmax": softmax}
     answer = client.post("/v1/score", json={**body, "item_first": item_first, "model": "mine"}).json()
     tokens = 0
@@ -331,9 +331,7 @@ def test_the_key_opens_and_nothing_else_does(served):
 
 
 def test_a_run_without_catalogue_or_question_says_so(served):
-    poor = replace(
-        served, catalogue=None, ranker=None, no_ranker="It was trained on records of its own.", held_out=None
-    )
+    poor = replace(served, catalogue=None, ranker=None, no_ranker="It has records of its own.", held_out=None)
     with TestClient(make_app(poor)) as client:
         refused = client.post("/v1/rank", json=RANK)
         assert (refused.status_code, refused.json()["detail"]) == (422, poor.no_ranker)

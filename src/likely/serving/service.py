@@ -114,7 +114,7 @@ class Served:
         labels, task = self.run.builder.labels, self.ranker.task if self.ranker else None
         return RunAnswer(
             name=self.run.folder.resolve().name,
-            model=self.run.config.model_name_or_path,
+            model=Path(self.run.config.model_name_or_path).name,
             noun=task.noun if task else "movie",
             can_rank=task is not None,
             like_threshold=task.protocol.like_threshold if task else None,

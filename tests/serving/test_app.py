@@ -13,6 +13,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from likely.data.catalogue_file import CATALOGUE_FILE
 from likely.data.records import Labels, Record, read_records
 from likely.inference.movies import candidates_of, history_of
 from likely.serving.app import CLIENT_LEFT, make_app
@@ -411,3 +412,9 @@ def test_a_service_belongs_to_no_request(served):
 
     first, second = asyncio.run(ask_twice())
     assert first.ranked == second.ranked
+
+
+def test_training_keeps_the_catalogue_of_its_records(served_folder):
+    assert (served_folder / CATALOGUE_FILE).read_bytes() == (
+        served_folder.parent / "data" / CATALOGUE_FILE
+    ).read_bytes()

@@ -147,6 +147,8 @@ def test_a_single_text_no_items_and_a_temperature(served, client):
     labels = list(served.run.builder.first_tokens)
     body = {"query": "A user", "items": " rated", "label_token_ids": labels, "apply_softmax": True}
     warm, warmer = (client.post("/v1/score", json={**body, "temperature": t}).json()["scores"][0] for t in (1, 2))
+    cold = client.post("/v1/score", json={**body, "temperature": 1e-320}).json()["scores"][0]
+    assert sorted(cold) == [0, 1]
     assert np.log(warmer[0] / warmer[1]) == pytest.approx(np.log(warm[0] / warm[1]) / 2, rel=1e-4)
     assert client.post("/v1/score", json={**body, "items": []}).json()["scores"] == []
 

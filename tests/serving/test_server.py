@@ -52,7 +52,7 @@ def test_what_keeps_it_from_starting_is_said(tmp_path, served_folder, capsys, mo
     assert str(tmp_path) in capsys.readouterr().err
     monkeypatch.setattr(serving, "find_spec", lambda name: None)
     assert run(["serve", "--run", str(served_folder)]) == 2
-    assert "pip install 'likely[serve]'" in capsys.readouterr().err
+    assert "pip install fastapi uvicorn prometheus_client" in capsys.readouterr().err
 
 
 def post(port, body):

@@ -10,6 +10,9 @@ import typer
 from likely.cli.options import MAIN_RUN, RunFolder
 from likely.errors import LikelyError
 
+NEEDED = ("fastapi", "uvicorn", "prometheus_client")
+"""Packages of the extra `serve`."""
+
 
 def serve(
     adapter_dir: RunFolder = MAIN_RUN,
@@ -23,9 +26,9 @@ def serve(
     """Serve a finished run: a page to try it on, and rankings, predictions and SGLang's scoring API over HTTP."""
     from rich.console import Console
 
-    missing = [name for name in ("fastapi", "uvicorn", "prometheus_client") if find_spec(name) is None]
+    missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise LikelyError(f"likely serve needs {', '.join(missing)}; install with: pip install 'likely[serve]'")
+        raise LikelyError(f"likely serve needs {', '.join(missing)}; install with: pip install {' '.join(NEEDED)}")
     from likely.serving.server import address_of, check_host, listen, run_server
 
     check_host(host, api_key)

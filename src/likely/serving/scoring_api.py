@@ -67,7 +67,8 @@ def scores_of(log_probs: FloatRows, body: ScoreBody) -> list[list[float]]:
     if not body.apply_softmax:
         plain: list[list[float]] = np.exp(log_probs).tolist()
         return plain
-    scaled = log_probs / body.temperature
-    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True, initial=-np.inf))
+    below = log_probs - log_probs.max(axis=1, keepdims=True, initial=-np.inf)
+    with np.errstate(over="ignore"):  # by a temperature near 0, all but the likeliest become minus infinity
+        weights = np.exp(below / body.temperature)
     shares: list[list[float]] = (weights / weights.sum(axis=1, keepdims=True)).tolist()
     return shares

@@ -32,8 +32,8 @@ from likely.config.reading import load_config
 from likely.data.movielens import MovieLens, read_movielens
 from likely.inference.loaded_run import LoadedRun
 from likely.serving.app import make_app
+from likely.serving.served import Limits, Served
 from likely.serving.server import listen
-from likely.serving.service import Limits, Served
 from likely.sources.tiny_model import TinyShape, chat_prompt, make_tiny_base
 
 TOGETHER, ALONE = "together", "one at a time"

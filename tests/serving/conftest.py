@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from likely.cli import run
 from likely.serving.app import make_app
-from likely.serving.service import Limits, Served
+from likely.serving.served import Limits, Served
 from likely.sources.invented_ratings import make_sample
 
 

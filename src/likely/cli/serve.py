@@ -38,7 +38,7 @@ def serve(
 
     ready_process()
     from likely.serving.app import make_app
-    from likely.serving.service import Limits, Served
+    from likely.serving.served import Limits, Served
 
     with bound:
         with console.status("  loading the model"):

@@ -37,7 +37,8 @@ from likely.serving.guard import BodyLimit, Key, SafeHeaders
 from likely.serving.heldout import held_out_user
 from likely.serving.line import FullError
 from likely.serving.measures import MeasureRequests, Measures
-from likely.serving.service import Served, Service, TooMuchError
+from likely.serving.served import Served
+from likely.serving.service import Service, TooMuchError
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
@@ -362,9 +363,9 @@ def test_the_page_is_served_and_fetches_nothing_from_elsewhere(client):
         assert not re.search(r"(?:src|href|url\(|from |import )\s*=?\s*['\"(]?(?:https?:)?//", answer.text), path
         assert not re.search(r"<script>|<style>|\son\w+=|\sstyle=", answer.text), path
         links = re.findall(r"(?:src|href)=\"([^\"#]+)\"|from \"([^\"]+)\"", answer.text)
-        names = [first or second for first, second in links]
-        found = ["/static/" + name.removeprefix("./") if name.startswith("./") else name for name in names]
-        todo += [name for name in found if name not in seen and name != "/openapi.json"]
+        found = {urljoin(path, first or second) for first, second in links}
+        todo += found - seen - {*todo, "/openapi.json", "/metrics"}
+    assert {"/static/page.js", "/static/api.js", "/static/style.css", "/static/icon.svg", "/static/docs.js"} <= seen
     assert client.get("/openapi.json").status_code == 200
 
 

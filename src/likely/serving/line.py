@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from likely.encoding.prefix_tree import chain_lengths
+from likely.encoding.prefix_tree import TokenIds, chain_lengths, shared_length
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
 from likely.model.answers import FloatRows
@@ -77,10 +77,20 @@ class Ask:
         """Tokens of the longest record."""
         return max(len(record.input_ids) for record in self.encoded)
 
-    def next_places(self, room: int) -> tuple[list[int], int]:
-        """Return the places of the records that come next and fit into some tokens, and how many tokens they take."""
+    @property
+    def head(self) -> TokenIds:
+        """Tokens of the record that comes next."""
+        return self.encoded[self.order[self.done]].input_ids
+
+    def next_places(self, room: int, computed: Sequence[TokenIds]) -> tuple[list[int], int]:
+        """Return the places of the records that come next and fit into a turn, and how many tokens they add.
+
+        Args:
+            room: tokens that are left.
+            computed: first records of the requests that are in the turn; what is shared with one of them is there.
+        """
         costs = self.own[self.done :].copy()
-        costs[0] = len(self.encoded[self.order[self.done]].input_ids)
+        costs[0] = len(self.head) - max((shared_length(self.head, other) for other in computed), default=0)
         ends = costs.cumsum()
         count = int(np.searchsorted(ends, room, side="right"))
         return self.order[self.done : self.done + count], int(ends[count - 1]) if count else 0
@@ -167,6 +177,7 @@ class Line:
     def _next_turn(self) -> list[Portion]:
         """Return what fits into a turn, from the head of the line; at least one record if anybody waits."""
         turn: list[Portion] = []
+        heads: list[TokenIds] = []
         left = 0
         while self._waiting and len(turn) < self._together:
             ask = self._waiting.popleft()
@@ -174,11 +185,12 @@ class Line:
                 continue
             if not turn:
                 left = max(self._room(ask.longest), ask.longest)
-            places, tokens = ask.next_places(left)
+            places, tokens = ask.next_places(left, heads)
             if not places:
                 self._waiting.appendleft(ask)
                 break
             left -= tokens
+            heads.append(ask.head)
             turn.append(Portion(ask, places))
         return turn
 

@@ -30,6 +30,7 @@ from benchmarks.common import Bench, Row
 from benchmarks.scoring_throughput import ranker_of
 from likely.config.reading import load_config
 from likely.data.movielens import MovieLens, read_movielens
+from likely.data.wording import make_instruction, show_movie, show_question, show_rated
 from likely.inference.loaded_run import LoadedRun
 from likely.serving.app import make_app
 from likely.serving.served import Limits, Served
@@ -79,7 +80,8 @@ def load(arguments: argparse.Namespace, data: MovieLens, scratch: Path) -> Bench
     """Return the model to serve."""
     if not arguments.tiny:
         return common.load_bench(arguments.model, arguments.shapes)
-    prompts = [chat_prompt(title) for title in data.movies["title"].head(3000)]
+    shown = [show_movie(*movie) for movie in data.movies.select("title", "year", "genres").head(3000).iter_rows()]
+    prompts = [chat_prompt(f"{make_instruction(4)}\n{show_question([show_rated(one, 4)], one)}") for one in shown]
     tiny = common.load_bench(str(make_tiny_base(scratch / "tiny", prompts, TINY)))
     return Bench("tiny, random weights", tiny.model, tiny.builder, tiny.budget)
 

@@ -1,42 +1,21 @@
 """The page in a real browser: rate, look at the answer, drag, remove, load a real user, copy the request."""
 
-import contextlib
 import json
 import shlex
 import shutil
-import threading
-import time
 from dataclasses import replace
 
 import pytest
-import uvicorn
 
 from likely.serving.app import make_app
 from likely.serving.catalogue import Catalogue
-from likely.serving.server import address_of, listen
+from servers import running
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, as in apt install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 NASTY = '<img src=x onerror=alert(1)>\x1b\u202e & "quotes"'
-
-
-@contextlib.contextmanager
-def running(app):
-    """Serve an app in a thread, and yield its address and server."""
-    bound = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield address_of(bound), server
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        bound.close()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +39,7 @@ def browser():
 def page(browser, with_nasty_title):
     """The page at a desktop's width; whatever the browser complains of fails the test."""
     complaints = []
-    with running(make_app(with_nasty_title)) as (address, _):
+    with running(make_app(with_nasty_title)) as address:
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
         page = context.new_page()
@@ -180,7 +159,7 @@ def test_what_is_copied_asks_the_same(page, with_nasty_title):
 
 
 def test_the_key_is_asked_for_and_the_interface_described(browser, served):
-    with running(make_app(served, "sesame")) as (address, _):
+    with running(make_app(served, "sesame")) as address:
         page = browser.new_page(viewport={"width": 375, "height": 700}, color_scheme="dark")
         page.goto(address)
         page.get_by_label("Key of this server").fill("sesame")
@@ -196,7 +175,7 @@ def test_the_key_is_asked_for_and_the_interface_described(browser, served):
 
 def test_the_noun_of_the_run_is_spoken(browser, served):
     of_books = replace(served, ranker=replace(served.ranker, task=replace(served.ranker.task, noun="book")))
-    with running(make_app(of_books)) as (address, _):
+    with running(make_app(of_books)) as address:
         page = browser.new_page()
         page.goto(address)
         page.get_by_role("combobox", name="Find a book").wait_for()

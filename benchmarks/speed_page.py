@@ -18,6 +18,7 @@ BEGIN, END = "<!-- table: python -m benchmarks.speed_page -->", "<!-- end of tab
 ORDER = (
     "training-throughput",
     "scoring-throughput",
+    "serve-load",
     "evaluation-throughput",
     "peak-memory",
     "cpu-layers",

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from likely.data import preparation as preparing
+from likely.data.catalogue_file import CATALOGUE_FILE
 from likely.data.movielens import read_movielens
 from likely.data.preparation import SplitSummary, prepare
 from likely.data.protocol import SPLITS, SplitProtocol
@@ -219,10 +220,11 @@ def test_the_preparation_is_described_beside_the_files(tmp_path: Path) -> None:
     assert (description["noun"], description["instruction"]) == ("movie", read(tmp_path)["train"][0]["instruction"])
     for name, digest in description["sha256"].items():
         assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
-    assert set(description["sha256"]) == {f"{split}.json" for split in SPLITS}
+    files = {*(f"{split}.json" for split in SPLITS), CATALOGUE_FILE}
+    assert set(description["sha256"]) == files
     assert (description["max_users"], description["seed"]) == (1, 3)
     assert description["splits"] == {split: dataclasses.asdict(getattr(summary, split)) for split in SPLITS}
-    assert {path.name for path in tmp_path.iterdir()} == {*(f"{split}.json" for split in SPLITS), "preparation.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {*files, "preparation.json"}
 
 
 def test_max_users_keeps_whole_users_chosen_by_the_seed(tmp_path: Path) -> None:

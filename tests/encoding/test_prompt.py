@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chat_models import KINDS, chat_tokenizer
 from likely.data.records import Labels, Place, Record
+from likely.encoding import prompt
 from likely.encoding.prompt import PromptBuilder, lines
 from likely.errors import LikelyError
 from support import make_record
@@ -227,3 +228,10 @@ def test_system_prompt_and_earlier_turns_come_first(builder):
 def test_labels_that_begin_alike_are_refused(builder):
     with pytest.raises(LikelyError, match="same token"):
         PromptBuilder(builder.tokenizer, Labels("Yes sir", "Yes no"), 512)
+
+
+def test_a_builder_that_encodes_for_weeks_forgets_lines_and_encodes_the_same(qwen, monkeypatch):
+    monkeypatch.setattr(prompt, "LINES_KEPT", 5)
+    for record in (make_record(user, 8, seed=1) for user in range(9)):
+        assert qwen.encode(record).input_ids.tolist() == whole_text_ids(qwen, record)
+    assert len(qwen._line_ids) <= 5

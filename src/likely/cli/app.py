@@ -24,6 +24,7 @@ from likely.cli.predict import predict
 from likely.cli.prepare import prepare
 from likely.cli.rank import rank
 from likely.cli.report import report
+from likely.cli.serve import serve
 from likely.cli.train import train
 from likely.cli.tree import tree
 from likely.errors import LikelyError, StoppedError
@@ -39,7 +40,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, audit, tree, train, infer, evaluate, predict, rank, report, config, demo):
+for verb in (prepare, audit, tree, train, infer, evaluate, predict, rank, serve, report, config, demo):
     app.command(cls=Verb)(verb)
 app.command("score", cls=Verb, hidden=True)(rank)  # its former name
 

@@ -106,6 +106,7 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
 def next_commands(output: Path) -> list[tuple[str, str]]:
     """Return what to type after the demo, and what for."""
     return [
+        (f".venv/bin/likely serve --run {output}", "try it on a page"),
         (f".venv/bin/likely infer --adapter-dir {output} --max-samples 20", "example histories with P(Yes)"),
         (f".venv/bin/tensorboard --logdir {output}/logs --port 6006", "training curves"),
         (".venv/bin/likely prepare --dataset ml-latest-small", "the records of the main configuration"),

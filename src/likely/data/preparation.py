@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from likely.data.catalogue_file import CATALOGUE_FILE, catalogue_rows
 from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
 from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
 from likely.data.ratings import RatingTable
@@ -60,7 +61,7 @@ def prepare(
     max_users: int | None = None,
     seed: int = 42,
 ) -> Preparation:
-    """Write train.json, eval.json, test.json and preparation.json; none is touched before all are complete.
+    """Write train.json, eval.json, test.json, catalogue.json and preparation.json; none before all are complete.
 
     Rows are ordered by user and then by time; one user after another is rendered and written. preparation.json says
     what the records ask (`task`) and holds the SHA-256 of each file.
@@ -104,6 +105,7 @@ def prepare(
         "splits": {split: dataclasses.asdict(summary) for split, summary in splits.items()},
     }
     rows = {f"{split}.json": make_rows(table, data, split, protocol) for split in SPLITS}
+    rows[CATALOGUE_FILE] = catalogue_rows(everybody, data, protocol.like_threshold)
     try:
         _write(output_dir, rows, description)
     except OSError as error:

@@ -6,8 +6,12 @@ Takes encoded records and their order, plans their batches as training does, and
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from likely.encoding.batches import Budget, Layout, plan_batches
+import numpy as np
+from numpy.typing import NDArray
+
+from likely.encoding.batches import Budget, Layout, plan_batches, plan_rows
 from likely.encoding.order import Order, steps_of
+from likely.encoding.prefix_tree import chain_lengths
 from likely.encoding.prompt import EncodedRecord
 
 
@@ -55,6 +59,18 @@ def epoch_saving(
         tokens += sum(row.width for rows in batches for row in rows)
         passes += len(batches)
     return Saving(len(encoded), sum(len(record.input_ids) for record in encoded), tokens, passes)
+
+
+def computed_tokens(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budget) -> NDArray[np.int64]:
+    """Return how many tokens are computed for each record, int64 [records]; their sum has no padding.
+
+    What several records of a row share counts for the first of them.
+    """
+    tokens = np.array([len(record.input_ids) for record in encoded], np.int64)
+    for row in plan_rows(encoded, layout, budget) if layout == "tree" else ():
+        order, own = chain_lengths([encoded[index].input_ids for index in row.records])
+        tokens[np.array(row.records)[order]] = own
+    return tokens
 
 
 def _short(count: int) -> str:

@@ -19,6 +19,9 @@ from likely.files import read_json
 
 T = TypeVar("T")
 
+REMEDY = "give a JSON list of what is rated."
+"""What to do where a file cannot be read."""
+
 
 @dataclass(frozen=True)
 class Movie:
@@ -108,7 +111,7 @@ def read_history(path: Path, words: Words = MOVIES) -> list[RatedMovie]:
         LikelyError: the file is missing, damaged, of another shape or empty, or a value is missing
             or wrong; names file, row (from 1) and key.
     """
-    return _read(path, lambda row: _rated_movie(row, words))
+    return history_of(read_json(path, REMEDY), str(path), words)
 
 
 def read_candidates(path: Path, words: Words = MOVIES) -> list[Movie]:
@@ -117,26 +120,40 @@ def read_candidates(path: Path, words: Words = MOVIES) -> list[Movie]:
     Raises:
         LikelyError: as :func:`read_history`.
     """
-    return _read(path, lambda row: _movie(row, words))
+    return candidates_of(read_json(path, REMEDY), str(path), words)
 
 
-def _read(path: Path, read_row: Callable[[Any], T]) -> list[T]:
+def history_of(rows: Any, where: str, words: Words = MOVIES) -> list[RatedMovie]:
+    """Return the rated movies of JSON that has been read.
+
+    Args:
+        rows: a list of objects, as :func:`read_history` describes them.
+        where: where it comes from, for messages.
+        words: of the run's task; `words.details` is the key that takes the place of genres.
+
+    Raises:
+        LikelyError: as :func:`read_history`.
+    """
+    return _each(rows, where, lambda row: _rated_movie(row, words))
+
+
+def candidates_of(rows: Any, where: str, words: Words = MOVIES) -> list[Movie]:
+    """Return the movies of JSON that has been read; arguments and errors as of :func:`history_of`."""
+    return _each(rows, where, lambda row: _movie(row, words))
+
+
+def _each(rows: Any, where: str, read_row: Callable[[Any], T]) -> list[T]:
+    if not isinstance(rows, list):
+        raise LikelyError(f"{where} holds a {type(rows).__name__} where a list should be; write a JSON list.")
+    if not rows:
+        raise LikelyError(f"{where} holds an empty list; write at least one object with a title.")
     movies = []
-    for number, row in enumerate(_rows(path), start=1):
+    for number, row in enumerate(rows, start=1):
         try:
             movies.append(read_row(row))
         except LikelyError as error:
-            raise LikelyError(f"{path}, row {number}: {error}") from None
+            raise LikelyError(f"{where}, row {number}: {error}") from None
     return movies
-
-
-def _rows(path: Path) -> list[Any]:
-    rows = read_json(path, "give a JSON list of what is rated.")
-    if not isinstance(rows, list):
-        raise LikelyError(f"{path} holds a {type(rows).__name__} where a list should be; write a JSON list.")
-    if not rows:
-        raise LikelyError(f"{path} holds an empty list; write at least one object with a title.")
-    return rows
 
 
 def _rated_movie(row: Any, words: Words) -> RatedMovie:

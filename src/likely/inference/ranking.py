@@ -23,6 +23,7 @@ from likely.errors import LikelyError
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.movies import Movie, RatedMovie
 from likely.model.adapter import base_model
+from likely.model.answers import FloatRows
 from likely.model.scoring import PassPlan, Progress, score
 from likely.model.self_check import check_exactness
 
@@ -76,13 +77,12 @@ class Ranker:
         """
         folder = Path(folder)
         config = config_of(folder)
-        task = read_task(folder)
-        if not isinstance(task, RatingsTask):
-            raise LikelyError(
-                f"The run in {folder} was trained on records that likely prepare did not write or that were changed "
-                "since, so how they ask about a candidate is unknown; rank with a run trained on prepared records."
-            )
-        run = LoadedRun.load(folder, config, layout="tree")
+        task = ratings_task_of(folder)
+        return cls.of(LoadedRun.load(folder, config, layout="tree"), task)
+
+    @classmethod
+    def of(cls, run: LoadedRun, task: RatingsTask) -> "Ranker":
+        """Return a ranker of a run that is loaded, in the layout that it was loaded in."""
         return cls(run.model, run.builder, task, run.plan.budget, run.plan.layout, run.notes)
 
     def rank(
@@ -109,28 +109,33 @@ class Ranker:
                 a candidate does not fit into `cutoff_len` even without a history, or the model is not exact in this
                 layout.
         """
+        if top is not None and top < 1:
+            raise LikelyError(f"top is {top}; set it to 1 or more, or to None for all candidates.")
+        encoded = self.encode(history, candidates)
+        self._check(encoded)
+        plan = cheapest_plan(encoded, PassPlan(self.layout, self.budget, self.builder.first_tokens))
+        p_yes = score(self.model, base_model(self.model), encoded, plan, on_progress).p_yes
+        return [Ranked(candidates[place], float(p_yes[place])) for place in best_first(p_yes, top)]
+
+    def encode(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[EncodedRecord]:
+        """Return the question about each candidate as the model sees it; several histories' may be computed together.
+
+        Raises:
+            LikelyError: there is no history or no candidate, a rating is outside of the run's scale, or a candidate
+                does not fit.
+        """
         if not history:
             raise LikelyError("The history is empty; give at least one rating.")
         if not candidates:
             raise LikelyError("There are no candidates; give at least one.")
-        if top is not None and top < 1:
-            raise LikelyError(f"top is {top}; set it to 1 or more, or to None for all candidates.")
-        encoded = self.builder.encode_all(self.records_of(history, candidates))
-        longest = self._check(encoded)
-        row = cheapest_row(longest, self.budget.attention_share)
-        budget = replace(self.budget, tokens=min(row, self.budget.tokens))
-        plan = PassPlan(self.layout, budget, self.builder.first_tokens)
-        p_yes = score(self.model, base_model(self.model), encoded, plan, on_progress).p_yes
-        best_first = np.argsort(-p_yes, kind="stable")[:top]
-        return [Ranked(candidates[place], float(p_yes[place])) for place in best_first.tolist()]
+        return self.builder.encode_all(self.records_of(history, candidates))
 
-    def _check(self, encoded: Sequence[EncodedRecord]) -> int:
-        """Check records in this layout unless ones as long have been, and return the tokens of the longest."""
+    def _check(self, encoded: Sequence[EncodedRecord]) -> None:
+        """Check records in this layout unless ones as long have been."""
         longest = max(len(record.input_ids) for record in encoded)
         if longest > max(self._checked, default=0):
             check_exactness(base_model(self.model), encoded, self.layout, self.builder.first_tokens)
             self._checked.append(longest)
-        return longest
 
     def records_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[Record]:
         """Return the record that `timelines` would write for every candidate after a timeline that is the history.
@@ -159,6 +164,39 @@ class Ranker:
             others = opinion_of_others(movie.earlier_likes, movie.earlier_ratings)
             hints.append(hint(Shares(of_all, above, of_these, similar, others), self.task.words))
         return hints
+
+
+def ratings_task_of(folder: Path) -> RatingsTask:
+    """Return how the records of a run ask about a movie.
+
+    Raises:
+        LikelyError: its folder does not say, or they are records of a user's own.
+    """
+    task = read_task(folder)
+    if not isinstance(task, RatingsTask):
+        raise LikelyError(
+            f"The run in {folder} was trained on records that likely prepare did not write or that were changed "
+            "since, so how they ask about a candidate is unknown; rank with a run trained on prepared records."
+        )
+    return task
+
+
+def best_first(p_yes: FloatRows, top: int | None = None) -> list[int]:
+    """Return the places of candidates by P(Yes), the highest first, at most `top`; equal ones keep their order."""
+    places: list[int] = np.argsort(-p_yes, kind="stable")[:top].tolist()
+    return places
+
+
+def cheapest_plan(encoded: Sequence[EncodedRecord], plan: PassPlan) -> PassPlan:
+    """Return a plan whose forward passes are as long as is cheapest for candidates of such histories, and no longer.
+
+    Args:
+        encoded: the records to plan for; the longest one stands for a history.
+        plan: what one forward pass may cost at most.
+    """
+    longest = max(len(record.input_ids) for record in encoded)
+    tokens = min(cheapest_row(longest, plan.budget.attention_share), plan.budget.tokens)
+    return replace(plan, budget=replace(plan.budget, tokens=tokens))
 
 
 def cheapest_row(history: int, attention_share: float) -> int:

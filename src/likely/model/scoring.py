@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from likely.encoding.batches import Batch, Budget, Layout, collate, plan_batches
 from likely.encoding.prompt import EncodedRecord
-from likely.model.answers import Answers
+from likely.model.answers import Answers, FloatRows
 from likely.model.base import device_of
 from likely.model.forward import answer_logits
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called after every forward pass with the records scored so far and all of them."""
+
+ReadLogits = Callable[[torch.Tensor, Batch], torch.Tensor]
+"""Takes logits [answers, vocabulary] and the batch they are of, and gives some numbers of each record."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +59,66 @@ def score(
         plan: layout and limits.
         on_progress: told after every forward pass.
     """
+
+    def read(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return read_answers(logits, batch, plan.first_tokens)
+
+    p_yes, says_yes, says_no, label_mass, loss = _read_passes(model, inner, encoded, plan, read, 5, on_progress)
+    liked = np.array([record.liked for record in encoded], dtype=bool)
+    return Answers(liked, p_yes, says_yes > 0, says_no > 0, label_mass, loss)
+
+
+def token_log_probs(
+    model: torch.nn.Module,
+    inner: "PreTrainedModel",
+    encoded: Sequence[EncodedRecord],
+    tokens: Sequence[int],
+    plan: PassPlan,
+) -> FloatRows:
+    """Return how likely some tokens are where each record's answer begins.
+
+    Args:
+        model: what to call, left in the mode (training or not) it is found in.
+        inner: the same model unwrapped.
+        encoded: records in any order.
+        tokens: of the vocabulary.
+        plan: layout and limits.
+
+    Returns:
+        Natural logarithms of their probabilities in the whole vocabulary, float64 [records, tokens].
+    """
+
+    def read(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        first = logits[batch.first_answers].float().log_softmax(dim=-1)
+        return first[:, list(tokens)].T.double()
+
+    return _read_passes(model, inner, encoded, plan, read, len(tokens)).T
+
+
+def _read_passes(
+    model: torch.nn.Module,
+    inner: "PreTrainedModel",
+    encoded: Sequence[EncodedRecord],
+    plan: PassPlan,
+    read: ReadLogits,
+    numbers: int,
+    on_progress: Progress | None = None,
+) -> NDArray[np.float64]:
+    """Compute all forward passes and return what is read from them, float64 [numbers, records]."""
     was_training = model.training
     model.eval()
-    columns = np.zeros((5, len(encoded)))
+    columns = np.zeros((numbers, len(encoded)))
     done = 0
     with torch.inference_mode():
         for rows in plan_batches(encoded, plan.layout, plan.budget):
             batch = collate(encoded, rows, plan.layout).to(device_of(model))
-            read = read_answers(answer_logits(model, batch, inner), batch, plan.first_tokens)
-            columns[:, batch.records.cpu().numpy()] = read.cpu().numpy()
+            numbers_read = read(answer_logits(model, batch, inner), batch)
+            columns[:, batch.records.cpu().numpy()] = numbers_read.cpu().numpy()
             done += len(batch.records)
             if on_progress:
                 on_progress(done, len(encoded))
     model.train(was_training)
-    p_yes, says_yes, says_no, label_mass, loss = columns
-    liked = np.array([record.liked for record in encoded], dtype=bool)
-    return Answers(liked, p_yes, says_yes > 0, says_no > 0, label_mass, loss)
+    return columns
 
 
 def read_answers(logits: torch.Tensor, batch: Batch, first_tokens: tuple[int, int]) -> torch.Tensor:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from likely.config.reading import dump_config
 from likely.config.run_config import RunConfig
-from likely.data.task import TASK_FILE, dump_task
+from likely.data.catalogue_file import CATALOGUE_FILE, catalogue_beside
+from likely.data.task import TASK_FILE, RatingsTask, dump_task
 from likely.encoding.batches import Budget
 from likely.encoding.order import Order, shared_runs, shuffled_groups
 from likely.encoding.prompt import EncodedRecord
@@ -233,6 +234,8 @@ def leave_run(ready: ReadyRun) -> TrainedRun:
     trainer.check_weights()
     if is_first_process():
         texts = {"config.yaml": dump_config(config), TASK_FILE: dump_task(inputs.task)}
+        catalogue = catalogue_beside(inputs.training_file) if isinstance(inputs.task, RatingsTask) else None
+        texts |= {CATALOGUE_FILE: catalogue} if catalogue else {}
         leave_adapter(folder, trainer.adapter, inputs.builder.tokenizer, texts)
     figures = {**run_figures(trainer, ready.clock.seconds()), "saving": ready.plan.saving}
     log = [dict(entry) for entry in trainer.state.log_history]

@@ -1,0 +1,193 @@
+"""Requests a second and latencies of `likely serve` under load: requests that wait together against one at a time.
+
+    python -m benchmarks.serve_load --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--clients 1 8 32] [--requests 96]
+        [--candidates 10] [--same-history] [--model NAME_OR_FOLDER | --shapes FOLDER | --tiny]
+
+Two servers of one model answer on this machine's own address, in turns. Each client sends a ranking, waits for the
+answer and sends the next. Every client has the history of a user of its own, or all have one with --same-history. That
+both servers give the same probabilities is checked in every round.
+"""
+
+import argparse
+import http.client
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import uvicorn
+from rich.table import Table
+
+from benchmarks import common
+from benchmarks.common import Bench, Row
+from benchmarks.scoring_throughput import ranker_of
+from likely.config.reading import load_config
+from likely.data.movielens import MovieLens, read_movielens
+from likely.data.wording import make_instruction, show_movie, show_question, show_rated
+from likely.inference.loaded_run import LoadedRun
+from likely.serving.app import make_app
+from likely.serving.served import Limits, Served
+from likely.serving.server import listen
+from likely.sources.tiny_model import TinyShape, chat_prompt, make_tiny_base
+
+TOGETHER, ALONE = "together", "one at a time"
+HISTORY = 15
+TINY = TinyShape(vocabulary=2000, hidden=256, layers=4, steps=0)
+"""A model of three million random weights: what it is asked costs about as much as asking."""
+
+
+def arguments_parser() -> argparse.ArgumentParser:
+    parser = common.model_parser(__doc__, rounds=3)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--requests", type=int, default=96, help="of all clients, in a round")
+    parser.add_argument("--candidates", type=int, default=10)
+    parser.add_argument("--same-history", action="store_true", help="all clients ask for one user")
+    parser.add_argument("--tiny", action="store_true", help="a tiny model with random weights")
+    return parser
+
+
+def main() -> None:
+    arguments = arguments_parser().parse_args()
+    data = read_movielens(arguments.source)
+    bodies = requests(data, 1 if arguments.same_history else max(arguments.clients), arguments.candidates)
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = load(arguments, data, Path(scratch))
+        with serving(served(bench, 32)) as together, serving(served(bench, 1)) as alone:
+            ports = {TOGETHER: together, ALONE: alone}
+            measured = {
+                clients: measure(ports, bodies, clients, arguments.requests, arguments.rounds)
+                for clients in arguments.clients
+            }
+    where = f"{bench.name}, {arguments.candidates} candidates, "
+    where += "one history" if arguments.same_history else "a history of 15 movies a client"
+    rows = [row_of(clients, found, where) for clients, found in measured.items()]
+    flags = " ".join(f"--{name.replace('_', '-')}" for name in ("same_history", "tiny") if vars(arguments)[name])
+    command = common.command_line("serve_load", arguments, "clients", "requests", "candidates")
+    model = "tiny" if arguments.tiny else common.model_name(arguments)
+    name = f"serve-load-{model}{'-same-history' if arguments.same_history else ''}"
+    common.save(name, "requests a second", f"{command} {flags}".strip(), rows, {"measured": measured})
+    common.print_result(table_of(measured), rows)
+
+
+def load(arguments: argparse.Namespace, data: MovieLens, scratch: Path) -> Bench:
+    """Return the model to serve."""
+    if not arguments.tiny:
+        return common.load_bench(arguments.model, arguments.shapes)
+    shown = [show_movie(*movie) for movie in data.movies.select("title", "year", "genres").head(3000).iter_rows()]
+    prompts = [chat_prompt(f"{make_instruction(4)}\n{show_question([show_rated(one, 4)], one)}") for one in shown]
+    tiny = common.load_bench(str(make_tiny_base(scratch / "tiny", prompts, TINY)))
+    return Bench("tiny, random weights", tiny.model, tiny.builder, tiny.budget)
+
+
+def served(bench: Bench, together: int) -> Served:
+    """Return what a server of a benchmark's model is made of; `together` is the most requests of one turn."""
+    config = load_config("smollm2_movielens_cpu", [f"cutoff_len={common.CUTOFF}"])
+    bench.model.eval()
+    run = LoadedRun(Path("benchmark"), config, bench.builder, bench.model, bench.plan("tree"))
+    return Served(run, ranker_of(bench), "", None, {}, None, Limits(places=256, together=together))
+
+
+@contextmanager
+def serving(run: Served) -> Iterator[int]:
+    """Serve in a thread, and yield the port."""
+    with listen("127.0.0.1", 0) as bound:
+        server = uvicorn.Server(uvicorn.Config(make_app(run), log_level="warning", lifespan="on"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield bound.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def requests(data: MovieLens, users: int, candidates: int) -> list[bytes]:
+    """Return a ranking request of each of the most active users: their first ratings, and the most rated movies."""
+    named = {
+        number: {"title": title, "year": year, "genres": list(genres)}
+        for number, title, year, genres in data.movies.select("movie_id", "title", "year", "genres").iter_rows()
+    }
+    popular = data.ratings["movie_id"].value_counts(sort=True)["movie_id"].to_list()
+    bodies = []
+    for user in data.ratings["user_id"].value_counts(sort=True)["user_id"][:users]:
+        rated = data.ratings.filter(pl.col("user_id") == user).sort("timestamp", "movie_id").head(HISTORY)
+        history = [{**named[movie], "rating": stars} for movie, stars in rated.select("movie_id", "rating").iter_rows()]
+        fresh = [named[movie] for movie in popular if movie not in set(rated["movie_id"])][:candidates]
+        body = {"history": history, "candidates": fresh, "top": None, "base": False}
+        bodies.append(json.dumps(body).encode())
+    return bodies
+
+
+def measure(
+    ports: dict[str, int], bodies: Sequence[bytes], clients: int, count: int, rounds: int
+) -> dict[str, dict[str, list[float]]]:
+    """Return requests a second, and the 50th and 99th percentile of seconds a request, of every round and server."""
+    kept: dict[str, dict[str, list[float]]] = {name: {"rate": [], "p50": [], "p99": []} for name in ports}
+    for turn in range(rounds + 1):  # the first warms up
+        sums = {}
+        for name in list(ports)[:: 1 if turn % 2 else -1]:
+            started = time.perf_counter()
+            seconds, sums[name] = ask(ports[name], bodies, clients, count)
+            spent = time.perf_counter() - started
+            if turn:
+                kept[name]["rate"].append(round(len(seconds) / spent, 3))
+                kept[name]["p50"].append(round(float(np.percentile(seconds, 50)), 4))
+                kept[name]["p99"].append(round(float(np.percentile(seconds, 99)), 4))
+        assert abs(sums[TOGETHER] - sums[ALONE]) < 1e-5 * count, sums
+        print(f"{clients} clients, round {turn}: {[(name, kept[name]['rate'][-1:]) for name in ports]}", flush=True)
+    return kept
+
+
+def ask(port: int, bodies: Sequence[bytes], clients: int, count: int) -> tuple[list[float], float]:
+    """Let clients send requests one after another; return the seconds of each, and the sum of all probabilities."""
+
+    def client(number: int) -> tuple[list[float], float]:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        seconds, total = [], 0.0
+        for _ in range(max(1, count // clients)):
+            started = time.perf_counter()
+            body = bodies[number % len(bodies)]
+            connection.request("POST", "/v1/rank", body, {"Content-Type": "application/json"})
+            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+            seconds.append(time.perf_counter() - started)
+            total += sum(row["p_yes"] for row in answer["ranked"])
+        connection.close()
+        return seconds, total
+
+    with ThreadPoolExecutor(clients) as threads:
+        done = list(threads.map(client, range(clients)))
+    return [one for seconds, _ in done for one in seconds], sum(total for _, total in done)
+
+
+def row_of(clients: int, found: dict[str, dict[str, list[float]]], where: str) -> Row:
+    """Return a line of the table of docs/speed.md."""
+    median = {name: {what: float(np.median(values)) for what, values in one.items()} for name, one in found.items()}
+    fast, slow = median[TOGETHER], median[ALONE]
+    note = (
+        f"{where}; {fast['rate']:.1f} requests/s, p50 {fast['p50']:.2f} s, p99 {fast['p99']:.2f} s against "
+        f"{slow['rate']:.1f}/s, {slow['p50']:.2f} s, {slow['p99']:.2f} s"
+    )
+    figure = f"`likely serve`, requests/s of {clients} client{'s' * (clients > 1)}, laid out together against alone"
+    return Row(figure, "", f"{fast['rate'] / slow['rate']:.2f}x", None, note)
+
+
+def table_of(measured: dict[int, dict[str, dict[str, list[float]]]]) -> Table:
+    """Return all medians as a table."""
+    table = Table("clients", "requests", "requests/s", "p50 s", "p99 s")
+    for clients, found in measured.items():
+        for name, one in found.items():
+            table.add_row(str(clients), name, *(f"{np.median(one[what]):.3f}" for what in ("rate", "p50", "p99")))
+    return table
+
+
+if __name__ == "__main__":
+    main()

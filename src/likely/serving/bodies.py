@@ -1,0 +1,177 @@
+"""What requests and answers look like; FastAPI checks requests against it and writes the OpenAPI page from it.
+
+Movies keep the form of `history.json` and `candidates.json`, whose reader (`inference.movies`) says what is wrong with
+one. `/v1/score` has the fields of SGLang's scoring API (its pull requests 6460, 10979 and 22544).
+"""
+
+import math
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+HISTORY = [
+    {"title": "Heat", "year": 1995, "genres": ["Action", "Crime"], "rating": 4.5},
+    {"title": "Babe", "year": 1995, "genres": ["Children"], "rating": 2},
+]
+CANDIDATES = [{"title": "Ronin", "year": 1998, "genres": ["Action", "Crime"]}, {"title": "Antz", "year": 1998}]
+
+
+def sound(value: Any) -> Any:
+    """Return JSON without what no text and no number is: half surrogate pairs become U+FFFD, NaN and infinity null."""
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {sound(key): sound(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [sound(item) for item in value]
+    return value
+
+
+class Body(BaseModel):
+    """A request; a key that it does not know is refused, for it would have no effect."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _sound(cls, value: Any) -> Any:
+        return sound(value)
+
+
+class RankBody(Body):
+    """A history and what to rank for it."""
+
+    history: list[dict[str, Any]] = Field(
+        description="Rated movies, oldest first: title and rating, and year and genres where known.",
+        examples=[HISTORY],
+    )
+    candidates: list[dict[str, Any]] | Literal["catalogue"] = Field(
+        description="Movies with a title, and year and genres where known; other keys come out again. Or the word "
+        "catalogue: all that the run knows and the history has not.",
+        examples=[CANDIDATES, "catalogue"],
+    )
+    most_rated: int | None = Field(None, ge=1, description="Of the catalogue, only so many of the most rated.")
+    top: int | None = Field(10, ge=1, description="Answer with the best so many; null for all.")
+    base: bool = Field(True, description="Say what the base model thinks of these, too.")
+
+
+class Cost(BaseModel):
+    """What an answer took."""
+
+    tokens_alone: int = Field(description="Of all questions, each computed alone.")
+    tokens: int = Field(description="Computed. A shared beginning counts once.")
+    tokens_saved: int = Field(description="The difference.")
+    together: int = Field(description="The most requests that were computed in one turn with this one.")
+    milliseconds: float = Field(description="From the arrival of the request to the answer, waiting included.")
+
+
+class RankAnswer(BaseModel):
+    """Candidates, best first."""
+
+    ranked: list[dict[str, Any]] = Field(
+        description="rank (from 1), p_yes, base_p_yes, title, year, genres, and what else came with the candidate."
+    )
+    candidates: int = Field(description="How many were ranked.")
+    cost: Cost
+
+
+class PredictRecord(Body):
+    """A record in Alpaca's form; other keys of a record, such as its output, are not read."""
+
+    model_config = ConfigDict(extra="ignore")
+    instruction: str
+    input: str = ""
+    system: str = ""
+    history: list[tuple[str, str]] = Field([], description="Earlier turns: question and answer.")
+
+
+class PredictBody(Body):
+    """Records to answer."""
+
+    records: list[PredictRecord]
+    base: bool = Field(False, description="Ask the base model, too.")
+
+
+class PredictAnswer(BaseModel):
+    """P(Yes) of every record, in their order."""
+
+    p_yes: list[float]
+    base_p_yes: list[float] | None
+    cost: Cost
+
+
+class ScoreBody(Body):
+    """A query and items, as SGLang takes them."""
+
+    query: str | list[int] = Field(description="Text or token ids, which every item goes on from.")
+    items: str | list[str] | list[list[int]] = Field(description="Texts or token ids, of the same kind as the query.")
+    label_token_ids: list[int] = Field(min_length=1, max_length=1000, description="Tokens whose probability to give.")
+    apply_softmax: bool = Field(False, description="Of these tokens alone; false: in the whole vocabulary.")
+    temperature: float = Field(1.0, gt=0, description="Divides the logits before the softmax.")
+    item_first: bool = Field(False, description="Put each item before the query; nothing is shared then.")
+    model: str = Field("default", description="Given back as it is.")
+    return_pooled_hidden_states: Literal[False] = False
+    return_token_logprobs: Literal[False] = False
+    rid: str | None = Field(None, description="Not read.")
+    priority: int | None = Field(None, description="Not read.")
+    user: str | None = Field(None, description="Not read.")
+
+
+class Usage(BaseModel):
+    """Tokens, counted as SGLang counts them."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int = 0
+    prompt_tokens_details: None = None
+    reasoning_tokens: int = 0
+
+
+class ScoreAnswer(BaseModel):
+    """Scores of every item, in the order of `label_token_ids`."""
+
+    scores: list[list[float]]
+    model: str
+    usage: Usage
+    object: Literal["scoring"] = "scoring"
+
+
+class CatalogueAnswer(BaseModel):
+    """Rows of the catalogue, to be sent as candidates or, with a rating, as history."""
+
+    found: list[dict[str, Any]]
+
+
+class HeldOutAnswer(BaseModel):
+    """A user of the run's test rows."""
+
+    user: str
+    history: list[dict[str, Any]]
+    candidates: list[dict[str, Any]]
+    liked: list[bool] = Field(description="Whether the user liked each candidate.")
+
+
+class RunAnswer(BaseModel):
+    """What is served."""
+
+    name: str
+    model: str
+    noun: str
+    details: str = Field(description="Key of what else an item has, such as genres.")
+    scale: tuple[float, float] = Field(description="Lowest and highest rating.")
+    can_rank: bool
+    like_threshold: float | None
+    catalogue: int | None = Field(description="Movies in it; null where the run has none.")
+    held_out: bool = Field(description="Whether the run's test rows are at hand.")
+    most_candidates: int
+    labels: list[str]
+    label_token_ids: list[int] = Field(description="Of the labels, for /v1/score.")
+
+
+class Problem(BaseModel):
+    """What is wrong, and what to do."""
+
+    detail: str

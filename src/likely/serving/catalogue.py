@@ -1,0 +1,80 @@
+"""A run's catalogue in memory: titles found by what a person types, and the most rated as candidates."""
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from likely.data.catalogue_file import CATALOGUE_FILE, read_catalogue
+from likely.data.wording import MOVIES, Words
+from likely.errors import LikelyError
+from likely.inference.movies import Movie
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What there is to rate, most rated first.
+
+    Attributes:
+        rows: as the file has them.
+        movies: the same, as prompts name them.
+        folded: titles as :func:`fold` leaves them.
+    """
+
+    rows: Sequence[Row]
+    movies: Sequence[Movie]
+    folded: Sequence[str]
+
+    @classmethod
+    def load(cls, folder: Path, words: Words = MOVIES) -> "Catalogue | None":
+        """Read the catalogue of a run, whose words name the key of the details; None where it has none.
+
+        Raises:
+            LikelyError: it is damaged.
+        """
+        rows = read_catalogue(folder)
+        if rows is None:
+            return None
+        try:
+            movies = [_movie_of(row, words) for row in rows]
+        except (KeyError, TypeError, LikelyError) as error:
+            raise LikelyError(
+                f"{folder / CATALOGUE_FILE} has a row that is no item ({error}); copy it again from beside the run's "
+                "training file, or remove it."
+            ) from error
+        return cls(rows, movies, [fold(movie.title) for movie in movies])
+
+    def search(self, text: str, limit: int) -> list[Row]:
+        """Return rows whose title has all words of a text; those that begin with it first, then the most rated."""
+        whole = fold(text)
+        words = whole.split()
+        found = [place for place, title in enumerate(self.folded) if all(word in title for word in words)]
+        found.sort(key=lambda place: not self.folded[place].startswith(whole))
+        return [self.rows[place] for place in found[:limit]]
+
+    def most_rated(self, count: int | None, without: Collection[Movie]) -> list[Movie]:
+        """Return the most rated movies that are not among some, all of them where `count` is None."""
+        known = {movie.shown for movie in without}
+        return [movie for movie in self.movies if movie.shown not in known][:count]
+
+    def by_name(self) -> dict[str, Row]:
+        """Return the rows by what a prompt calls their movies."""
+        return {movie.shown: row for movie, row in zip(self.movies, self.rows, strict=True)}
+
+
+def fold(text: str) -> str:
+    """Return a text without accents, capitals and punctuation, as people type titles.
+
+    >>> fold("Amélie: Le Fabuleux Destin d'Amélie")
+    'amelie le fabuleux destin d amelie'
+    """
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    return " ".join("".join(sign if sign.isalnum() else " " for sign in plain.casefold()).split())
+
+
+def _movie_of(row: Row, words: Words) -> Movie:
+    counts = (row["earlier_likes"], row["earlier_ratings"])
+    return Movie(row["title"], row["year"], row[words.details], *counts, extra={"id": row["id"]})

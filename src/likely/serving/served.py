@@ -1,0 +1,134 @@
+"""A run as it is served: loaded once, with its catalogue and limits, and what it computes in a turn of the `line`."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from likely.data.task import RatingsTask
+from likely.data.wording import MOVIES
+from likely.encoding.prompt import EncodedRecord
+from likely.encoding.saving import computed_tokens
+from likely.errors import LikelyError
+from likely.inference.loaded_run import LoadedRun, config_of
+from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row, ratings_task_of
+from likely.model.scoring import token_log_probs
+from likely.serving.bodies import RunAnswer
+from likely.serving.catalogue import Catalogue, Row
+from likely.serving.heldout import held_out_file
+from likely.serving.line import Portion
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the server gives at once.
+
+    Attributes:
+        places: requests that may be under way; more are sent away.
+        together: the most requests of one turn; 1 computes one request after another.
+        candidates: of one request, and records and items likewise.
+        body_bytes: of one request.
+    """
+
+    places: int = 64
+    together: int = 32
+    candidates: int = 2000
+    body_bytes: int = 2_000_000
+
+
+@dataclass(frozen=True)
+class Served:
+    """A run that is served.
+
+    Attributes:
+        run: loaded in the layout `tree`.
+        ranker: asks about movies; None where the run's folder does not say how.
+        no_ranker: why there is none.
+        catalogue: of the run, where it has one.
+        named: its rows by what a prompt calls their movies.
+        held_out: file of the run's test rows, where it is at hand.
+        limits: of requests.
+    """
+
+    run: LoadedRun
+    ranker: Ranker | None
+    no_ranker: str
+    catalogue: Catalogue | None
+    named: dict[str, Row]
+    held_out: Path | None
+    limits: Limits
+    _checked: list[int] = field(default_factory=lambda: [0], repr=False, compare=False)
+
+    @classmethod
+    def load(cls, folder: Path, limits: Limits | None = None) -> "Served":
+        """Load a run, its catalogue first, for that is quick to fail.
+
+        Raises:
+            LikelyError: the folder holds no run, or something cannot be loaded.
+        """
+        config = config_of(folder)
+        task: RatingsTask | None = None
+        reason = ""
+        try:
+            task = ratings_task_of(folder)
+        except LikelyError as error:
+            reason = str(error)
+        catalogue = Catalogue.load(folder, task.words if task else MOVIES)
+        run = LoadedRun.load(folder, config, layout="tree")
+        ranker = Ranker.of(run, task) if task else None
+        named = catalogue.by_name() if catalogue else {}
+        held_out = held_out_file(config) if catalogue and task else None
+        return cls(run, ranker, reason, catalogue, named, held_out, limits or Limits())
+
+    def describe(self) -> RunAnswer:
+        """Return what the page says of the run."""
+        labels, task = self.run.builder.labels, self.ranker.task if self.ranker else None
+        words = task.words if task else MOVIES
+        return RunAnswer(
+            name=self.run.folder.resolve().name,
+            model=Path(self.run.config.model_name_or_path).name,
+            noun=words.noun,
+            details=words.details,
+            scale=(words.lowest, words.highest),
+            can_rank=task is not None,
+            like_threshold=task.protocol.like_threshold if task else None,
+            catalogue=len(self.catalogue.rows) if self.catalogue else None,
+            held_out=self.held_out is not None,
+            most_candidates=self.limits.candidates,
+            labels=[labels.positive, labels.negative],
+            label_token_ids=list(self.run.builder.first_tokens),
+        )
+
+    def compute(self, turn: Sequence[Portion]) -> None:
+        """Fill the log-probabilities of a turn: all that the adapter is asked in one plan, then all of the base."""
+        for adapter in (True, False):
+            portions = [portion for portion in turn if portion.ask.adapter == adapter]
+            if not portions:
+                continue
+            encoded = [portion.ask.encoded[place] for portion in portions for place in portion.places]
+            tokens = sorted({token for portion in portions for token in portion.ask.tokens})
+            self._check(encoded)
+            plan = cheapest_plan(encoded, self.run.plan)
+            with nullcontext() if adapter else self.run.model.disable_adapter():
+                log_probs = token_log_probs(self.run.model, self.run.base, encoded, tokens, plan)
+            costs = computed_tokens(encoded, plan.layout, plan.budget)
+            start = 0
+            for portion in portions:
+                ask, rows = portion.ask, slice(start, start + len(portion.places))
+                ask.log_probs[portion.places] = log_probs[rows][:, np.searchsorted(tokens, ask.tokens)]
+                ask.computed += int(costs[rows].sum())
+                start = rows.stop
+
+    def _check(self, encoded: Sequence[EncodedRecord]) -> None:
+        """Check the layout on the first turn, and on the first with records twice as long as any that were checked."""
+        longest = max(len(record.input_ids) for record in encoded)
+        if longest > 2 * self._checked[-1]:
+            self.run.check(encoded)
+            self._checked.append(longest)
+
+    def room(self, longest: int) -> int:
+        """Return how many tokens a turn should have that begins with a record of some length."""
+        budget = self.run.plan.budget
+        return min(cheapest_row(longest, budget.attention_share), budget.tokens)

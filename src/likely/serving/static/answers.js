@@ -1,0 +1,60 @@
+// What the server answered: bars for P(Yes), what the questions cost, and the truth about a real user.
+
+import { count, make, nameElement, nameOf, percent } from "./text.js";
+
+function bar(share, kind) {
+  const filled = make("span", kind);
+  filled.style.width = `${share * 100}%`;
+  return make("div", `bar of-${kind}`, make("div", "track", filled), make("span", "percent", percent(share)));
+}
+
+// One line of the list; `add`, where given, is called to rate it.
+function line(row, label, add) {
+  const bars = make("div", "bars", bar(row.p_yes, "finetuned"));
+  if (row.base_p_yes != null) bars.append(bar(row.base_p_yes, "base"));
+  bars.setAttribute("role", "img");
+  const base = row.base_p_yes == null ? "" : `, base model ${percent(row.base_p_yes)}`;
+  bars.setAttribute("aria-label", `${label}: finetuned ${percent(row.p_yes)}${base}`);
+  const item = make("li", "", make("span", "rank", String(row.rank)), nameElement(row), bars);
+  if (add) {
+    const button = make("button", "add", "+");
+    button.type = "button";
+    button.title = "Rate it";
+    button.setAttribute("aria-label", `Rate ${nameOf(row)}`);
+    button.addEventListener("click", () => add(row));
+    item.append(button);
+  }
+  return item;
+}
+
+export function drawRanking(list, ranked, label, add) {
+  list.replaceChildren(...ranked.map((row) => line(row, label, add)));
+  list.classList.remove("stale");
+}
+
+// In words, what was computed and what a shared beginning saved.
+export function costInWords(answer) {
+  const { tokens, tokens_alone: alone, milliseconds } = answer.cost;
+  const seconds = milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+  const asked = `${count(answer.candidates)} questions to the finetuned model and ${count(answer.ranked.length)} to the base model`;
+  return (
+    `${asked} hold ${count(alone)} tokens. They begin with the same ratings, so that only ${count(tokens)} had to be ` +
+    `computed: ${percent(1 - tokens / alone)} saved. It took ${seconds}.`
+  );
+}
+
+// Write below each line whether the user liked it, and return how well the model's order did.
+export function showTruth(list, ranked, likedNames, user) {
+  const liked = ranked.map((row) => likedNames.has(nameOf(row)));
+  [...list.children].forEach((item, place) => {
+    item.querySelector(".verdict")?.remove();
+    const words = liked[place] ? "✓ liked it" : "✗ did not like it";
+    item.append(make("span", `verdict ${liked[place] ? "liked" : "disliked"}`, words));
+  });
+  const total = liked.filter(Boolean).length;
+  const first = liked.slice(0, total).filter(Boolean).length;
+  if (total === 0 || total === liked.length) {
+    return `User ${user} liked ${total === 0 ? "none" : "all"} of these ${liked.length}.`;
+  }
+  return `User ${user} liked ${total} of these ${liked.length}. Of the first ${total} here, ${first}.`;
+}

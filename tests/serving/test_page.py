@@ -1,0 +1,187 @@
+"""The page in a real browser: rate, look at the answer, drag, remove, load a real user, copy the request."""
+
+import json
+import shlex
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from likely.data.wording import Words
+from likely.serving.app import make_app
+from likely.serving.catalogue import Catalogue
+from servers import running
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, as in apt install chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+NASTY = '<img src=x onerror=alert(1)>\x1b\u202e & "quotes"'
+
+
+@pytest.fixture(scope="module")
+def with_nasty_title(served):
+    """The run, one of its titles such as anybody's data may hold."""
+    rows = [dict(row) for row in served.catalogue.rows]
+    rows[5]["title"] = NASTY
+    movies = [replace(movie, title=row["title"]) for movie, row in zip(served.catalogue.movies, rows, strict=True)]
+    return replace(served, catalogue=Catalogue(rows, movies, [row["title"].lower() for row in rows]))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, with_nasty_title):
+    """The page at a desktop's width; whatever the browser complains of fails the test."""
+    complaints = []
+    with running(make_app(with_nasty_title)) as address:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("dialog", lambda dialog: complaints.append("a dialog"))
+        page.goto(address)
+        page.get_by_role("combobox", name="Find a movie").wait_for()
+        yield page
+        context.close()
+    assert complaints == []
+
+
+def titles(page, list_id):
+    return page.locator(f"#{list_id} .title").all_inner_texts()
+
+
+def shown(title):
+    return title.replace("\x1b", "\ufffd").replace("\u202e", "\ufffd")
+
+
+def rate(page, title):
+    """Type a title, choose it with the keyboard, and wait until the answer is there."""
+    box = page.get_by_role("combobox", name="Find a movie")
+    box.fill(title)
+    page.locator("#found[hidden]").wait_for(state="detached")
+    page.locator("#found .title", has_text=title.split()[0]).first.wait_for()
+    with page.expect_response("**/v1/rank") as answered:
+        box.press("Enter")
+    return answered.value.json()
+
+
+def test_rating_by_keyboard_alone_and_reading_the_answer(page, with_nasty_title):
+    first, second = (with_nasty_title.catalogue.rows[place]["title"] for place in (8, 9))
+    rate(page, first)
+    answer = rate(page, second)
+    assert titles(page, "history") == [first, second]
+    page.locator("#ranked:not(.stale)").wait_for()
+    assert titles(page, "ranked") == [shown(row["title"]) for row in answer["ranked"]]
+    assert not {first, second} & set(titles(page, "ranked"))
+    best = answer["ranked"][0]
+    bars = page.locator("#ranked li").first.get_by_role("img")
+    told = f"P(Yes): finetuned {round(best['p_yes'] * 100)} %, base model {round(best['base_p_yes'] * 100)} %"
+    assert bars.get_attribute("aria-label") == told
+    slider = page.get_by_role("slider").nth(1)  # which has the focus after it was added
+    assert slider.evaluate("one => one === document.activeElement")
+    with page.expect_request("**/v1/rank") as asked:
+        page.keyboard.press("ArrowDown")
+    assert asked.value.post_data_json["history"][1]["rating"] == 3.5
+    assert slider.get_attribute("aria-valuetext") == "3.5 of 5 stars"
+    page.locator("#history .handle").nth(1).focus()
+    with page.expect_request("**/v1/rank") as asked:
+        page.keyboard.press("ArrowUp")
+    assert [row["title"] for row in asked.value.post_data_json["history"]] == [second, first]
+    with page.expect_request("**/v1/rank"):
+        page.get_by_role("button", name=f"Remove {second}").press("Enter")
+    assert titles(page, "history") == [first]
+
+
+def test_rating_and_dragging_by_pointer(page, with_nasty_title):
+    rows = with_nasty_title.catalogue.rows[10:13]
+    for row in rows:
+        rate(page, row["title"])
+    stars = page.locator("#history .stars").first
+    box = stars.bounding_box()
+    with page.expect_request("**/v1/rank") as asked:
+        page.mouse.click(box["x"] + box["width"] * 0.31, box["y"] + box["height"] / 2)
+    assert asked.value.post_data_json["history"][0]["rating"] == 2
+    handle = page.locator("#history .handle").first.bounding_box()
+    last = page.locator("#history li").last.bounding_box()
+    with page.expect_request("**/v1/rank") as asked:
+        page.mouse.move(handle["x"] + 5, handle["y"] + 5)
+        page.mouse.down()
+        page.mouse.move(handle["x"] + 5, last["y"] + last["height"], steps=6)
+        page.mouse.up()
+    moved = [rows[1]["title"], rows[2]["title"], rows[0]["title"]]
+    assert [row["title"] for row in asked.value.post_data_json["history"]] == moved
+    assert titles(page, "history") == moved
+
+
+def test_a_title_is_text_whatever_it_holds(page):
+    answer = rate(page, "<img")
+    assert answer["ranked"]
+    assert titles(page, "history") == [shown(NASTY)]
+    assert page.locator("#history img").count() == 0
+
+
+def test_a_real_user_and_the_truth_afterwards(page):
+    with page.expect_response("**/v1/held-out*") as loaded, page.expect_response("**/v1/rank"):
+        page.get_by_role("button", name="Load a real user").click()
+    user = loaded.value.json()
+    page.locator("#ranked:not(.stale) li").first.wait_for()
+    assert len(titles(page, "history")) == len(user["history"])
+    assert page.locator("#ranked .verdict").count() == 0
+    assert len(titles(page, "ranked")) == len(user["liked"])
+    page.get_by_role("button", name="Show what they really thought").click()
+    assert page.locator("#ranked .verdict.liked").count() == sum(user["liked"])
+    assert f"User {user['user']} liked" in page.locator("#truth-said").inner_text()
+
+
+def test_what_is_copied_asks_the_same(page, with_nasty_title):
+    answer = rate(page, with_nasty_title.catalogue.rows[7]["title"])
+    page.get_by_role("button", name="Copy as curl").click()
+    page.get_by_text("Copied.").wait_for()
+    words = shlex.split(page.evaluate("navigator.clipboard.readText()").replace("\\\n", ""))
+    assert (words[0], words[1]) == ("curl", page.url + "v1/rank")
+    told = page.request.post(words[1], headers={"content-type": "application/json"}, data=words[-1]).json()
+    for again, before in zip(told["ranked"], answer["ranked"], strict=True):
+        assert again["title"] == before["title"]
+        assert again["p_yes"] == pytest.approx(before["p_yes"], abs=1e-5)
+    page.get_by_role("button", name="Copy as Python").click()
+    program = page.locator("#snippet").inner_text()
+    printed = []
+    exec(compile(program, "snippet", "exec"), {"print": printed.append})
+    assert [line.split("  ", 1)[1] for line in printed] == [row["title"] for row in answer["ranked"]]
+
+
+def test_the_key_is_asked_for_and_the_interface_described(browser, served):
+    with running(make_app(served, "sesame")) as address:
+        page = browser.new_page(viewport={"width": 375, "height": 700}, color_scheme="dark")
+        page.goto(address)
+        page.get_by_label("Key of this server").fill("sesame")
+        page.get_by_role("button", name="Use it").click()
+        page.get_by_role("combobox", name="Find a movie").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        page.goto(f"{address}/docs")
+        page.get_by_role("heading", name="POST /v1/rank").wait_for()
+        assert "label_token_ids" in page.locator("#operations").inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        page.close()
+
+
+def test_the_noun_of_the_run_is_spoken(browser, served):
+    of_books = replace(
+        served, ranker=replace(served.ranker, task=replace(served.ranker.task, noun="book", words=Words("book")))
+    )
+    with running(make_app(of_books)) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_role("combobox", name="Find a book").wait_for()
+        assert page.get_by_role("heading", level=1).inner_text() == "Will you like this book?"
+        assert "movie" not in json.dumps(page.locator("body").inner_text())
+        page.close()

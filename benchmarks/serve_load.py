@@ -177,12 +177,11 @@ def row_of(clients: int, found: dict[str, dict[str, list[float]]], where: str) -
     median = {name: {what: float(np.median(values)) for what, values in one.items()} for name, one in found.items()}
     fast, slow = median[TOGETHER], median[ALONE]
     note = (
-        f"{where}; {fast['rate']:.1f} requests/s, p50 {fast['p50']:.2f} s, p99 {fast['p99']:.2f} s against "
-        f"{slow['rate']:.1f}/s, {slow['p50']:.2f} s, {slow['p99']:.2f} s; {fast['cpu']:.3f} s of CPU a request against "
-        f"{slow['cpu']:.3f}"
+        f"{where}; {fast['cpu']:.3f} s against {slow['cpu']:.3f}; {fast['rate']:.1f} requests/s, "
+        f"p50 {fast['p50']:.1f} s, p99 {fast['p99']:.1f} s against {slow['rate']:.1f}/s, {slow['p50']:.1f} s, {slow['p99']:.1f} s"
     )
-    figure = f"`likely serve`, requests/s of {clients} client{'s' * (clients > 1)}, laid out together against alone"
-    return Row(figure, "", f"{fast['rate'] / slow['rate']:.2f}x", None, note)
+    figure = f"`likely serve`, CPU a request of {clients} client{'s' * (clients > 1)}, together against one at a time"
+    return Row(figure, "", f"{slow['cpu'] / fast['cpu']:.2f}x", None, note)
 
 
 def table_of(measured: dict[int, dict[str, dict[str, list[float]]]]) -> Table:

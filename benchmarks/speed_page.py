@@ -18,12 +18,12 @@ BEGIN, END = "<!-- table: python -m benchmarks.speed_page -->", "<!-- end of tab
 ORDER = (
     "training-throughput",
     "scoring-throughput",
-    "serve-load",
     "evaluation-throughput",
     "peak-memory",
     "cpu-layers",
     "gpu",
     "start-up",
+    "serve-load",
 )
 VERDICT = {True: "met", False: "**missed**", None: "not measured"}
 

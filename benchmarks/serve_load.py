@@ -178,7 +178,8 @@ def row_of(clients: int, found: dict[str, dict[str, list[float]]], where: str) -
     fast, slow = median[TOGETHER], median[ALONE]
     note = (
         f"{where}; {fast['cpu']:.3f} s against {slow['cpu']:.3f}; {fast['rate']:.1f} requests/s, "
-        f"p50 {fast['p50']:.1f} s, p99 {fast['p99']:.1f} s against {slow['rate']:.1f}/s, {slow['p50']:.1f} s, {slow['p99']:.1f} s"
+        f"p50 {fast['p50']:.1f} s, p99 {fast['p99']:.1f} s against "
+        f"{slow['rate']:.1f}/s, {slow['p50']:.1f} s, {slow['p99']:.1f} s"
     )
     figure = f"`likely serve`, CPU a request of {clients} client{'s' * (clients > 1)}, together against one at a time"
     return Row(figure, "", f"{slow['cpu'] / fast['cpu']:.2f}x", None, note)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -43,6 +43,7 @@ def dump_config(config: RunConfig) -> str:
     """Return the YAML text of a configuration; :func:`load_config` reads it back equal."""
     values = config.model_dump()
     values["lora_target"] = ",".join(config.lora_target)
+    values["report_to"] = ",".join(config.report_to) or "none"
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
@@ -102,6 +103,8 @@ def _explain(problem: Any) -> str:
 
 def _nearest(key: str, value: Any) -> str:
     annotation = RunConfig.model_fields[key].annotation
+    if get_origin(annotation) is tuple:  # a list of such words
+        annotation = get_args(annotation)[0]
     choices = [str(choice) for choice in get_args(annotation) if isinstance(choice, str | int)] or ["4 or none"]
     near = did_you_mean(str(value), choices).rstrip("?")
     return f"{f' ({near}?)' if near else ''}; it can be {', '.join(choices)}"

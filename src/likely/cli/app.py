@@ -16,6 +16,7 @@ from likely.cli.audit import audit
 from likely.cli.config import config
 from likely.cli.demo import demo
 from likely.cli.evaluate import evaluate
+from likely.cli.export import export
 from likely.cli.infer import infer
 from likely.cli.options import Verb
 from likely.cli.prepare import prepare
@@ -33,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, audit, tree, train, infer, evaluate, rank, report, config, demo):
+for verb in (prepare, audit, tree, train, infer, evaluate, rank, export, report, config, demo):
     app.command(cls=Verb)(verb)
 app.command("score", cls=Verb, hidden=True)(rank)  # its former name
 

@@ -92,11 +92,12 @@ def test_wandb_has_curves_and_configuration(config_of, tmp_path, monkeypatch):
 
 def test_mlflow_has_curves_and_configuration(config_of, tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow", reason="needs mlflow, of make test-extras")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}/mlruns")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.chdir(tmp_path)
     config = config_of(report_to="tensorboard,mlflow")
     run.train(config, answer_metrics)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(f"file:{tmp_path}/mlruns")
     (found,) = mlflow.search_runs(output_format="list")
     assert found.info.run_name == "two-steps"
     assert told(found.data.params) == expected(config)

@@ -21,6 +21,7 @@ from likely.cli.infer import infer
 from likely.cli.options import Verb
 from likely.cli.prepare import prepare
 from likely.cli.rank import rank
+from likely.cli.render import render
 from likely.cli.report import report
 from likely.cli.train import train
 from likely.cli.tree import tree
@@ -34,7 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, audit, tree, train, infer, evaluate, rank, export, report, config, demo):
+for verb in (prepare, audit, tree, train, infer, evaluate, rank, render, export, report, config, demo):
     app.command(cls=Verb)(verb)
 app.command("score", cls=Verb, hidden=True)(rank)  # its former name
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -20,10 +20,13 @@ from likely.files import new_folder
 from likely.inference.exporting.card import gguf_card
 from likely.inference.exporting.merged import TOLERANCE, Exported, notes_on, write_merged
 from likely.inference.exporting.modelfile import modelfile
-from likely.inference.exporting.plain import agreement, plain_answers
+from likely.inference.exporting.plain import agreement, load_plain, plain_answers
 from likely.inference.loaded_run import config_of
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import Progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 OutType = Literal["f32", "f16", "q8_0"]
 
@@ -78,8 +81,9 @@ def export_gguf(
         expected = write_merged(run_folder, merged, records, on_progress)
         agreement(plain_answers(merged, expected), expected, TOLERANCE, "the merged model")
         convert(command, merged, file, outtype)
-        check_file(file, merged, outtype)
-        found = agreement(plain_answers(merged, expected, file), expected, TOLERANCES[outtype], file.name)
+        read = load_plain(merged, file)
+        check_file(file, merged, read, outtype)
+        found = agreement(plain_answers(merged, expected, read), expected, TOLERANCES[outtype], file.name)
         (scratch / "Modelfile").write_text(modelfile(merged, file.name, expected), encoding="utf-8")
         card = gguf_card(config_of(run_folder).model_name_or_path, file.name, expected)
         (scratch / "README.md").write_text(card, encoding="utf-8")
@@ -104,14 +108,20 @@ def convert(command: Sequence[str], merged: Path, file: Path, outtype: OutType) 
 
 
 @quiet_libraries()
-def check_file(file: Path, merged: Path, outtype: OutType) -> None:
-    """Read a GGUF file back, and compare all that it holds with the merged model.
+def check_file(file: Path, merged: Path, read: "PreTrainedModel", outtype: OutType) -> None:
+    """Compare all that a GGUF file holds with the merged model.
+
+    Args:
+        file: to read vocabulary and chat template from.
+        merged: folder of the model that it was made of.
+        read: the model as transformers has read it from the file.
+        outtype: type of the file's weights.
 
     Raises:
         LikelyError: vocabulary or chat template differ, or weights by more than the rounding of their type.
     """
     from gguf import GGUFReader
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     fields = GGUFReader(file).fields
     tokenizer = AutoTokenizer.from_pretrained(merged)
@@ -122,11 +132,9 @@ def check_file(file: Path, merged: Path, outtype: OutType) -> None:
         raise _differs(file, "vocabulary")
     if fields["tokenizer.chat_template"].contents() != tokenizer.chat_template:
         raise _differs(file, "chat template")
-    own: dict[str, Any] = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).state_dict()
-    source: Any = {"gguf_file": file.name}
-    read = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **source).state_dict()
-    for name, weight in own.items():
-        if name not in read or not is_rounded(read[name], weight, outtype):
+    weights = read.state_dict()
+    for name, weight in load_plain(merged).state_dict().items():
+        if name not in weights or not is_rounded(weights[name], weight, outtype):
             raise _differs(file, f"weight {name}")
 
 

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from likely.errors import LikelyError
 from likely.inference.exporting.prompts import Prompt
 from likely.model.answers import FloatRows
 from likely.model.runtime import quiet_libraries
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -50,25 +53,24 @@ class Agreement:
 
 
 @quiet_libraries()
-def plain_answers(folder: Path, expected: Expected, gguf: Path | None = None) -> FloatRows:
+def plain_answers(folder: Path, expected: Expected, model: "PreTrainedModel | None" = None) -> FloatRows:
     """Return P(Yes) of prompts, each computed alone by transformers: float64 [prompts].
 
     Args:
         folder: of an exported model.
         expected: whose prompts to ask, and which tokens to compare.
-        gguf: a file to take the weights from, in place of the folder's.
+        model: to ask in place of the folder's own; its weights are moved to the GPU if there is one.
 
     Raises:
         LikelyError: the exported tokenizer makes other prompts than the run.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    source: dict[str, Any] = {"gguf_file": gguf.name} if gguf else {}
-    model = AutoModelForCausalLM.from_pretrained(gguf.parent if gguf else folder, dtype=torch.float32, **source).eval()
+    model = model or load_plain(folder)
     if torch.cuda.is_available():
-        model.cuda()
+        model.to("cuda")  # type: ignore[arg-type]
     answers = []
     for prompt in expected.prompts:
         ids = torch.from_numpy(prompt.ids).long()[None]
@@ -82,6 +84,18 @@ def plain_answers(folder: Path, expected: Expected, gguf: Path | None = None) ->
             logits = model(ids.to(model.device)).logits[0, -1, list(expected.first_tokens)]
         answers.append(float(logits.double().softmax(-1)[0]))
     return np.array(answers)
+
+
+@quiet_libraries()
+def load_plain(folder: Path, gguf: Path | None = None) -> "PreTrainedModel":
+    """Return an exported model in float32, or what a GGUF file holds of it, as transformers loads it."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    # What transformers reads of a configuration out of a GGUF file lacks the size of heads for some families.
+    source: dict[str, Any] = {"gguf_file": gguf.name, "config": AutoConfig.from_pretrained(folder)} if gguf else {}
+    model: Any = AutoModelForCausalLM.from_pretrained(gguf.parent if gguf else folder, dtype=torch.float32, **source)
+    return cast("PreTrainedModel", model.eval())
 
 
 def agreement(p_yes: FloatRows, expected: Expected, tolerance: float, what: str) -> Agreement:

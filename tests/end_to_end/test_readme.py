@@ -13,7 +13,7 @@ from likely.sources.invented_ratings import make_sample
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "finetune/README.md")]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
 TYPED = re.compile(r"(?:likely|python finetune/scripts/\w+\.py)(?: .*)?")
 
 

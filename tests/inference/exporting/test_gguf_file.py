@@ -6,15 +6,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from gguf import GGUFReader
-from gguf.quants import dequantize
 from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
+from likely.cli.audit import prompt_builder
 from likely.encoding.prompt import user_turn
 from likely.errors import LikelyError
 from likely.inference.exporting import gguf_file
 from likely.inference.exporting.gguf_file import converter_command, export_gguf, is_rounded
-from likely.inference.loaded_run import LoadedRun
+from likely.inference.loaded_run import config_of
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +48,18 @@ def qwen_run(converter, make_run, shared_dir, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_file_answers_as_the_adapter(qwen_run, records, tmp_path):
-    exported = export_gguf(qwen_run, tmp_path / "out", records[:8], "q8_0")
+def test_a_file_answers_as_the_adapter(qwen_run, records, tmp_path, monkeypatch):
+    rounded = []
+
+    def watched(read, weight, outtype):
+        rounded.append(not torch.equal(read, weight))
+        return is_rounded(read, weight, outtype)
+
+    monkeypatch.setattr(gguf_file, "is_rounded", watched)
+    exported = export_gguf(qwen_run, tmp_path / "out", records[:4], "q8_0")
     assert 1e-6 < exported.agreement.difference < 0.02
+    assert sum(rounded) == 15  # seven projections of two layers, and the embedding
     assert {path.name for path in exported.folder.iterdir()} == {"model-q8_0.gguf", "Modelfile", "README.md"}
-    tensors = GGUFReader(exported.folder / "model-q8_0.gguf").tensors
-    head = next(tensor for tensor in tensors if tensor.name == "token_embd.weight")
-    own = LoadedRun.load(qwen_run).base.get_input_embeddings().weight.detach()
-    read = torch.from_numpy(np.array(dequantize(head.data, head.tensor_type)))
-    assert is_rounded(read, own, "q8_0")
-    assert not is_rounded(read, own, "f16")
     assert_ollama_reads_the_prompt_of_the_run(exported.folder, qwen_run, records[0])
 
 
@@ -68,17 +69,17 @@ def assert_ollama_reads_the_prompt_of_the_run(folder, run_folder, record):
     assert text.startswith("FROM ./model-")
     (template,) = re.findall(r'TEMPLATE """(.*?)"""', text, re.DOTALL)
     without = re.sub(r"{{ if \.System }}.*?{{ else }}(.*?){{ end }}", r"\1", template, flags=re.DOTALL)
-    prompt = without.replace("{{ .Prompt }}", user_turn(record))
-    builder = LoadedRun.load(run_folder).builder
+    builder = prompt_builder(config_of(run_folder), 512)
     encoded = builder.encode(record)
-    assert builder.tokenizer(prompt)["input_ids"] == encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
+    prompt = builder.tokenizer(without.replace("{{ .Prompt }}", user_turn(record)))["input_ids"]
+    assert prompt == encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
     assert "<think>\n\n</think>" in template
 
 
 @pytest.mark.parametrize("outtype", ["f32", "f16", "q8_0"])
 def test_rounding_passes_and_any_other_change_does_not(outtype):
     from gguf import GGMLQuantizationType
-    from gguf.quants import quantize
+    from gguf.quants import dequantize, quantize
 
     kind = GGMLQuantizationType[outtype.upper()]
     weight = torch.randn(64, 96, generator=torch.Generator().manual_seed(0)) * 0.05

@@ -4,7 +4,9 @@
 """
 
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -94,7 +96,10 @@ def load_plain(folder: Path, gguf: Path | None = None) -> "PreTrainedModel":
 
     # What transformers reads of a configuration out of a GGUF file lacks the size of heads for some families.
     source: dict[str, Any] = {"gguf_file": gguf.name, "config": AutoConfig.from_pretrained(folder)} if gguf else {}
-    model: Any = AutoModelForCausalLM.from_pretrained(gguf.parent if gguf else folder, dtype=torch.float32, **source)
+    with redirect_stderr(StringIO()):  # a bar that transformers draws for a GGUF file whatever it is told
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            gguf.parent if gguf else folder, dtype=torch.float32, **source
+        )
     return cast("PreTrainedModel", model.eval())
 
 

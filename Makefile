@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test torture fuzz clean
+.PHONY: demo test test-extras torture fuzz clean
 
 demo: $(READY)
 	$(BIN)/likely demo
@@ -14,6 +14,11 @@ test: $(READY)
 	$(BIN)/mypy --strict src
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --dist worksteal
+
+# What needs packages that are no dependency: GGUF files, Weights & Biases, MLflow.
+test-extras: $(READY)
+	$(BIN)/python -m pip install --quiet wandb mlflow-skinny -e '.[export]'
+	$(BIN)/pytest tests/inference/exporting tests/training/test_reporting.py
 
 # A training killed at 60 moments, and what docs/reliability.md says came of it; a quarter of an hour.
 torture: $(READY)

@@ -185,6 +185,35 @@ def replacing_folder(folder: Path, last: str) -> Iterator[Path]:
             os.replace(path, folder / path.name)
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a scratch folder that takes the place of `folder` once all is written, and vanishes if writing fails.
+
+    Raises:
+        LikelyError: there is something already, or it cannot be written.
+    """
+    check_new(folder)
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as outer:
+            scratch = Path(outer) / "new"
+            scratch.mkdir()
+            yield scratch
+            for path in scratch.iterdir():
+                os.chmod(path, 0o644)
+            os.replace(scratch, folder)
+
+
+def check_new(folder: Path) -> None:
+    """Check that a folder is not there, or empty.
+
+    Raises:
+        LikelyError: there is something.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise LikelyError(f"{folder} exists and is not an empty folder; name another one.")
+
+
 def make_writable_folder(folder: Path) -> None:
     """Make a folder, unless it is there, and write a file into it, so that a fault shows before anything is computed.
 

@@ -90,7 +90,8 @@ def config_file(tmp_path, text="", **keys):
         ({"output_dir": ""}, "output_dir"),
         ({"positive_label": ["Yes"]}, "positive_label: .* is not allowed"),
         ({"learning_rate": float("inf")}, "learning_rate: '.inf' is not a number"),
-        ({"report_to": "wandb"}, "report_to: wandb is not possible here, only tensorboard or none"),
+        ({"report_to": "wandbb"}, "report_to: wandbb is unknown .did you mean wandb?"),
+        ({"report_to": ["none", "wandb"]}, "report_to: none is unknown; it can be tensorboard, wandb"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_right(tmp_path, keys, complaint):
@@ -158,10 +159,27 @@ def test_a_label_is_text_whatever_yaml_takes_it_for(tmp_path, label):
         assert load_config(path).positive_label == label
 
 
-@pytest.mark.parametrize("value", ["none", "tensorboard", "[tensorboard]"])
-def test_where_curves_go_may_be_said(tmp_path, value):
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ("tensorboard", ("tensorboard",)),
+        ("[tensorboard]", ("tensorboard",)),
+        ("[wandb, mlflow]", ("wandb", "mlflow")),
+        ("trackio, WandB, trackio", ("trackio", "wandb")),
+        ("none", ()),
+        ("[]", ()),
+    ],
+)
+def test_where_curves_go_is_a_word_or_a_list(tmp_path, value, where):
+    assert load_config(config_file(tmp_path), [f"report_to={value}"]).report_to == where
     path = config_file(tmp_path, f"model_name_or_path: m\noutput_dir: out\nreport_to: {value}\n")
-    assert load_config(path) == load_config(config_file(tmp_path))
+    assert load_config(path).report_to == where
+    path.write_text(dump_config(load_config(path)), encoding="utf-8")
+    assert load_config(path).report_to == where
+
+
+def test_curves_go_to_tensorboard_unless_told_otherwise(tmp_path):
+    assert load_config(config_file(tmp_path)).report_to == ("tensorboard",)
 
 
 @pytest.mark.parametrize("yes", ["true", "True", "yes", "on"])

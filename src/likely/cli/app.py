@@ -18,11 +18,13 @@ from likely.cli.audit import audit
 from likely.cli.config import config
 from likely.cli.demo import demo
 from likely.cli.evaluate import evaluate
+from likely.cli.export import export
 from likely.cli.infer import infer
 from likely.cli.options import Verb
 from likely.cli.predict import predict
 from likely.cli.prepare import prepare
 from likely.cli.rank import rank
+from likely.cli.render import render
 from likely.cli.report import report
 from likely.cli.serve import serve
 from likely.cli.train import train
@@ -40,7 +42,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (prepare, audit, tree, train, infer, evaluate, predict, rank, serve, report, config, demo):
+for verb in (prepare, audit, tree, train, infer, evaluate, predict, rank, render, serve, export, report, config, demo):
     app.command(cls=Verb)(verb)
 app.command("score", cls=Verb, hidden=True)(rank)  # its former name
 

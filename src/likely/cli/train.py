@@ -42,15 +42,15 @@ def train(
         raise StoppedError(f"{stopped} Go on with: {command}", stopped.exit_status) from None
     if is_first_process():
         report_run(finished.output_dir)
-    print_next_commands(
-        console,
-        finished.output_dir,
-        [
-            (f"python finetune/scripts/infer_lora.py --adapter-dir {run.output_dir}", "base against adapter"),
-            (f"likely evaluate --adapter-dir {run.output_dir}", "with baselines and intervals, into report.html"),
-            (f"tensorboard --logdir {run.output_dir}/logs --port 6006", "curves, several runs side by side"),
-        ],
-    )
+    commands = [
+        (f"python finetune/scripts/infer_lora.py --adapter-dir {run.output_dir}", "base against adapter"),
+        (f"likely evaluate --adapter-dir {run.output_dir}", "with baselines and intervals, into report.html"),
+    ]
+    if "tensorboard" in run.report_to:
+        commands.append(
+            (f"tensorboard --logdir {run.output_dir}/logs --port 6006", "curves, several runs side by side")
+        )
+    print_next_commands(console, finished.output_dir, commands)
 
 
 def train_shown(console: Console, config: RunConfig, resume: bool = False) -> TrainedRun:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -45,6 +45,7 @@ def dump_config(config: RunConfig) -> str:
     """Return the YAML text of a configuration; :func:`load_config` reads it back equal."""
     values = config.model_dump()
     values["lora_target"] = ",".join(config.lora_target)
+    values["report_to"] = ",".join(config.report_to) or "none"
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
@@ -116,6 +117,8 @@ def explain(problem: Any, model: type[BaseModel]) -> str:
 
 
 def _nearest(annotation: Any, value: Any) -> str:
+    if get_origin(annotation) is tuple:  # a list of such words
+        annotation = get_args(annotation)[0]
     choices = [str(choice) for choice in get_args(annotation) if isinstance(choice, str | int)] or ["4 or none"]
     near = did_you_mean(str(value), choices).rstrip("?")
     return f"{f' ({near}?)' if near else ''}; it can be {', '.join(choices)}"

@@ -36,6 +36,13 @@ def _spellings(value: Any) -> Any:
     return {str(key).lower(): label for key, label in value.items()} if isinstance(value, Mapping) else value
 
 
+def _reporters(value: Any) -> Any:
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",")]
+    names = [str(name).lower() for name in value or ["none"]]
+    return () if names == ["none"] else tuple(dict.fromkeys(names))
+
+
 NOTHING = dict.fromkeys(("none", "null", "~", ""), None)
 FLASH_NAMES = {
     "fa2": "flash_attention_2",
@@ -55,6 +62,7 @@ FlashAttention = Literal[
 Schedule = Literal[
     "cosine", "linear", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial", "inverse_sqrt"
 ]
+Reporter = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 Metric = Literal["eval_auc", "eval_loss", "eval_accuracy", "eval_f1", "eval_log_loss", "eval_ece"]
 
 LARGEST = 2**32 - 1
@@ -125,6 +133,9 @@ class RunConfig(BaseModel):
     output_dir: str = Field(min_length=1, description="adapter, tokenizer, config.yaml, metrics.json, logs")
     overwrite_output_dir: bool = Field(False, description="start anew where another run has been")
     run_name: TextOrNone = Field(None, description="folder under output_dir/logs; by default the date and time")
+    report_to: Annotated[tuple[Reporter, ...], BeforeValidator(_reporters)] = Field(
+        ("tensorboard",), description="tensorboard, wandb, mlflow, trackio, several of them, or none"
+    )
     logging_steps: int = Field(10, ge=1, description="optimizer steps between log entries")
 
     per_device_train_batch_size: int = Field(2, ge=1, description="times cutoff_len: token budget of a forward pass")

@@ -38,7 +38,6 @@ NO_EFFECT: Mapping[str, tuple[str, ...]] = {
     "quantization_type": ("nf4",),
     "double_quantization": ("true",),
     "optim": ("adamw_torch",),
-    "report_to": ("tensorboard", "none"),  # the curves are local files, which cost nothing
     "plot_loss": ("true",),
     "load_best_model_at_end": ("true",),
     "val_size": ("0", "0.0"),

@@ -107,6 +107,10 @@ class ChatTemplate:
         assert isinstance(rendered, str)
         return rendered
 
+    def turns(self, system: str, history: Exchanges, question: str) -> list[dict[str, str]]:
+        """Return a conversation up to a question, as this template is given it."""
+        return self._turns(system, history, question)
+
     def _turns(self, system: str, history: Exchanges, question: str) -> list[dict[str, str]]:
         """Return a conversation up to a question; the system prompt goes before the user's text if it has to."""
         said = [text for exchange in history for text in exchange]

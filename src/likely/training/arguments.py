@@ -1,9 +1,11 @@
 """A run's configuration in transformers' terms."""
 
 import math
+from importlib.util import find_spec
 from typing import Any
 
 from likely.config.run_config import RunConfig
+from likely.errors import LikelyError
 from likely.model.base import Precision
 
 
@@ -32,8 +34,25 @@ def total_steps(config: RunConfig, records: int) -> int:
     return math.ceil(math.ceil(records / (config.step_size * count_devices())) * config.num_train_epochs)
 
 
+def check_reporters(config: RunConfig) -> None:
+    """Check that what a run reports to is installed.
+
+    Raises:
+        LikelyError: it is not.
+    """
+    missing = [name for name in config.report_to if find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        raise LikelyError(
+            f"report_to: {names} is not installed; pip install {' '.join(missing)}, or leave it out of report_to."
+        )
+
+
 def training_arguments(config: RunConfig, precision: Precision, records: int, device: str) -> Any:
     """Return transformers' TrainingArguments for a run.
+
+    What transformers tells Weights & Biases, MLflow, Trackio and TensorBoard about a run is `to_dict` of its arguments;
+    it is the run's own configuration here. TensorBoard's files are left to `stretch`.
 
     An element of our data loader is a whole optimizer step, so transformers is told of
     `batch x accumulation` records a step and no accumulation. Which evaluation is the best is kept by `callbacks`.
@@ -53,7 +72,11 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
     }
 
-    return TrainingArguments(
+    class Arguments(TrainingArguments):
+        def to_dict(self) -> dict[str, Any]:
+            return config.model_dump(mode="json")
+
+    return Arguments(
         output_dir=config.output_dir,
         per_device_train_batch_size=config.step_size,
         gradient_accumulation_steps=1,
@@ -80,7 +103,9 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         save_total_limit=config.save_total_limit,
         logging_steps=config.logging_steps,
         logging_nan_inf_filter=False,
-        report_to="none",
+        report_to=[name for name in config.report_to if name != "tensorboard"],
+        run_name=config.run_name,
+        project="likely",
         disable_tqdm=True,
         seed=config.seed,
         data_seed=config.seed,

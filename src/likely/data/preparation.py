@@ -14,11 +14,12 @@ import polars as pl
 
 from likely.data.catalogue_file import CATALOGUE_FILE, catalogue_rows
 from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
+from likely.data.negatives import add_negatives, count_missing
 from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
 from likely.data.ratings import RatingTable
 from likely.data.records import write_records
 from likely.data.task import PREPARATION_FILE, digest_of, plain, ratings_task
-from likely.data.timelines import build_timelines, make_rows
+from likely.data.timelines import build_timelines, make_rows, shown_in_histories
 from likely.data.wording import MOVIES
 from likely.errors import LikelyError
 from likely.files import replacing_folder, write_json
@@ -71,7 +72,7 @@ def prepare(
         output_dir: made if missing; files of an earlier preparation are replaced.
         protocol: how timelines become rows; the default one if None.
         max_users: keep a random choice of so many users that have rows; None keeps all.
-        seed: of that choice.
+        seed: of that choice, and of negatives.
 
     Raises:
         LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,
@@ -97,6 +98,8 @@ def prepare(
     if protocol.hints:
         deviations = rating_deviations(everybody, star=(data.words.highest - data.words.lowest) / FIVE_STARS)
         table = add_tastes(table, data.items, protocol.like_threshold, deviations)
+    if protocol.negatives:
+        table = add_negatives(table, everybody, data, protocol, seed)
     splits = {split: _summarize(table, split, protocol) for split in SPLITS}
     description = {
         **plain(ratings_task(protocol, data.name, data.words)),
@@ -110,7 +113,7 @@ def prepare(
         _write(output_dir, rows, description)
     except OSError as error:
         raise LikelyError(f"Cannot write to {output_dir} ({error}); choose another output folder.") from error
-    return Preparation(**splits, notes=(*data.notes, *_note_few(everybody, protocol)))
+    return Preparation(**splits, notes=(*data.notes, *_notes(table, everybody, protocol)))
 
 
 def _write(output_dir: Path, files: Mapping[str, Iterable[Mapping[str, Any]]], description: Mapping[str, Any]) -> None:
@@ -122,24 +125,36 @@ def _write(output_dir: Path, files: Mapping[str, Iterable[Mapping[str, Any]]], d
         write_json(staging / PREPARATION_FILE, {**description, "sha256": digests})
 
 
-def _note_few(table: pl.DataFrame, protocol: SplitProtocol) -> list[str]:
-    """Say how many users have too few ratings for any row, if there are some."""
-    users, few = table["user_id"].n_unique(), int((table["user_id"].unique_counts() <= protocol.warmup).sum())
-    said = (
-        f"{few:,} of {users:,} users have no records because they have at most {protocol.warmup} ratings, the warm-up."
-    )
-    return [said] if few else []
+def _notes(table: pl.DataFrame, everybody: pl.DataFrame, protocol: SplitProtocol) -> list[str]:
+    """Say what is missing: users with too few ratings for any row, histories, negatives."""
+    users, few = everybody["user_id"].n_unique(), int((everybody["user_id"].unique_counts() <= protocol.warmup).sum())
+    empty = _count_without_history(table, protocol) if protocol.split == "given" else 0
+    missing = count_missing(table, protocol) if protocol.negatives else 0
+    notes = {
+        f"{few:,} of {users:,} users have no records because they have at most {protocol.warmup} ratings, the "
+        "warm-up.": few > 0 and protocol.split == "time",
+        f"{empty:,} records have an empty history, because nothing that it may show is earlier.": empty > 0,
+        f"{missing:,} negatives are missing, because too few items were left to draw from.": missing > 0,
+    }
+    return [note for note, holds in notes.items() if holds]
+
+
+def _count_without_history(table: pl.DataFrame, protocol: SplitProtocol) -> int:
+    """Return how many likes and dislikes, without negatives, have nothing earlier that a history may show."""
+    shown = pl.Series("shown", shown_in_histories(table, protocol)).cast(pl.Int64)
+    earlier = pl.col("shown").cum_sum().over("user_id") - pl.col("shown")
+    return len(table.with_columns(shown).filter((earlier == 0) & (pl.col("split") != "warmup")))
 
 
 def _check_likes(data: RatingTable, protocol: SplitProtocol) -> None:
     words = data.words
-    if not words.lowest < protocol.like_threshold <= words.highest:
+    if not words.lowest < protocol.like_threshold <= words.highest and not protocol.negatives:
         raise LikelyError(
             f"like_threshold is {protocol.like_threshold:g}, so that all ratings or none would be likes; set it "
             f"above {words.lowest:g} and at most to {words.highest:g}, the ends of the scale."
         )
     share = (data.ratings["rating"] >= protocol.like_threshold).mean()
-    if share in (0, 1, None):
+    if share in (0, None) or (share == 1 and not protocol.negatives):
         raise LikelyError(
             f"With like_threshold {protocol.like_threshold:g} {'all' if share else 'none'} of the ratings of "
             f"{data.name} are likes; set it inside the scale of the data."
@@ -156,9 +171,12 @@ def _choose_users(table: pl.DataFrame, max_users: int, seed: int) -> pl.DataFram
 def _summarize(table: pl.DataFrame, split: Split, protocol: SplitProtocol) -> SplitSummary:
     rows = table.filter(pl.col("split") == split)
     known = table.filter(pl.col("split").is_in(["warmup", "train"]))["item_id"].unique()
+    candidates = rows["item_id"]
+    if protocol.negatives:
+        candidates = pl.concat([candidates, rows["negatives"].explode().drop_nulls()])
     return SplitSummary(
         users=rows["user_id"].n_unique(),
-        rows=len(rows),
+        rows=len(candidates),
         positives=int((rows["rating"] >= protocol.like_threshold).sum()),
-        cold=int((~rows["item_id"].is_in(known.implode())).sum()),
+        cold=int((~candidates.is_in(known.implode())).sum()),
     )

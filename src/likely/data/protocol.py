@@ -4,12 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from likely.config.table_config import LIKE_THRESHOLD, TableConfig
 from likely.errors import LikelyError
 
 Split = Literal["train", "eval", "test"]
 
 
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
+WARMUP = 15
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class SplitProtocol:
     come first, then eval rows: m = 1 gives a test row, m = 2 an eval and a test row, and a user
     with m <= 0 has no rows.
 
+    Where the split is given, every rating is a row of the part that it comes from, but for train ratings among the
+    first `warmup`, which are history only. The two fractions are not used then.
+
     Attributes:
         warmup: ratings at the beginning of a timeline that are never candidates.
         history_length: ratings in a record's history; see :func:`window_start`.
@@ -30,23 +35,38 @@ class SplitProtocol:
         hints: end every record with what :func:`likely.data.wording.hint` says of its user and candidate.
         test_fraction: share of the ratings after the warm-up.
         eval_fraction: share of the ratings after the warm-up.
+        split: "time" as above, or "given" with the data.
+        history_from: of a given split, "train" keeps ratings of its other parts out of histories; "all" does not.
+        negatives: items drawn for every like that the user had not taken by then; they are candidates only.
 
     Raises:
         LikelyError: a value is out of range.
     """
 
-    warmup: int = 15
+    warmup: int = WARMUP
     history_length: int = 15
     window: Literal["anchored", "sliding"] = "anchored"
     like_threshold: float = 4.0
     hints: bool = False
     test_fraction: float = 0.10
     eval_fraction: float = 0.05
+    split: Literal["time", "given"] = "time"
+    history_from: Literal["all", "train"] = "all"
+    negatives: int = 0
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name in ("warmup", "history_length"):
-            check_positive(name, getattr(self, name))
+        check_positive("history_length", self.history_length)
+        if self.split == "time":
+            check_positive("warmup", self.warmup)
+        for name in ("warmup", "negatives"):
+            if getattr(self, name) < 0:
+                raise LikelyError(f"{name} is {getattr(self, name)}; set it to 0 or more.")
+        if self.hints and (self.negatives or self.history_from == "train"):
+            raise LikelyError(
+                "hints count likes of all that came before, so they go with neither negatives nor history_from train; "
+                "leave one out."
+            )
         if self.window not in ("anchored", "sliding"):
             raise LikelyError(f"window is {self.window!r}; set it to anchored or sliding.")
         if not math.isfinite(self.like_threshold):
@@ -62,3 +82,42 @@ def check_positive(name: str, value: int) -> None:
     """Raise a LikelyError if a count is below 1."""
     if value < 1:
         raise LikelyError(f"{name} is {value}; set it to 1 or more.")
+
+
+def protocol_of(
+    table: TableConfig | None,
+    *,
+    warmup: int | None = None,
+    history_length: int = 15,
+    window: Literal["anchored", "sliding"] = "anchored",
+    like_threshold: float | None = None,
+    hints: bool = False,
+) -> SplitProtocol:
+    """Return what becomes of the timelines of a table, or without one of a release of MovieLens.
+
+    Args:
+        table: says the threshold of a like, and more.
+        warmup: None for 15, or for 0 where the split is given.
+        history_length: as in :class:`SplitProtocol`, like the others.
+        window: likewise.
+        like_threshold: of a release; None for 4.
+        hints: likewise.
+
+    Raises:
+        LikelyError: a value is out of range, or the table has nothing for hints to count.
+    """
+    if table is None:
+        threshold = LIKE_THRESHOLD if like_threshold is None else like_threshold
+        return SplitProtocol(WARMUP if warmup is None else warmup, history_length, window, threshold, hints)
+    if hints and table.implicit:
+        raise LikelyError("hints compare ratings, and implicit data have none; leave one of them out.")
+    return SplitProtocol(
+        warmup=(0 if table.is_split else WARMUP) if warmup is None else warmup,
+        history_length=history_length,
+        window=window,
+        like_threshold=table.threshold,
+        hints=hints,
+        split="given" if table.is_split else "time",
+        history_from=table.history_from,
+        negatives=table.negatives,
+    )

@@ -4,28 +4,24 @@ Text columns come from `table_file`; the tables go to `timelines` and `preparati
 are read here too.
 """
 
-import ast
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
 from likely.config.table_config import TableConfig
+from likely.data.ids import is_number, numbered, spellings, stripped
+from likely.data.items import listed_items, named_items
+from likely.data.protocol import SPLITS
 from likely.data.table_file import UNIT, TableFile, open_table, read_bytes
-from likely.data.titles import split_title
+from likely.data.times import seconds
 from likely.data.wording import MOVIES, Words
 from likely.errors import LikelyError
 
-NO_DETAIL = {"", "(no genres listed)", "unknown"}
-"""How files say that an item has no detail."""
-
-LATEST_SECOND = 1e11
-"""Times beyond the year 5138 are taken for milliseconds, and a thousand times later for microseconds, and so on."""
-
-_DETAIL = re.compile(r"(.*)\{([^{}]+)\}(.*)")
+LABELS = {"1": 1.0, "1.0": 1.0, "yes": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "no": 0.0, "false": 0.0}
+"""How columns of given labels spell a like and none, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +31,16 @@ class RatingTable:
     Attributes:
         name: of the data, such as "ml-latest-small".
         ratings: in the order of the file: user_id i32, item_id i32, rating f64, timestamp (seconds since 1970, i64, or
-            f64 where not all are whole; without times the place in the file). No pair of user and item occurs twice.
+            f64 where not all are whole; without times the place in the file). A rating may also be a quantity, a
+            given label, 1 or 0, or 1 for whatever a user took (`words.shows`). No pair of user and item occurs twice,
+            unless the split is given: then there is a column part, Enum ("train", "eval", "test").
         items: item_id i32, title str (natural word order, without the year), year i32 or null, details list[str].
             Every rated item is among them.
         words: for what is rated, and the scale.
         user_names: how ids are spelled, by user_id; None where they are numbers.
         item_names: likewise.
         notes: what a user should know of how the files were read, a sentence each.
+        timed: whether timestamps are times, and not places in the file.
     """
 
     name: str
@@ -51,12 +50,15 @@ class RatingTable:
     user_names: pl.Series | None = None
     item_names: pl.Series | None = None
     notes: tuple[str, ...] = ()
+    timed: bool = True
 
 
 def read_ratings(config: TableConfig, read: Callable[[str], bytes] = read_bytes) -> RatingTable:
-    """Read a table of ratings and what it says of its items.
+    """Read a table of ratings, or the three of a given split, and what it says of its items.
 
-    Of several ratings of an item by one user the last in time counts, and of equal times the last in the file.
+    Of several ratings of an item by one user the last in time counts, and of equal times the last in the file. Of
+    implicit data the first counts: at the later ones the user had taken the item already. A given split is kept as it
+    is.
 
     Args:
         config: the files, their columns and the scale.
@@ -66,35 +68,57 @@ def read_ratings(config: TableConfig, read: Callable[[str], bytes] = read_bytes)
         LikelyError: a file or column is not there, a row is wrong (its line is named), the items file knows none of the
             rated items, or all ratings are equal where they are to tell the scale.
     """
-    file = open_table(config.ratings, read(config.ratings), config.columns)
-    table = _parse(file, config)
-    scale = config.scale or _scale_of(table, file.name)
-    words = Words(config.noun, config.plural, config.details_noun, *scale)
-    listed = _listed_items(file, config, read)
+    paths = [path for path in (config.ratings, config.eval_ratings, config.test_ratings) if path]
+    files = [open_table(path, read(path), config.columns) for path in paths]
+    table = _joined([_parse(file, config) for file in files], config)
+    ends = _ends_of(table, config)
+    words = Words(config.noun, config.plural, config.details_noun, *ends, config.shows, config.done, config.unit)
+    listed = listed_items(files, config, read)
     rated = table["item"].unique().sort()
     _check_known(rated, listed, words, config)
     items = pl.concat([listed, rated.filter(~rated.is_in(listed["item"].implode())).to_frame("item")], how="diagonal")
-    user_names, item_names = _spellings(table["user"], table["user"]), _spellings(rated, items["item"])
-    users, item_ids = _numbered(table["user"], user_names), _numbered(table["item"], item_names)
-    ratings = pl.DataFrame(
-        {"user_id": users, "item_id": item_ids, "rating": table["rating"], "timestamp": table["time"]}
-    )
-    unique, repeated = _last_of_each(ratings)
-    untitled = len(rated) - int(rated.is_in(items.drop_nulls("title")["item"].implode()).sum())
+    user_names, item_names = spellings(table["user"], table["user"]), spellings(rated, items["item"])
+    users, item_ids = numbered(table["user"], user_names), numbered(table["item"], item_names)
+    numbers = {"user_id": users, "item_id": item_ids, "rating": table["rating"], "timestamp": table["time"]}
+    ratings = pl.DataFrame(numbers | ({"part": table["part"]} if config.is_split else {}))
+    unique, repeated = _one_of_each(ratings, "first" if config.implicit else "last")
+    notes = _notes(table, listed, words, config, repeated)
+    name = config.name or re.split(r"[/\\]", config.ratings)[-1].partition(".")[0]
+    kept = ratings if config.is_split else unique
+    named = named_items(items, item_names)
+    return RatingTable(name, kept, named, words, user_names, item_names, notes, timed=config.time is not None)
+
+
+def _notes(
+    table: pl.DataFrame, listed: pl.DataFrame, words: Words, config: TableConfig, repeated: int
+) -> tuple[str, ...]:
+    """Return what a user should know of how the files were read."""
+    rated = table["item"].unique()
+    untitled = len(rated) - int(rated.is_in(listed.drop_nulls("title")["item"].implode()).sum())
+    again = {
+        f"{repeated:,} ratings are left out because the user rated the same {words.noun} again later.": (
+            not config.implicit
+        ),
+        f"{repeated:,} lines are left out because the user had {words.verb} the same {words.noun} before.": (
+            config.implicit
+        ),
+    }
+    if config.is_split:
+        again = {f"{repeated:,} lines repeat a user and {words.noun}; a given split is kept as it is.": True}
     notes = {
-        f"The scale is that of the ratings, {scale[0]:g} to {scale[1]:g}.": config.scale is None,
+        f"The scale is that of the ratings, {words.lowest:g} to {words.highest:g}.": (
+            config.shows == "rating" and config.scale is None
+        ),
         "No column of times is named, so the order of the file counts as the order in time.": config.time is None,
         "All times are equal, so within a user the order of ids counts as the order in time.": (
             config.time is not None and table["time"].n_unique() == 1
         ),
         f"No column of titles is named, so ids stand for {words.plural}.": config.title is None,
-        f"{untitled:,} of {len(rated):,} rated {words.plural} have no title in {config.items or config.ratings}; their "
-        "ids stand for it.": config.title is not None and untitled > 0,
-        f"{repeated:,} ratings are left out because the user rated the same {words.noun} again later.": repeated > 0,
+        f"{untitled:,} of {len(rated):,} {words.verb} {words.plural} have no title in "
+        f"{config.items or config.ratings}; their ids stand for it.": config.title is not None and untitled > 0,
+        **{said: holds and repeated > 0 for said, holds in again.items()},
     }
-    name = config.name or re.split(r"[/\\]", config.ratings)[-1].partition(".")[0]
-    said = tuple(note for note, holds in notes.items() if holds)
-    return RatingTable(name, unique, _named_items(items, item_names), words, user_names, item_names, said)
+    return tuple(note for note, holds in notes.items() if holds)
 
 
 def _check_known(rated: pl.Series, listed: pl.DataFrame, words: Words, config: TableConfig) -> None:
@@ -105,27 +129,25 @@ def _check_known(rated: pl.Series, listed: pl.DataFrame, words: Words, config: T
         )
 
 
-# Ratings
-
-
 def _parse(file: TableFile, config: TableConfig) -> pl.DataFrame:
     """Return user and item as text, rating f64 and time, in the order of the file, without blank lines.
 
     Raises:
         LikelyError: there are no ratings, or one is wrong.
     """
-    columns = {"user": config.user, "item": config.item, "rating": config.rating}
+    columns = {"user": config.user, "item": config.item}
+    columns |= {"rating": config.value_column} if config.value_column else {}
     columns |= {"time": config.time} if config.time else {}
     text = file.read(list(columns.values()))
     filled = text.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
-    table = pl.DataFrame({role: _stripped(text[column]) for role, column in columns.items()})
-    times = _seconds(table["time"]) if config.time else pl.Series(range(len(table)), dtype=pl.Int64)
-    table = table.with_columns(pl.col("rating").cast(pl.Float64, strict=False), times.alias("time"))
+    table = pl.DataFrame({role: stripped(text[column]) for role, column in columns.items()})
+    times = seconds(table["time"]) if config.time else pl.Series(range(len(table)), dtype=pl.Int64)
+    table = table.with_columns(_values(config).alias("rating"), times.alias("time"))
     sound = pl.all_horizontal(pl.all().is_not_null()) & pl.col("rating").is_finite()
     if config.scale:
         sound &= pl.col("rating").is_between(*config.scale)
     if config.ids == "numbers":
-        sound &= _is_number("user") & _is_number("item")
+        sound &= is_number("user") & is_number("item")
     right = table.select(sound.fill_null(False)).to_series()
     for row in (filled & ~right).arg_true().head(1).to_list():
         raise LikelyError(_wrong(file, row, table.row(row, named=True), config))
@@ -135,14 +157,34 @@ def _parse(file: TableFile, config: TableConfig) -> pl.DataFrame:
     return table
 
 
+def _values(config: TableConfig) -> pl.Expr:
+    """Return ratings, quantities or labels as numbers, null where a text is none; 1 where there is no column."""
+    if config.shows == "nothing":
+        return pl.lit(1.0)
+    if config.shows == "label":
+        return pl.col("rating").str.to_lowercase().replace_strict(LABELS, default=None, return_dtype=pl.Float64)
+    numbers = pl.col("rating").cast(pl.Float64, strict=False)
+    return pl.when(numbers >= 0).then(numbers) if config.implicit else numbers
+
+
+def _joined(parts: Sequence[pl.DataFrame], config: TableConfig) -> pl.DataFrame:
+    """Return the parts of a given split as one table, with a column that tells them apart; or the only one as it is."""
+    if not config.is_split:
+        return parts[0]
+    names = pl.Enum(SPLITS)
+    told = [part.with_columns(pl.lit(name, names).alias("part")) for part, name in zip(parts, SPLITS, strict=True)]
+    table = pl.concat(told, how="vertical_relaxed")
+    return table if config.time else table.with_columns(pl.Series("time", range(len(table)), pl.Int64))
+
+
 def _wrong(file: TableFile, row: int, values: dict[str, Any], config: TableConfig) -> str:
     """Return what is wrong with a rating."""
     where, fields = file.place(row)
     if miscounted := file.miscounted(row):
         return miscounted
     shown = f" ({file.separator.join(fields).replace(UNIT, '::')[:200]!r})" if fields else ""
-    for role, value in values.items():
-        text = str(value)
+    for key, value in values.items():
+        role, text = config.shows if key == "rating" else key, str(value)
         if (
             value is None
             or value != value
@@ -157,144 +199,27 @@ def _wrong(file: TableFile, row: int, values: dict[str, Any], config: TableConfi
     return f"{where} holds a number that is too large{shown}; fix or remove the line."
 
 
-def _seconds(text: pl.Series) -> pl.Series:
-    """Return times in seconds since 1970, i64 where all are whole and f64 otherwise; null where a text is no time."""
-    numbers = text.cast(pl.Float64, strict=False)
-    numbers = numbers.to_frame().select(pl.when(pl.first().is_finite()).then(pl.first())).to_series()
-    if numbers.null_count() > text.null_count():
-        dates = _seconds_of_dates(text)
-        numbers = dates if dates.null_count() < numbers.null_count() else numbers
-    else:
-        latest = float(str(numbers.abs().max() or 0))
-        unit = next((unit for unit in (1, 1e3, 1e6) if latest < LATEST_SECOND * unit), 1e9)
-        # numpy divides exactly where polars multiplies by the inverse.
-        numbers = pl.Series(numbers.to_numpy() / unit).fill_nan(None)
-    return numbers.cast(pl.Int64) if (numbers == numbers.floor()).all() else numbers
-
-
-def _seconds_of_dates(text: pl.Series) -> pl.Series:
-    """Return ISO dates, and dates with times, which are UTC where they name no zone, in seconds since 1970, f64."""
-    zoned = pl.first().str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.replace(r"(?:Z| UTC)$", "+00:00")
-    forms = ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
-    moments = [zoned.str.to_datetime(form, strict=False, time_unit="us").dt.epoch("us") for form in forms]
-    return pl.Series(text.to_frame().select(pl.coalesce(moments)).to_series().to_numpy() / 1e6).fill_nan(None)
-
-
-def _scale_of(table: pl.DataFrame, name: str) -> tuple[float, float]:
-    low, high = table.select(pl.col("rating").min().alias("low"), pl.col("rating").max().alias("high")).row(0)
+def _ends_of(table: pl.DataFrame, config: TableConfig) -> tuple[float, float]:
+    """Return the ends of the scale, which those of the data are where none is named."""
+    if config.shows in ("label", "nothing"):
+        return 0.0, 1.0
+    low, high = config.scale or table.select(low=pl.col("rating").min(), high=pl.col("rating").max()).row(0)
+    if config.shows == "quantity":
+        return 0.0, high
     if low == high:
         raise LikelyError(
-            f"All ratings of {name} are {low:g}, so they do not tell the scale; name it with scale, such as 1-10."
+            f"All ratings of {config.ratings} are {low:g}, so they do not tell the scale; name it with scale, such as "
+            "1-10."
         )
     return low, high
 
 
-def _last_of_each(ratings: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Keep the last rating of every user and item, and say how many were left out."""
+def _one_of_each(ratings: pl.DataFrame, keep: Literal["first", "last"]) -> tuple[pl.DataFrame, int]:
+    """Keep one rating of every user and item, the first or last in time, and say how many were left out."""
     # One sortable number a pair: sorting 32 million of them is much cheaper than hashing rows.
     pairs = ratings.select(pl.col("user_id").cast(pl.Int64) * 2**32 + pl.col("item_id")).to_series().sort()
     repeated = int((pairs == pairs.shift()).sum())
     if repeated:
         in_time = ratings.with_row_index("row").sort("timestamp", maintain_order=True)
-        ratings = in_time.unique(["user_id", "item_id"], keep="last").sort("row").drop("row")
+        ratings = in_time.unique(["user_id", "item_id"], keep=keep).sort("row").drop("row")
     return ratings, repeated
-
-
-# Ids
-
-
-def _stripped(values: pl.Series) -> pl.Series:
-    """Return text without white space around it, null where nothing is left."""
-    return values.str.strip_chars().to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
-
-
-def _is_number(name: str) -> pl.Expr:
-    """Say whether ids are whole numbers below 2^31 that are spelled as such: 7, and neither 07 nor -7."""
-    is_whole = pl.col(name).cast(pl.Int32, strict=False).is_not_null()
-    return is_whole & ~pl.col(name).str.contains(r"^(?:[+-]|0\d)")
-
-
-def _spellings(ids: pl.Series, everything: pl.Series) -> pl.Series | None:
-    """Return the sorted texts of which ids are to become the places; None for ids that are all numbers themselves."""
-    numbers = ids.to_frame("id").select(_is_number("id").all()).item()
-    return None if numbers else everything.unique().sort()
-
-
-def _numbered(ids: pl.Series, spellings: pl.Series | None) -> pl.Series:
-    """Return ids as numbers, i32."""
-    return (ids if spellings is None else ids.cast(pl.Enum(spellings)).to_physical()).cast(pl.Int32)
-
-
-# Items
-
-
-def _listed_items(file: TableFile, config: TableConfig, read: Callable[[str], bytes]) -> pl.DataFrame:
-    """Return item, title and year as text and details list[str] of every item of the items file, or of the ratings."""
-    key = config.item
-    if config.items:
-        file = open_table(config.items, read(config.items), config.items_columns)
-        key = config.item_in_items or key
-    details = [_DETAIL.fullmatch(name) or _DETAIL.fullmatch(f"{{{name}}}") for name in config.details]
-    parts = [match.groups() for match in details if match]
-    columns = [key, *(name for name in (config.title, config.year) if name), *(column for _, column, _ in parts)]
-    rows = file.read([*columns, *config.flags])
-    filled = pl.any_horizontal(pl.all().is_not_null())
-    rows = rows.with_columns(_stripped(rows[key]).alias(key))
-    if config.items and config.ids == "numbers":
-        wrong = filled & ~_is_number(key).fill_null(False)
-        for row in rows.select(wrong.arg_true()).to_series().head(1).to_list():
-            raise LikelyError(
-                f"{file.place(row)[0]} has no valid id of a {config.noun} ({rows[key][row]!r}); fix or remove the line."
-            )
-    rows = rows.filter(pl.col(key).is_not_null())
-    if not config.items:  # what rows say of an item must not depend on their order
-        texts = [name for name, dtype in rows.schema.items() if dtype == pl.String]
-        rows = rows.unique(texts).sort(texts)
-    rows = rows.unique(key, keep="last", maintain_order=True)
-    told = [
-        [f"{before}{part}{after}" for before, name, after in parts for part in _parts(row[name], config)]
-        + [flag for flag in config.flags if row[flag] == "1" and flag not in NO_DETAIL]
-        for row in rows.iter_rows(named=True)
-    ]
-    nothing = pl.Series([None] * len(rows), dtype=pl.String)
-    titles, years = (_stripped(rows[name]) if name else nothing for name in (config.title, config.year))
-    listed = pl.DataFrame({"item": rows[key], "title": titles, "year": years})
-    # Text that is split again: polars is slow to make a column of very many short lists.
-    joined = pl.Series("details", [UNIT.join(details) for details in told], pl.String)
-    return listed.with_columns(joined.str.split(UNIT).list.eval(pl.element().filter(pl.element() != "")))
-
-
-def _parts(value: str | Sequence[str] | None, config: TableConfig) -> list[str]:
-    """Return the details in a field: in a list, as JSON or Python spell one, or between separators."""
-    if isinstance(value, str) and value.startswith("["):
-        value = _listed(value) or value
-    if isinstance(value, str):
-        value = value.split(next((one for one in config.details_separators if one in value), None) or "\n")
-    parts = [" ".join(str(part).split()) for part in value or ()]
-    return [part for part in dict.fromkeys(parts) if part not in NO_DETAIL]
-
-
-def _listed(text: str) -> list[str] | None:
-    """Return the texts of a list within text, one level of lists in it unfolded; None for what is no list."""
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            parts = parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        return [str(one) for part in parts for one in (part if isinstance(part, list) else [part])]
-    return None
-
-
-def _named_items(items: pl.DataFrame, spellings: pl.Series | None) -> pl.DataFrame:
-    """Return items as in :class:`RatingTable`; the id stands for a title that is missing."""
-    if spellings is None:
-        items = items.filter(_is_number("item"))
-    titles, years = [], []
-    for item, title, year in items.select("item", "title", "year").iter_rows():
-        name, year_in_title = split_title(title or item)
-        match = re.match(r"\d{4}(?!\d)", year or "")
-        titles.append(name)
-        years.append(int(match[0]) if match and int(match[0]) else year_in_title)
-    columns = {"item_id": _numbered(items["item"], spellings), "title": titles, "year": years}
-    named = pl.DataFrame(columns, schema_overrides={"title": pl.String, "year": pl.Int32})
-    return named.with_columns(items["details"].fill_null([]))

@@ -21,6 +21,9 @@ from likely.errors import LikelyError
 
 TASK_FILE, PREPARATION_FILE = "task.json", "preparation.json"
 
+UNUSUAL = {"split": "time", "history_from": "all", "negatives": 0}
+"""Keys of a protocol that files have only where they say something else."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RatingsTask:
@@ -121,10 +124,14 @@ def digest_of(path: Path) -> str:
 
 
 def plain(task: Task) -> dict[str, Any]:
-    """Return what files say of a task; words are left out where they are those of movies."""
+    """Return what files say of a task; the words of movies and the usual are left out."""
     values = asdict(task)
-    if isinstance(task, RatingsTask) and task.words == MOVIES:
-        del values["words"]
+    if isinstance(task, RatingsTask):
+        if task.words == MOVIES:
+            del values["words"]
+        for key, usual in UNUSUAL.items():
+            if values["protocol"][key] == usual:
+                del values["protocol"][key]
     return values
 
 

@@ -5,6 +5,8 @@ timeline so that no evaluated rating is earlier than a trained one of the same u
 writes the rows of each split to a file.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,18 +29,31 @@ def build_timelines(ratings: pl.DataFrame, protocol: SplitProtocol) -> pl.DataFr
         The columns of `ratings`, position u32 (in the user's timeline, from 0) and split Enum
         ("warmup", "train", "eval", "test").
     """
-    table = ratings.sort("user_id", "timestamp", "item_id")
+    given = protocol.split == "given"
+    table = ratings.sort("user_id", "timestamp", *(["part"] if given else []), "item_id", maintain_order=given)
     starts = _user_starts(table)
     lengths = np.diff(starts)
-    rest = np.maximum(lengths - protocol.warmup, 0)
-    tests = np.minimum(_share(rest, protocol.test_fraction), rest)
-    evals = np.minimum(_share(rest, protocol.eval_fraction), rest - tests)
     position = np.arange(len(table), dtype=np.uint32) - np.repeat(starts[:-1], lengths).astype(np.uint32)
-    split = np.zeros(len(table), np.uint8)
-    for first in (np.minimum(lengths, protocol.warmup), lengths - tests - evals, lengths - tests):
-        split += position >= np.repeat(first.astype(np.uint32), lengths)
+    if given:
+        split = table["part"].to_physical().to_numpy().astype(np.uint8) + 1
+        split[(split == 1) & (position < protocol.warmup)] = 0
+    else:
+        rest = np.maximum(lengths - protocol.warmup, 0)
+        tests = np.minimum(_share(rest, protocol.test_fraction), rest)
+        evals = np.minimum(_share(rest, protocol.eval_fraction), rest - tests)
+        split = np.zeros(len(table), np.uint8)
+        for first in (np.minimum(lengths, protocol.warmup), lengths - tests - evals, lengths - tests):
+            split += position >= np.repeat(first.astype(np.uint32), lengths)
     names = pl.Series("split", ["warmup", *SPLITS], pl.Enum(["warmup", *SPLITS]))
-    return table.with_columns(pl.Series("position", position), names.gather(pl.Series(split)))
+    told = table.drop("part") if given else table
+    return told.with_columns(pl.Series("position", position), names.gather(pl.Series(split)))
+
+
+def shown_in_histories(table: pl.DataFrame, protocol: SplitProtocol) -> NDArray[np.bool_]:
+    """Say which ratings of a timeline the histories of later candidates may show, bool [rows]."""
+    if protocol.history_from == "all":
+        return np.ones(len(table), bool)
+    return table["split"].is_in(["warmup", "train"]).to_numpy()
 
 
 def window_start(position: int, protocol: SplitProtocol) -> int:
@@ -58,26 +73,39 @@ def window_start(position: int, protocol: SplitProtocol) -> int:
 
 
 @dataclass(frozen=True)
-class Timeline:
-    """What the rows of one user are made of, from the first rating that one of their histories shows.
+class History:
+    """The ratings of one user that histories show, in the order of time.
 
     Attributes:
         user_id: of the user, as the data spell it.
-        item_ids: of the items rated, likewise, in the order of the timeline, [n].
         lines: the items and ratings as a history shows them, [n].
-        candidates: the items as a candidate is shown, [n].
-        times: of the ratings, seconds since 1970, [n].
         likes: whether each rating is a like, [n].
-        told: of each rating, what :func:`count_earlier_ratings` and :func:`add_tastes` say; empty without hints.
+        parts: of a given split, which each is from, [n]; otherwise None.
     """
 
     user_id: int | str
-    item_ids: Sequence[int | str]
     lines: Sequence[str]
-    candidates: Sequence[str]
-    times: Sequence[float]
     likes: Sequence[bool]
-    told: Sequence[Sequence[Any]]
+    parts: Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a row asks about.
+
+    Attributes:
+        item_id: of the item, as the data spell it.
+        text: the item as a candidate is shown.
+        time: seconds since 1970.
+        like: the answer.
+        told: what :func:`count_earlier_ratings` and :func:`add_tastes` say; empty without hints.
+    """
+
+    item_id: int | str
+    text: str
+    time: float
+    like: bool
+    told: Sequence[Any] = ()
 
 
 def make_rows(
@@ -85,63 +113,75 @@ def make_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the records of one split, user by user in time order.
 
-    The history is every earlier rating in the window, whatever split it is in.
+    The history is every earlier rating in the window, whatever split it is in, unless `history_from` is train. Items
+    drawn as negatives follow the like that they were drawn for, and have its history.
 
     Args:
         table: from :func:`build_timelines` with the same `protocol`; with hints, also through
-            :func:`likely.data.liked_shares.count_earlier_ratings` and :func:`likely.data.liked_shares.add_tastes`.
+            :func:`likely.data.liked_shares.count_earlier_ratings` and :func:`likely.data.liked_shares.add_tastes`;
+            with negatives, through :func:`likely.data.negatives.add_negatives`.
         data: says what the items are, how ids are spelled, and the words.
         split: which rows.
         protocol: what becomes of a timeline.
     """
     question = make_instruction(protocol.like_threshold, data.words)
     named = data.items.select("item_id", "title", "year", "details").iter_rows()
-    shown = {item_id: show_item(*item) for item_id, *item in named}
+    texts = {item_id: show_item(*item) for item_id, *item in named}
     spelled_users, spelled_items = (
         None if names is None else names.to_list() for names in (data.user_names, data.item_names)
     )
-    names = ["item_id", "rating", "timestamp"]
+    names = ["item_id", "timestamp", "rating"]
     names += ["earlier_likes", "earlier_ratings", *TASTES] if protocol.hints else []
     columns = [table[name].to_numpy() for name in names]
-    users = table["user_id"].to_numpy()
+    items, ratings, users = columns[0], columns[2], table["user_id"].to_numpy()
+    parts = table["split"].cast(pl.String).replace("warmup", "train").to_numpy() if protocol.split == "given" else None
+    showable = shown_in_histories(table, protocol)
     wanted = (table["split"] == split).to_numpy()
     starts = _user_starts(table)
     for begin, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        positions = np.flatnonzero(wanted[begin:end]).tolist()
-        if not positions:
+        asked = np.flatnonzero(wanted[begin:end])
+        if not len(asked):
             continue
+        places = np.flatnonzero(showable[begin:end])
+        earlier = np.searchsorted(places, asked).tolist()
         # Nothing before the first history is needed: eval and test rows end long timelines.
-        offset = window_start(positions[0], protocol)
-        item_ids, ratings, times, *told = (column[begin + offset : end].tolist() for column in columns)
-        candidates = [shown[item_id] for item_id in item_ids]
-        user = int(users[begin])
-        timeline = Timeline(
-            user_id=spelled_users[user] if spelled_users else user,
-            item_ids=[spelled_items[item] for item in item_ids] if spelled_items else item_ids,
-            lines=[show_rated(text, rating) for text, rating in zip(candidates, ratings, strict=True)],
-            candidates=candidates,
-            times=times,
-            likes=[rating >= protocol.like_threshold for rating in ratings],
-            told=list(zip(*told, strict=True)),
+        offset = window_start(earlier[0], protocol)
+        shown, rows = begin + places[offset : earlier[-1]], begin + asked
+        rated = list(zip(items[shown].tolist(), ratings[shown].tolist(), strict=True))
+        history = History(
+            user_id=_spelled(int(users[begin]), spelled_users),
+            lines=[show_rated(texts[item], rating, data.words) for item, rating in rated],
+            likes=[rating >= protocol.like_threshold for _, rating in rated],
+            parts=None if parts is None else parts[shown].tolist(),
         )
-        for position in positions:
-            history = range(window_start(position, protocol) - offset, position - offset)
-            yield {"instruction": question, **_row(timeline, history, data.words)}
+        drawn = table["negatives"].gather(rows).to_list() if protocol.negatives else [()] * len(rows)
+        values = zip(*(column[rows].tolist() for column in columns), strict=True)
+        for count, negatives, (item, time, rating, *told) in zip(earlier, drawn, values, strict=True):
+            window = slice(window_start(count, protocol) - offset, count - offset)
+            answers = [(item, rating >= protocol.like_threshold), *((negative, False) for negative in negatives or ())]
+            for answered, like in answers:
+                candidate = Candidate(_spelled(answered, spelled_items), texts[answered], time, like, told)
+                yield {"instruction": question, **_row(history, window, candidate, data.words)}
 
 
-def _row(timeline: Timeline, history: range, words: Words) -> dict[str, Any]:
-    """Return what a record says beside its question; `history` are the places before its candidate's."""
-    above, here = slice(history.start, history.stop), history.stop
-    liked = sum(timeline.likes[above])
-    shares = _shares(liked / len(history), timeline.told[here]) if timeline.told else None
+def _spelled(number: int, names: Sequence[str] | None) -> int | str:
+    return names[number] if names else number
+
+
+def _row(history: History, window: slice, candidate: Candidate, words: Words) -> dict[str, Any]:
+    """Return what a record says beside its question; the window of the history is what it shows."""
+    lines, liked = history.lines[window], sum(history.likes[window])
+    parts = Counter(history.parts[window]) if history.parts is not None else None
+    shares = _shares(liked / len(lines) if lines else math.nan, candidate.told) if candidate.told else None
     return {
-        "input": show_question(timeline.lines[above], timeline.candidates[here], hint(shares, words) if shares else ""),
-        "output": "Yes" if timeline.likes[here] else "No",
-        "user_id": timeline.user_id,
-        "item_id": timeline.item_ids[here],
-        "timestamp": timeline.times[here],
+        "input": show_question(lines, candidate.text, hint(shares, words) if shares else ""),
+        "output": "Yes" if candidate.like else "No",
+        "user_id": history.user_id,
+        "item_id": candidate.item_id,
+        "timestamp": candidate.time,
         "history_likes": liked,
-        "history_length": len(history),
+        "history_length": len(lines),
+        **({} if parts is None else {"history_parts": {part: parts[part] for part in SPLITS if parts[part]}}),
         **({"shares": shares.known()} if shares else {}),
     }
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from likely.config.table_config import Shows
 from likely.data.liked_shares import Shares
 
 
@@ -22,7 +23,10 @@ class Words:
         plural: of the noun; where empty, as most nouns make it.
         details: what else is known of an item, in the plural, such as "genres".
         lowest: end of the scale.
-        highest: other end of it.
+        highest: other end of it; of quantities, the largest in the data, and no limit.
+        shows: what a line of a history says of an item.
+        verb: what users do with items, as a past participle, such as "played".
+        unit: of a quantity, such as "hours"; may be empty.
     """
 
     noun: str = "movie"
@@ -30,6 +34,9 @@ class Words:
     details: str = "genres"
     lowest: float = 0.5
     highest: float = 5.0
+    shows: Shows = "rating"
+    verb: str = "rated"
+    unit: str = ""
 
     def __post_init__(self) -> None:
         """Make the plural."""
@@ -60,12 +67,40 @@ MOVIES = Words()
 
 
 def make_instruction(like_threshold: float, words: Words = MOVIES) -> str:
-    """Return the question that all records of a preparation ask; a like is rated at least `like_threshold`."""
+    """Return the question that all records of a preparation ask; a like is rated at least `like_threshold`.
+
+    Where everything that a user took is a like, the others being drawn at random, the question is what comes next.
+    """
+    noun, verb = words.noun, words.verb
+    if words.shows == "label":
+        return (
+            f"Below are {words.plural} in order of time, each with whether a user {verb} it, and then a candidate "
+            f"{noun} that comes next. Will the candidate {noun} be {verb}? Answer Yes or No."
+        )
+    if words.shows in ("nothing", "quantity"):
+        told = f"in the order in which they were {verb}"
+        told += f", each with how much{f' ({words.unit})' if words.unit else ''}" if words.shows == "quantity" else ""
+        if asks_what_is_next(like_threshold, words):
+            asked = f"Is the candidate the {noun} that this user {verb} next?"
+        else:
+            asked = (
+                f"Will this user like the candidate {noun}, that is, reach {_amount(like_threshold, words)} or more "
+                "with it?"
+            )
+        return (
+            f"Below are {words.plural} that a user {verb}, {told}, and then a candidate {noun}. {asked} Answer Yes or "
+            "No."
+        )
     return (
         f"A user rated {words.plural} on a scale {words.scale}. Below are some of these ratings in the order in which "
         f"they were given, and then a candidate {words.noun} that the user rates next. Will this user like the "
         f"candidate {words.noun}, that is, rate it {like_threshold:g} or higher? Answer Yes or No."
     )
+
+
+def asks_what_is_next(like_threshold: float, words: Words) -> bool:
+    """Say whether everything that a user took is a like."""
+    return words.shows == "nothing" or (words.shows == "quantity" and like_threshold <= 0)
 
 
 def show_item(title: str, year: int | None, details: Sequence[str]) -> str:
@@ -78,13 +113,30 @@ def show_item(title: str, year: int | None, details: Sequence[str]) -> str:
     return f"{named} | {', '.join(details)}" if details else named
 
 
-def show_rated(item: str, rating: float) -> str:
+def show_rated(item: str, rating: float | None, words: Words = MOVIES) -> str:
     """Return a history's line for an item, given as :func:`show_item` names it.
 
     >>> show_rated("Heat (1995) | Action, Crime", 4.0)
     '- Heat (1995) | Action, Crime | rated 4'
+    >>> show_rated("Portal", 12.5, Words("game", shows="quantity", verb="played", unit="hours"))
+    '- Portal | played 12.5 hours'
+    >>> show_rated("Emma", 0, Words("book", shows="label", verb="liked")), show_rated("Emma", 1, Words(shows="nothing"))
+    ('- Emma | not liked', '- Emma')
     """
-    return f"- {item} | rated {rating:g}"
+    if words.shows == "nothing":
+        return f"- {item}"
+    assert rating is not None
+    if words.shows == "label":
+        return f"- {item} | {words.verb if rating else f'not {words.verb}'}"
+    return f"- {item} | {words.verb} {_amount(rating, words)}"
+
+
+def _amount(value: float, words: Words) -> str:
+    return f"{value:g} {words.unit}" if words.unit else f"{value:g}"
+
+
+NO_HISTORY = "(nothing yet)"
+"""Stands in place of a history without lines, which only a given split has."""
 
 
 def show_question(history: Sequence[str], candidate: str, hint: str = "") -> str:
@@ -92,7 +144,7 @@ def show_question(history: Sequence[str], candidate: str, hint: str = "") -> str
 
     What is different in every record comes last, so that records of one history begin alike.
     """
-    shown = "\n".join(history)
+    shown = "\n".join(history) or NO_HISTORY
     question = f"History, oldest first:\n{shown}\nCandidate: {candidate}"
     return f"{question}\n{hint}" if hint else question
 
@@ -135,7 +187,9 @@ def opinion(share_liked: float) -> str:
     return next(word for bound, word in OPINIONS if share_liked < bound)
 
 
-RATED_LINE = re.compile(r"^- .*\| rated (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)$", re.MULTILINE)
+RATED_LINE = re.compile(r"^- .*\| [a-z]+(?: [a-z]+)* (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)(?: [a-z]+)*$", re.MULTILINE)
+"""A line of a history with a rating, `rated 4`, or a quantity, `played 12.5 hours`, which it captures."""
+
 CANDIDATE_LINE = re.compile(r"^Candidate: (.*)$", re.MULTILINE)
 
 

@@ -5,13 +5,14 @@ They come in Python or in JSON files.
 `cli.rank` reads the two files here, before a model is loaded; `ranking` makes prompts of what they hold.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from likely.data.ratings import NO_DETAIL
+from likely.data.items import NO_DETAIL
 from likely.data.titles import split_title
 from likely.data.wording import MOVIES, Words, show_item
 from likely.errors import LikelyError, did_you_mean
@@ -77,21 +78,35 @@ class Movie:
 class RatedMovie:
     """A movie and what a person rated it, on the scale of the run.
 
+    Attributes:
+        movie: what it is.
+        rating: or the quantity, or 1 or 0 for a given label; None for a run that knows no more than what a user took.
+
     Raises:
         LikelyError: the rating is no number.
     """
 
     movie: Movie
-    rating: float
+    rating: float | None = None
 
     def __post_init__(self) -> None:
         """Check the rating."""
-        if not isinstance(self.rating, int | float) or isinstance(self.rating, bool):
+        if self.rating is not None and (not isinstance(self.rating, int | float) or isinstance(self.rating, bool)):
             raise LikelyError(f"rating is {self.rating!r}; write a number.")
 
     def check(self, words: Words) -> None:
-        """Raise a LikelyError if the rating is outside of a scale; NaN is outside of every one."""
-        if not words.lowest <= self.rating <= words.highest:
+        """Raise a LikelyError if the rating is missing or outside of a scale; NaN is outside of every one."""
+        if words.shows == "nothing":
+            return
+        if self.rating is None:
+            raise LikelyError("rating is None; write a number.")
+        if words.shows == "quantity":
+            if not 0 <= self.rating < math.inf:
+                raise LikelyError(f"rating is {self.rating!r}; write a quantity of 0 or more.")
+        elif words.shows == "label":
+            if self.rating not in (0, 1):
+                raise LikelyError(f"rating is {self.rating!r}; write 1 for {words.verb} and 0 for not {words.verb}.")
+        elif not words.lowest <= self.rating <= words.highest:
             raise LikelyError(
                 f"rating is {self.rating!r}, outside {words.lowest:g} to {words.highest:g}; convert it to that scale."
             )
@@ -158,7 +173,7 @@ def _each(rows: Any, where: str, read_row: Callable[[Any], T]) -> list[T]:
 
 def _rated_movie(row: Any, words: Words) -> RatedMovie:
     movie = _movie(row, words)
-    rated = RatedMovie(movie, _value(row, "rating"))
+    rated = RatedMovie(movie, row.get("rating") if words.shows == "nothing" else _value(row, "rating"))
     rated.check(words)
     return rated
 

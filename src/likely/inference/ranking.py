@@ -145,14 +145,14 @@ class Ranker:
         for rated in history:
             rated.check(self.task.words)
         shown = window_start(len(history), self.task.protocol)
-        lines = [show_rated(rated.movie.shown, rated.rating) for rated in history[shown:]]
+        lines = [show_rated(rated.movie.shown, rated.rating, self.task.words) for rated in history[shown:]]
         hints = self._hints_for(history, candidates, shown) if self.task.protocol.hints else [""] * len(candidates)
         questions = [show_question(lines, movie.shown, said) for movie, said in zip(candidates, hints, strict=True)]
         return [Record(self.task.instruction, question, self.builder.labels.positive) for question in questions]
 
     def _hints_for(self, history: Sequence[RatedMovie], candidates: Sequence[Movie], shown: int) -> list[str]:
         """Return the hint of every candidate; the history, shown from a place on, is all that is known of the user."""
-        likes = [rated.rating >= self.task.protocol.like_threshold for rated in history]
+        likes = [(rated.rating or 0) >= self.task.protocol.like_threshold for rated in history]
         above = sum(likes[shown:]) / len(likes[shown:])
         liked = np.array(likes, dtype=np.float32)
         of_all = float(share_of_all(liked.sum(), len(liked)))

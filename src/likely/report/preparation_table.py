@@ -10,7 +10,7 @@ def preparation_table(preparation: Preparation) -> Table:
     """Return a table of the splits: users, rows, likes, and candidates that training never saw."""
     table = Table(header_style="bold")
     table.add_column("split")
-    for name in ("users", "rows", "Yes", "candidates never rated in training"):
+    for name in ("users", "rows", "Yes", "candidates never seen in training"):
         table.add_column(name, justify="right")
     for name in SPLITS:
         split = getattr(preparation, name)

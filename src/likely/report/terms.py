@@ -6,7 +6,8 @@
 from dataclasses import dataclass
 
 from likely.data.records import Labels
-from likely.data.task import RecordsTask, Task
+from likely.data.task import RatingsTask, RecordsTask, Task
+from likely.data.wording import asks_what_is_next
 
 
 @dataclass(frozen=True)
@@ -33,4 +34,13 @@ def terms_of(task: Task | None, labels: Labels) -> Terms:
     if isinstance(task, RecordsTask):
         positive, negative = labels.positive, labels.negative
         return Terms(f"{positive} or {negative}?", f"{positive} rows", positive, negative, "item")
+    if task is not None and task.words.shows == "label":
+        return _of_verb(f"Will this {task.noun} be {task.words.verb}?", task)
+    if task is not None and asks_what_is_next(task.protocol.like_threshold, task.words):
+        return _of_verb(f"Will this {task.noun} be {task.words.verb} next?", task)
     return Terms() if task is None else Terms(f"Will this user like this {task.noun}?", item=task.noun)
+
+
+def _of_verb(question: str, task: RatingsTask) -> Terms:
+    verb = task.words.verb
+    return Terms(question, f"{verb} rows", verb, f"not {verb}", task.noun)

@@ -1,0 +1,104 @@
+"""What a table says of its items: titles, years and details, from a file of their own or columns of the ratings.
+
+`ratings` asks it for the items that were rated; text columns come from `table_file`.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Sequence
+
+import polars as pl
+
+from likely.config.table_config import TableConfig
+from likely.data.ids import is_number, numbered, stripped
+from likely.data.table_file import UNIT, TableFile, open_table
+from likely.data.titles import split_title
+from likely.errors import LikelyError
+
+NO_DETAIL = {"", "(no genres listed)", "unknown"}
+"""How files say that an item has no detail."""
+
+_DETAIL = re.compile(r"(.*)\{([^{}]+)\}(.*)")
+
+
+def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable[[str], bytes]) -> pl.DataFrame:
+    """Return item, title and year as text and details list[str] of every item of the items file, or of the ratings.
+
+    Args:
+        files: of the ratings.
+        config: names the items file and the columns.
+        read: gives the content of a file by its name.
+
+    Raises:
+        LikelyError: a column is not there, or an id is wrong.
+    """
+    key = config.item
+    if config.items:
+        files = [open_table(config.items, read(config.items), config.items_columns)]
+        key = config.item_in_items or key
+    details = [_DETAIL.fullmatch(name) or _DETAIL.fullmatch(f"{{{name}}}") for name in config.details]
+    parts = [match.groups() for match in details if match]
+    columns = [key, *(name for name in (config.title, config.year) if name), *(column for _, column, _ in parts)]
+    rows = pl.concat([file.read([*columns, *config.flags]) for file in files], how="vertical_relaxed")
+    filled = pl.any_horizontal(pl.all().is_not_null())
+    rows = rows.with_columns(stripped(rows[key]).alias(key))
+    if config.items and config.ids == "numbers":
+        wrong = filled & ~is_number(key).fill_null(False)
+        for row in rows.select(wrong.arg_true()).to_series().head(1).to_list():
+            raise LikelyError(
+                f"{files[0].place(row)[0]} has no valid id of a {config.noun} ({rows[key][row]!r}); fix or remove the "
+                "line."
+            )
+    rows = rows.filter(pl.col(key).is_not_null())
+    if not config.items:  # what rows say of an item must not depend on their order
+        texts = [name for name, dtype in rows.schema.items() if dtype == pl.String]
+        rows = rows.unique(texts).sort(texts)
+    rows = rows.unique(key, keep="last", maintain_order=True)
+    told = [
+        [f"{before}{part}{after}" for before, name, after in parts for part in _parts(row[name], config)]
+        + [flag for flag in config.flags if row[flag] == "1" and flag not in NO_DETAIL]
+        for row in rows.iter_rows(named=True)
+    ]
+    nothing = pl.Series([None] * len(rows), dtype=pl.String)
+    titles, years = (stripped(rows[name]) if name else nothing for name in (config.title, config.year))
+    listed = pl.DataFrame({"item": rows[key], "title": titles, "year": years})
+    # Text that is split again: polars is slow to make a column of very many short lists.
+    joined = pl.Series("details", [UNIT.join(details) for details in told], pl.String)
+    return listed.with_columns(joined.str.split(UNIT).list.eval(pl.element().filter(pl.element() != "")))
+
+
+def _parts(value: str | Sequence[str] | None, config: TableConfig) -> list[str]:
+    """Return the details in a field: in a list, as JSON or Python spell one, or between separators."""
+    if isinstance(value, str) and value.startswith("["):
+        value = _listed(value) or value
+    if isinstance(value, str):
+        value = value.split(next((one for one in config.details_separators if one in value), None) or "\n")
+    parts = [" ".join(str(part).split()) for part in value or ()]
+    return [part for part in dict.fromkeys(parts) if part not in NO_DETAIL]
+
+
+def _listed(text: str) -> list[str] | None:
+    """Return the texts of a list within text, one level of lists in it unfolded; None for what is no list."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            parts = parse(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return [str(one) for part in parts for one in (part if isinstance(part, list) else [part])]
+    return None
+
+
+def named_items(items: pl.DataFrame, spellings: pl.Series | None) -> pl.DataFrame:
+    """Return items as in :class:`RatingTable`; the id stands for a title that is missing."""
+    if spellings is None:
+        items = items.filter(is_number("item"))
+    titles, years = [], []
+    for item, title, year in items.select("item", "title", "year").iter_rows():
+        name, year_in_title = split_title(title or item)
+        match = re.match(r"\d{4}(?!\d)", year or "")
+        titles.append(name)
+        years.append(int(match[0]) if match and int(match[0]) else year_in_title)
+    columns = {"item_id": numbered(items["item"], spellings), "title": titles, "year": years}
+    named = pl.DataFrame(columns, schema_overrides={"title": pl.String, "year": pl.Int32})
+    return named.with_columns(items["details"].fill_null([]))

@@ -1,0 +1,29 @@
+"""Times of a table, however they are spelled, as seconds since 1970; `ratings` reads its column of times through it."""
+
+import polars as pl
+
+LATEST_SECOND = 1e11
+"""Times beyond the year 5138 are taken for milliseconds, and a thousand times later for microseconds, and so on."""
+
+
+def seconds(text: pl.Series) -> pl.Series:
+    """Return times in seconds since 1970, i64 where all are whole and f64 otherwise; null where a text is no time."""
+    numbers = text.cast(pl.Float64, strict=False)
+    numbers = numbers.to_frame().select(pl.when(pl.first().is_finite()).then(pl.first())).to_series()
+    if numbers.null_count() > text.null_count():
+        dates = _seconds_of_dates(text)
+        numbers = dates if dates.null_count() < numbers.null_count() else numbers
+    else:
+        latest = float(str(numbers.abs().max() or 0))
+        unit = next((unit for unit in (1, 1e3, 1e6) if latest < LATEST_SECOND * unit), 1e9)
+        # numpy divides exactly where polars multiplies by the inverse.
+        numbers = pl.Series(numbers.to_numpy() / unit).fill_nan(None)
+    return numbers.cast(pl.Int64) if (numbers == numbers.floor()).all() else numbers
+
+
+def _seconds_of_dates(text: pl.Series) -> pl.Series:
+    """Return ISO dates, and dates with times, which are UTC where they name no zone, in seconds since 1970, f64."""
+    zoned = pl.first().str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.replace(r"(?:Z| UTC)$", "+00:00")
+    forms = ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
+    moments = [zoned.str.to_datetime(form, strict=False, time_unit="us").dt.epoch("us") for form in forms]
+    return pl.Series(text.to_frame().select(pl.coalesce(moments)).to_series().to_numpy() / 1e6).fill_nan(None)

@@ -31,6 +31,7 @@ def prepare(
     hints: bool = False,
     max_users: int | None = None,
     seed: int = 42,
+    file_format: Literal["json", "parquet"] = "json",
 ) -> Preparation:
     """Turn ratings into train.json, eval.json and test.json, without leaks from the future.
 
@@ -45,6 +46,7 @@ def prepare(
         hints: end every record with what counting knows, in words.
         max_users: keep a random choice of so many users; None keeps all.
         seed: of that choice.
+        file_format: `parquet` writes train.parquet and so on, which is far smaller.
 
     Returns:
         What each file holds.
@@ -70,7 +72,7 @@ def prepare(
     threshold = table.threshold if table else over.get("like_threshold", LIKE_THRESHOLD)
     protocol = SplitProtocol(warmup, history_len, window, threshold, hints)
     data = read_ratings(table) if table else read_movielens(Path(str(source)))
-    return prepare(data, Path(output), protocol, max_users, seed)
+    return prepare(data, Path(output), protocol, max_users, seed, file_format)
 
 
 def train(

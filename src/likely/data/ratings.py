@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from likely.config.table_config import TableConfig
+from likely.data.ids import is_number, numbered, spellings, stripped
 from likely.data.table_file import UNIT, TableFile, open_table, read_bytes
 from likely.data.titles import split_title
 from likely.data.wording import MOVIES, Words
@@ -71,11 +73,11 @@ def read_ratings(config: TableConfig, read: Callable[[str], bytes] = read_bytes)
     scale = config.scale or _scale_of(table, file.name)
     words = Words(config.noun, config.plural, config.details_noun, *scale)
     listed = _listed_items(file, config, read)
-    rated = table["item"].unique().sort()
+    rated = table["item"].unique().cast(pl.String).sort()
     _check_known(rated, listed, words, config)
     items = pl.concat([listed, rated.filter(~rated.is_in(listed["item"].implode())).to_frame("item")], how="diagonal")
-    user_names, item_names = _spellings(table["user"], table["user"]), _spellings(rated, items["item"])
-    users, item_ids = _numbered(table["user"], user_names), _numbered(table["item"], item_names)
+    user_names, item_names = spellings(table["user"], table["user"]), spellings(rated, items["item"])
+    users, item_ids = numbered(table["user"], user_names), numbered(table["item"], item_names)
     ratings = pl.DataFrame(
         {"user_id": users, "item_id": item_ids, "rating": table["rating"], "timestamp": table["time"]}
     )
@@ -116,16 +118,18 @@ def _parse(file: TableFile, config: TableConfig) -> pl.DataFrame:
     """
     columns = {"user": config.user, "item": config.item, "rating": config.rating}
     columns |= {"time": config.time} if config.time else {}
-    text = file.read(list(columns.values()))
+    ids, numbers = [config.user, config.item], list(columns.values())[2:]
+    text = file.read([*ids, *numbers], ids, [name for name in numbers if name not in ids])
     filled = text.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
-    table = pl.DataFrame({role: _stripped(text[column]) for role, column in columns.items()})
+    table = pl.DataFrame({role: stripped(text[column]) for role, column in columns.items()})
     times = _seconds(table["time"]) if config.time else pl.Series(range(len(table)), dtype=pl.Int64)
     table = table.with_columns(pl.col("rating").cast(pl.Float64, strict=False), times.alias("time"))
     sound = pl.all_horizontal(pl.all().is_not_null()) & pl.col("rating").is_finite()
     if config.scale:
         sound &= pl.col("rating").is_between(*config.scale)
-    if config.ids == "numbers":
-        sound &= _is_number("user") & _is_number("item")
+    for role in ("user", "item"):
+        if config.ids == "numbers" and table[role].dtype == pl.String:
+            sound &= is_number(role)
     right = table.select(sound.fill_null(False)).to_series()
     for row in (filled & ~right).arg_true().head(1).to_list():
         raise LikelyError(_wrong(file, row, table.row(row, named=True), config))
@@ -192,37 +196,17 @@ def _scale_of(table: pl.DataFrame, name: str) -> tuple[float, float]:
 def _last_of_each(ratings: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Keep the last rating of every user and item, and say how many were left out."""
     # One sortable number a pair: sorting 32 million of them is much cheaper than hashing rows.
-    pairs = ratings.select(pl.col("user_id").cast(pl.Int64) * 2**32 + pl.col("item_id")).to_series().sort()
-    repeated = int((pairs == pairs.shift()).sum())
-    if repeated:
-        in_time = ratings.with_row_index("row").sort("timestamp", maintain_order=True)
-        ratings = in_time.unique(["user_id", "item_id"], keep="last").sort("row").drop("row")
-    return ratings, repeated
-
-
-# Ids
-
-
-def _stripped(values: pl.Series) -> pl.Series:
-    """Return text without white space around it, null where nothing is left."""
-    return values.str.strip_chars().to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
-
-
-def _is_number(name: str) -> pl.Expr:
-    """Say whether ids are whole numbers below 2^31 that are spelled as such: 7, and neither 07 nor -7."""
-    is_whole = pl.col(name).cast(pl.Int32, strict=False).is_not_null()
-    return is_whole & ~pl.col(name).str.contains(r"^(?:[+-]|0\d)")
-
-
-def _spellings(ids: pl.Series, everything: pl.Series) -> pl.Series | None:
-    """Return the sorted texts of which ids are to become the places; None for ids that are all numbers themselves."""
-    numbers = ids.to_frame("id").select(_is_number("id").all()).item()
-    return None if numbers else everything.unique().sort()
-
-
-def _numbered(ids: pl.Series, spellings: pl.Series | None) -> pl.Series:
-    """Return ids as numbers, i32."""
-    return (ids if spellings is None else ids.cast(pl.Enum(spellings)).to_physical()).cast(pl.Int32)
+    pair = (pl.col("user_id").cast(pl.Int64) * 2**32 + pl.col("item_id")).alias("pair")
+    pairs = ratings.select(pair).to_series().sort()
+    again = pairs.filter(pairs == pairs.shift()).unique()
+    if again.is_empty():
+        return ratings, 0
+    doubtful = ratings.select("timestamp", pair).with_row_index("row").filter(pl.col("pair").is_in(again.implode()))
+    last = doubtful.sort("timestamp", "row").unique("pair", keep="last", maintain_order=True)["row"]
+    left_out = doubtful["row"].filter(~doubtful["row"].is_in(last.implode()))
+    kept = np.ones(len(ratings), bool)
+    kept[left_out.to_numpy()] = False
+    return ratings.filter(pl.Series(kept)), len(left_out)
 
 
 # Items
@@ -239,9 +223,9 @@ def _listed_items(file: TableFile, config: TableConfig, read: Callable[[str], by
     columns = [key, *(name for name in (config.title, config.year) if name), *(column for _, column, _ in parts)]
     rows = file.read([*columns, *config.flags])
     filled = pl.any_horizontal(pl.all().is_not_null())
-    rows = rows.with_columns(_stripped(rows[key]).alias(key))
+    rows = rows.with_columns(stripped(rows[key]).alias(key))
     if config.items and config.ids == "numbers":
-        wrong = filled & ~_is_number(key).fill_null(False)
+        wrong = filled & ~is_number(key).fill_null(False)
         for row in rows.select(wrong.arg_true()).to_series().head(1).to_list():
             raise LikelyError(
                 f"{file.place(row)[0]} has no valid id of a {config.noun} ({rows[key][row]!r}); fix or remove the line."
@@ -257,7 +241,7 @@ def _listed_items(file: TableFile, config: TableConfig, read: Callable[[str], by
         for row in rows.iter_rows(named=True)
     ]
     nothing = pl.Series([None] * len(rows), dtype=pl.String)
-    titles, years = (_stripped(rows[name]) if name else nothing for name in (config.title, config.year))
+    titles, years = (stripped(rows[name]) if name else nothing for name in (config.title, config.year))
     listed = pl.DataFrame({"item": rows[key], "title": titles, "year": years})
     # Text that is split again: polars is slow to make a column of very many short lists.
     joined = pl.Series("details", [UNIT.join(details) for details in told], pl.String)
@@ -285,16 +269,16 @@ def _listed(text: str) -> list[str] | None:
     return None
 
 
-def _named_items(items: pl.DataFrame, spellings: pl.Series | None) -> pl.DataFrame:
+def _named_items(items: pl.DataFrame, spelled: pl.Series | None) -> pl.DataFrame:
     """Return items as in :class:`RatingTable`; the id stands for a title that is missing."""
-    if spellings is None:
-        items = items.filter(_is_number("item"))
+    if spelled is None:
+        items = items.filter(is_number("item"))
     titles, years = [], []
     for item, title, year in items.select("item", "title", "year").iter_rows():
         name, year_in_title = split_title(title or item)
         match = re.match(r"\d{4}(?!\d)", year or "")
         titles.append(name)
         years.append(int(match[0]) if match and int(match[0]) else year_in_title)
-    columns = {"item_id": _numbered(items["item"], spellings), "title": titles, "year": years}
+    columns = {"item_id": numbered(items["item"], spelled), "title": titles, "year": years}
     named = pl.DataFrame(columns, schema_overrides={"title": pl.String, "year": pl.Int32})
     return named.with_columns(items["details"].fill_null([]))

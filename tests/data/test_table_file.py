@@ -32,3 +32,9 @@ def test_a_column_becomes_numbers_only_where_that_loses_nothing(rows):
 def test_a_gzip_file_that_inflates_to_far_more_than_it_has_is_refused():
     with pytest.raises(LikelyError, match=r"ratings\.csv\.gz .* would inflate to more than 67 MB"):
         open_table("ratings.csv.gz", gzip.compress(b"user,item\n" + bytes(70 * 10**6)))
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("asin", "parent_asin"), ("ASIN", "parent_asin"), ("ratng", "rating")])
+def test_a_column_that_is_not_there_names_the_one_that_was_meant(asked, meant):
+    with pytest.raises(LikelyError, match=f"names no column '{asked}'; did you mean {meant}\\?"):
+        open_table("a.jsonl", b'{"rating": 1, "parent_asin": "B"}').read([asked])

@@ -77,7 +77,7 @@ def prepare(
         protocol: how timelines become rows; the default one if None.
         max_users: keep a random choice of so many users that have rows; None keeps all.
         seed: of that choice.
-        file_format: of the records; parquet takes about a tenth of the disk, and less memory in training.
+        file_format: of the records; parquet is far smaller, and is read a row group at a time.
 
     Raises:
         LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,

@@ -109,7 +109,9 @@ class TableFile:
 
     def _check(self, column: str) -> None:
         if column not in self.columns:
-            near = [name for name in self.columns if name.casefold() == column.casefold()]
+            asked = column.casefold()
+            near = [name for name in self.columns if name.casefold() == asked]
+            near += [name for name in self.columns if len(asked) > 2 and asked in name.casefold()]
             hint = f"did you mean {near[0]}?" if near else did_you_mean(column, self.columns)
             where = f"Line {self.first_line - 1} of {self.name}" if self.first_line > 1 else self.name
             raise LikelyError(

@@ -1,6 +1,7 @@
 """Files are whole or not there, and one that cannot be read is told in one sentence."""
 
 import errno
+import gzip
 import json
 import math
 import os
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from likely.errors import LikelyError, did_you_mean
 from likely.files import (
     check_writable,
+    gunzip,
     make_writable_folder,
     parse_json,
     read_json,
@@ -190,6 +192,19 @@ def test_what_text_inflates_to_is_read(tmp_path):
         archive.writestr("ratings.csv", b"1,2,3.5\n" * 10**6)
     with zipfile.ZipFile(tmp_path / "ratings.zip") as archive:
         assert read_member(archive, "ratings.csv") == b"1,2,3.5\n" * 10**6
+
+
+def test_a_gzip_file_gives_what_was_packed_and_no_more_than_a_zip_may(tmp_path):
+    text = b"1,2,3.5\n" * 10**6
+    assert gunzip("ratings.csv.gz", gzip.compress(text[:80]) + gzip.compress(text[80:])) == text
+    with pytest.raises(LikelyError, match=r"ratings\.csv\.gz is not a whole gzip file"):
+        gunzip("ratings.csv.gz", gzip.compress(text)[:-9])
+    bomb = gzip.compress(bytes(200 * 10**6), 1)
+    tracemalloc.start()
+    with pytest.raises(LikelyError, match=r"bomb\.gz has 0\.9 MB and would inflate to more than 67 MB"):
+        gunzip("bomb.gz", bomb)
+    assert tracemalloc.get_traced_memory()[1] < 150 * 10**6
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt])

@@ -31,6 +31,7 @@ def prepare(
     hints: bool = False,
     max_users: int | None = None,
     seed: int = 42,
+    file_format: Literal["json", "parquet"] = "json",
 ) -> Preparation:
     """Turn ratings into train.json, eval.json and test.json, without leaks from the future.
 
@@ -45,6 +46,7 @@ def prepare(
         hints: end every record with what counting knows, in words.
         max_users: keep a random choice of so many users; None keeps all.
         seed: of that choice, and of negatives.
+        file_format: `parquet` writes train.parquet and so on, which is far smaller.
 
     Returns:
         What each file holds.
@@ -71,7 +73,7 @@ def prepare(
         table, warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold, hints=hints
     )
     data = read_ratings(table) if table else read_movielens(Path(str(source)))
-    return prepare(data, Path(output), protocol, max_users, seed)
+    return prepare(data, Path(output), protocol, max_users, seed, file_format)
 
 
 def train(

@@ -3,12 +3,14 @@
 What cannot be read is said in one sentence.
 """
 
+import gzip
 import io
 import json
 import math
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +19,13 @@ from typing import IO, Any
 from likely.errors import LikelyError
 
 MOST_INFLATION, ALWAYS_ALLOWED = 50, 64 << 20
-"""A zip may inflate to so many times its size, and to so many bytes in any case; ratings in text come to 4 times."""
+"""A zip or gzip file may inflate to so many times its size, and to so many bytes in any case; ratings: 4 times."""
 
 WRITING = ".writing-"
 """How the name of a folder begins in which others are written; one that a killed process left may be removed."""
 
 PIECE = 1 << 16
-"""Bytes asked of a zip at once."""
+"""Bytes asked of a zip or gzip file at once."""
 
 
 def read_lines(path: Path, remedy: str) -> Iterator[str]:
@@ -103,11 +105,41 @@ def check_inflation(archive: zipfile.ZipFile, names: Iterable[str]) -> None:
         LikelyError: they do.
     """
     size, inflated = Path(str(archive.filename)).stat().st_size, sum(archive.getinfo(name).file_size for name in names)
-    if inflated > max(MOST_INFLATION * size, ALWAYS_ALLOWED):
+    if inflated > most_inflated(size):
         raise LikelyError(
             f"{archive.filename} has {size / 1e6:,.1f} MB and would inflate to {inflated / 1e6:,.0f} MB, which is more "
             f"than {MOST_INFLATION} times as much; fetch it again, or unpack it and give the folder."
         )
+
+
+def most_inflated(size: int) -> int:
+    """Return to how many bytes so many of a zip or gzip file may inflate."""
+    return max(MOST_INFLATION * size, ALWAYS_ALLOWED)
+
+
+def gunzip(name: str, content: bytes) -> bytes:
+    """Return what is in a gzip file.
+
+    Args:
+        name: by which messages call it.
+        content: of the file.
+
+    Raises:
+        LikelyError: it is damaged, or would be far larger than the file; no more than that is inflated.
+    """
+    most, inflated = most_inflated(len(content)), bytearray()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            while piece := file.read(PIECE):
+                inflated += piece
+                if len(inflated) > most:
+                    raise LikelyError(
+                        f"{name} has {len(content) / 1e6:,.1f} MB and would inflate to more than {most / 1e6:,.0f} MB, "
+                        "which no table of text does; make it again, or unpack it and give the table."
+                    )
+    except (OSError, EOFError, zlib.error) as error:
+        raise LikelyError(f"{name} is not a whole gzip file ({error}); fetch or make it again.") from error
+    return bytes(inflated)
 
 
 @contextmanager

@@ -32,6 +32,16 @@ def test_a_data_set_is_found_by_its_name(tmp_path):
     assert find_data(tmp_path, "films", eval_file=str(tmp_path / "a.json")).eval == tmp_path / "a.json"
 
 
+def test_parquet_takes_the_place_of_json_that_is_not_there(tmp_path):
+    saved(tmp_path, {"films": {"file_name": "a.json", "file_name_test": "c.json"}}, "dataset_info.json")
+    (tmp_path / "a.parquet").write_bytes(b"")
+    assert find_data(tmp_path, "films").train == tmp_path / "a.parquet"
+    assert find_data(tmp_path, None, str(tmp_path / "a.json")).train == tmp_path / "a.parquet"
+    assert find_data(tmp_path, "films").test == tmp_path / "c.json"
+    saved(tmp_path, [RECORD], "a.json")
+    assert find_data(tmp_path, "films").train == tmp_path / "a.json"
+
+
 @pytest.mark.parametrize(
     ("registry", "dataset", "complaint"),
     [

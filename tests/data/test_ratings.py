@@ -150,6 +150,23 @@ def test_of_repeated_ratings_the_last_in_time_counts(tmp_path: Path) -> None:
     assert any(note.startswith("2 ratings are left out") for note in data.notes)
 
 
+few = st.integers(1, 3)
+
+
+@scratch
+@given(rows=st.lists(st.tuples(few, few, st.integers(1, 9), few), min_size=1))
+def test_of_any_repeated_ratings_the_last_in_time_and_then_in_the_file_counts(
+    tmp_path: Path, rows: list[tuple[int, ...]]
+) -> None:
+    last: dict[tuple[int, ...], int] = {}
+    for place, (*pair, _, time) in enumerate(rows):
+        before = last.get(tuple(pair))
+        if before is None or rows[before][3] <= time:
+            last[tuple(pair)] = place
+    content = "reader,isbn,stars,when\n" + "".join(f"{','.join(map(str, row))}\n" for row in rows)
+    assert read(tmp_path, content.encode()).ratings.rows() == [rows[place] for place in sorted(last.values())]
+
+
 def test_equal_times_are_said(tmp_path: Path) -> None:
     data = read(tmp_path, b"reader,isbn,stars,when\n1,5,9,7\n1,6,2,7\n")
     assert any(note.startswith("All times are equal") for note in data.notes)

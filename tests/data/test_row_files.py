@@ -48,6 +48,11 @@ def test_a_damaged_list_is_described_as_the_whole_would_be(items, block, data):
         assert of_blocks.partition("column")[0] == of_whole.partition("column")[0]
 
 
+def test_a_number_that_goes_on_as_none_is_named_where_it_stands():
+    with pytest.raises(LikelyError, match=r"line 2, column 3: Expecting ',' delimiter"):
+        list(iter_rows(Path("a.json"), b"[\n 0@\n]"))
+
+
 def test_of_a_list_no_more_than_a_few_blocks_are_held(tmp_path, monkeypatch):
     monkeypatch.setattr(row_files, "BLOCK", 64)
     content = json.dumps([{"input": "x" * 20}] * 500).encode()

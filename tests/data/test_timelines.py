@@ -252,10 +252,10 @@ def test_a_failure_leaves_the_files_of_the_last_preparation(tmp_path: Path, monk
     prepare(make_data(one_user(20)), tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def run_out_of_space(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    def run_out_of_space(path: Path, rows: Iterable[Mapping[str, Any]], nested: Any) -> int:
         if path.name == "test.json":
             raise OSError(28, "No space left on device")
-        return write_records(path, rows)
+        return write_records(path, rows, nested)
 
     monkeypatch.setattr(preparing, "write_records", run_out_of_space)
     with pytest.raises(LikelyError, match="No space left"):

@@ -1,6 +1,7 @@
 """A run on a table of books speaks of books from the first record to the ranking and the page, and never of movies."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from likely.cli import run
+from likely.data.records import Labels, read_records
 from likely.data.task import RatingsTask, read_task
 
 WRITERS = ("Ursula K. Le Guin", "Jane Austen", "Italo Calvino", "Toni Morrison")
@@ -133,3 +135,45 @@ def test_users_with_too_few_ratings_are_counted(tmp_path: Path, capsys: pytest.C
     assert "1 of 9 users have no records because they have at most 15 ratings" in capsys.readouterr().out.replace(
         "\n", " "
     )
+
+
+def test_parquet_gives_the_records_and_the_training_that_json_gives(
+    tmp_path: Path, tiny_base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_books(tmp_path)
+    prepared, losses, figures = {}, {}, {}
+    for kind in ("json", "parquet"):
+        data = tmp_path / kind / "books"
+        assert run(command(tmp_path, "--hints", "--format", kind, "--output", str(data))) == 0
+        assert {path.name for path in data.iterdir()} == {
+            *(f"{split}.{kind}" for split in ("train", "eval", "test")),
+            "preparation.json",
+        }
+        keys = [f"dataset_dir={tmp_path / kind}", "dataset=books", f"model_name_or_path={tiny_base}", "max_steps=2"]
+        keys += [f"output_dir={tmp_path / kind / 'run'}", "cutoff_len=2048", "eval_steps=2", "logging_steps=1"]
+        assert run(["train", "--config", "smollm2_movielens_cpu", *keys]) == 0
+        assert run(["evaluate", "--run", str(tmp_path / kind / "run"), "--no-base"]) == 0
+        metrics = json.loads((tmp_path / kind / "run" / "metrics.json").read_text())
+        losses[kind] = [(step.get("loss"), step.get("eval_loss")) for step in metrics["log"]]
+        figures[kind] = json.loads((tmp_path / kind / "run" / "evaluation.json").read_text())
+        prepared[kind] = read_records(data / f"train.{kind}", Labels())
+        assert isinstance(read_task(tmp_path / kind / "run"), RatingsTask)
+    assert losses["json"] == losses["parquet"]
+    assert prepared["json"] == [
+        replace(
+            record, extra={**record.extra, "shares": {k: v for k, v in record.extra["shares"].items() if v is not None}}
+        )
+        for record in prepared["parquet"]
+    ]
+    assert figures["json"] == figures["parquet"]
+
+
+def test_records_in_the_other_format_do_not_stay(tmp_path: Path) -> None:
+    write_books(tmp_path)
+    out = tmp_path / "out"
+    for kind in ("json", "parquet", "json"):
+        assert run(command(tmp_path, "--format", kind, "--output", str(out))) == 0
+        assert {path.suffix[1:] for path in out.iterdir() if path.name != "preparation.json"} == {kind}
+    (out / "eval.json").write_text("[]")  # not what was prepared, so somebody's own
+    assert run(command(tmp_path, "--format", "parquet", "--output", str(out))) == 0
+    assert {path.name for path in out.glob("*.json")} == {"eval.json", "preparation.json"}

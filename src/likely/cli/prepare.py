@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from likely.config.table_config import TableConfig
+    from likely.data.preparation import FileFormat
     from likely.data.protocol import SplitProtocol
 
 
@@ -33,7 +34,7 @@ def prepare(
         str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")
     ] = "ml-latest-small",
     source: Annotated[Path | None, typer.Option(help="Folder or zip of a release; nothing is fetched.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder for train.json, eval.json and test.json.")] = PREPARED,
+    output: Annotated[Path, typer.Option(help="Folder for train, eval and test records.")] = PREPARED,
     like_threshold: Annotated[
         float | None, typer.Option(help="A rating from here on is a like; 4 on scales up to 5.")
     ] = None,
@@ -48,6 +49,9 @@ def prepare(
         bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
     ] = False,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
+    file_format: Annotated[
+        Literal["json", "parquet"], typer.Option("--format", help="Of the records; parquet is far smaller.")
+    ] = "json",
     seed: Annotated[int, typer.Option(help="Of that choice, and of negatives.", min=0)] = 42,
     data: Annotated[Path | None, _of_table("YAML file with the options below as keys.")] = None,
     ratings: Annotated[Path | None, _of_table("CSV, TSV, ::, JSON Lines or Parquet, also as .gz.")] = None,
@@ -83,7 +87,7 @@ def prepare(
         table, warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold, hints=hints
     )
     console = SafeConsole()
-    prepare_shown(console, table or source or fetch(console, dataset), output, protocol, max_users, seed)
+    prepare_shown(console, table or source or fetch(console, dataset), output, protocol, max_users, seed, file_format)
 
 
 def describe(data: Path | None, options: Mapping[str, Any], source: Path | None) -> TableConfig | None:
@@ -127,6 +131,7 @@ def prepare_shown(
     protocol: SplitProtocol,
     max_users: int | None,
     seed: int,
+    file_format: FileFormat = "json",
 ) -> None:
     """Read a table or a release, write its records and print what they are."""
     from likely.data.movielens import read_movielens
@@ -136,7 +141,7 @@ def prepare_shown(
 
     started = monotonic()
     data = read_movielens(source) if isinstance(source, Path) else read_ratings(source)
-    summary = prepare(data, output, protocol, max_users, seed)
+    summary = prepare(data, output, protocol, max_users, seed, file_format)
     console.print(preparation_table(summary))
     for note in summary.notes:
         console.print(note, highlight=False, markup=False)

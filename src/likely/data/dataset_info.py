@@ -107,7 +107,7 @@ def find_data(
     """Find the files of a data set by its name in `dataset_info.json`, or as the configuration names them.
 
     Where there is no `dataset_info.json`, a folder of that name with `train.json`, as `likely prepare` writes it, is a
-    data set too.
+    data set too. `train.parquet` takes the place of a `train.json` that is not there.
 
     Args:
         dataset_dir: folder with `dataset_info.json`.
@@ -123,17 +123,24 @@ def find_data(
         named, columns = _named_files(Path(dataset_dir), dataset)
     given = (train_file, eval_file, test_file)
     train, evaluation, test = (Path(own) if own else other for own, other in zip(given, named, strict=True))
+    train, evaluation, test = (_in_either_format(path) for path in (train, evaluation, test))
     for path in (train, evaluation):
         if path is not None and not path.is_file():
             raise LikelyError(f"The data file {path} does not exist; make it with: {PREPARE}")
     return DataFiles(train, evaluation, test, columns)
 
 
+def _in_either_format(path: Path | None) -> Any:
+    """Return a file, or where it is a JSON file that is not there its namesake in Parquet, if that is."""
+    other = path.with_suffix(".parquet") if path and path.suffix == ".json" else None
+    return other if path and other and not path.exists() and other.is_file() else path
+
+
 def _named_files(folder: Path, dataset: str) -> tuple[Sequence[Path | None], Columns]:
     """Return the three files of a data set and their columns."""
     registry = folder / "dataset_info.json"
     prepared = [folder / dataset / f"{split}.json" for split in ("train", "eval", "test")]
-    if not registry.exists() and prepared[0].is_file():
+    if not registry.exists() and _in_either_format(prepared[0]).is_file():
         return prepared, Columns()
     remedy = f"set dataset_dir to its folder, or set train_file and eval_file, or make it with: {PREPARE}"
     entries = read_json(registry, remedy)

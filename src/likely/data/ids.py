@@ -1,22 +1,29 @@
-"""Ids of users and items, which may be words, as numbers; for `ratings` and `items`."""
+"""Ids of users and items, which may be words, as numbers; for `table_file`, `ratings` and `items`."""
 
 import polars as pl
 
 
 def stripped(values: pl.Series) -> pl.Series:
-    """Return text without white space around it, null where nothing is left."""
+    """Return text without white space around it, null where nothing is left; numbers stay as they are."""
+    if values.dtype.is_numeric():
+        return values
     return values.str.strip_chars().to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
 
 
+def parse_id(text: pl.Expr) -> pl.Expr:
+    """Return i32 where a text is a whole number below 2^31 that is spelled as such: 7, and neither 07 nor -7."""
+    other = pl.any_horizontal(text.str.starts_with(sign) for sign in "+-0") & (text != "0")
+    return pl.when(~other).then(text.cast(pl.Int32, strict=False))
+
+
 def is_number(name: str) -> pl.Expr:
-    """Say whether ids are whole numbers below 2^31 that are spelled as such: 7, and neither 07 nor -7."""
-    is_whole = pl.col(name).cast(pl.Int32, strict=False).is_not_null()
-    return is_whole & ~pl.col(name).str.contains(r"^(?:[+-]|0\d)")
+    """Say whether ids are such numbers, or spelled as such."""
+    return parse_id(pl.col(name).cast(pl.String)).is_not_null()
 
 
 def spellings(ids: pl.Series, everything: pl.Series) -> pl.Series | None:
     """Return the sorted texts of which ids are to become the places; None for ids that are all numbers themselves."""
-    numbers = ids.to_frame("id").select(is_number("id").all()).item()
+    numbers = ids.dtype.is_numeric() or ids.to_frame("id").select(is_number("id").all()).item()
     return None if numbers else everything.unique().sort()
 
 

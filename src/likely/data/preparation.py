@@ -1,4 +1,4 @@
-"""Turns a table of ratings into train.json, eval.json and test.json and says what they are.
+"""Turns a table of ratings into files of records, train, eval and test, and says what they are.
 
 `ratings` gives the table, `timelines` splits them and makes the rows, `records` writes them.
 """
@@ -7,18 +7,18 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from likely.data.catalogue_file import CATALOGUE_FILE, catalogue_rows
-from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
+from likely.data.liked_shares import Shares, add_tastes, count_earlier_ratings, rating_deviations
 from likely.data.negatives import add_negatives, count_missing
 from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
 from likely.data.ratings import RatingTable
 from likely.data.records import write_records
-from likely.data.task import PREPARATION_FILE, digest_of, plain, ratings_task
+from likely.data.task import PREPARATION_FILE, digest_of, plain, prepared_files, ratings_task
 from likely.data.timelines import build_timelines, make_rows, shown_in_histories
 from likely.data.wording import MOVIES
 from likely.errors import LikelyError
@@ -26,6 +26,11 @@ from likely.files import replacing_folder, write_json
 
 FIVE_STARS = MOVIES.highest - MOVIES.lowest
 """The width of the scale on which hints take two items for alike."""
+
+FileFormat = Literal["json", "parquet"]
+
+NESTED = {"shares": pl.Struct(dict.fromkeys(Shares.__dataclass_fields__, pl.Float64))}
+"""Types of the values of records that are mappings."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def prepare(
     protocol: SplitProtocol | None = None,
     max_users: int | None = None,
     seed: int = 42,
+    file_format: FileFormat = "json",
 ) -> Preparation:
     """Write train.json, eval.json, test.json, catalogue.json and preparation.json; none before all are complete.
 
@@ -73,6 +79,7 @@ def prepare(
         protocol: how timelines become rows; the default one if None.
         max_users: keep a random choice of so many users that have rows; None keeps all.
         seed: of that choice, and of negatives.
+        file_format: of the records; parquet is far smaller, and is read a row group at a time.
 
     Raises:
         LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,
@@ -107,7 +114,7 @@ def prepare(
         "seed": seed,
         "splits": {split: dataclasses.asdict(summary) for split, summary in splits.items()},
     }
-    rows = {f"{split}.json": make_rows(table, data, split, protocol) for split in SPLITS}
+    rows = {f"{split}.{file_format}": make_rows(table, data, split, protocol) for split in SPLITS}
     rows[CATALOGUE_FILE] = catalogue_rows(everybody, data, protocol.like_threshold)
     try:
         _write(output_dir, rows, description)
@@ -118,11 +125,14 @@ def prepare(
 
 def _write(output_dir: Path, files: Mapping[str, Iterable[Mapping[str, Any]]], description: Mapping[str, Any]) -> None:
     """Write files of records, and what they are with their digests, into a folder of its own and move all together."""
+    earlier = prepared_files(output_dir)
     with replacing_folder(output_dir, last=PREPARATION_FILE) as staging:
         for name, rows in files.items():
-            write_records(staging / name, rows)
+            write_records(staging / name, rows, NESTED)
         digests = {name: digest_of(staging / name) for name in files}
         write_json(staging / PREPARATION_FILE, {**description, "sha256": digests})
+    for name in earlier - files.keys():  # in the other format
+        (output_dir / name).unlink(missing_ok=True)
 
 
 def _notes(table: pl.DataFrame, everybody: pl.DataFrame, protocol: SplitProtocol) -> list[str]:

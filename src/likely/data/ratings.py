@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from likely.config.table_config import TableConfig
@@ -74,7 +75,7 @@ def read_ratings(config: TableConfig, read: Callable[[str], bytes] = read_bytes)
     ends = _ends_of(table, config)
     words = Words(config.noun, config.plural, config.details_noun, *ends, config.shows, config.done, config.unit)
     listed = listed_items(files, config, read)
-    rated = table["item"].unique().sort()
+    rated = table["item"].unique().cast(pl.String).sort()
     _check_known(rated, listed, words, config)
     items = pl.concat([listed, rated.filter(~rated.is_in(listed["item"].implode())).to_frame("item")], how="diagonal")
     user_names, item_names = spellings(table["user"], table["user"]), spellings(rated, items["item"])
@@ -93,7 +94,7 @@ def _notes(
     table: pl.DataFrame, listed: pl.DataFrame, words: Words, config: TableConfig, repeated: int
 ) -> tuple[str, ...]:
     """Return what a user should know of how the files were read."""
-    rated = table["item"].unique()
+    rated = table["item"].unique().cast(pl.String)
     untitled = len(rated) - int(rated.is_in(listed.drop_nulls("title")["item"].implode()).sum())
     again = {
         f"{repeated:,} ratings are left out because the user rated the same {words.noun} again later.": (
@@ -138,7 +139,10 @@ def _parse(file: TableFile, config: TableConfig) -> pl.DataFrame:
     columns = {"user": config.user, "item": config.item}
     columns |= {"rating": config.value_column} if config.value_column else {}
     columns |= {"time": config.time} if config.time else {}
-    text = file.read(list(columns.values()))
+    ids = [config.user, config.item]
+    written = ("time",) if config.label else ("rating", "time")  # labels may be words
+    numbers = [column for role, column in columns.items() if role in written and column not in ids]
+    text = file.read([*ids, *numbers], ids, [name for name in numbers if name not in ids])
     filled = text.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     table = pl.DataFrame({role: stripped(text[column]) for role, column in columns.items()})
     times = seconds(table["time"]) if config.time else pl.Series(range(len(table)), dtype=pl.Int64)
@@ -146,8 +150,9 @@ def _parse(file: TableFile, config: TableConfig) -> pl.DataFrame:
     sound = pl.all_horizontal(pl.all().is_not_null()) & pl.col("rating").is_finite()
     if config.scale:
         sound &= pl.col("rating").is_between(*config.scale)
-    if config.ids == "numbers":
-        sound &= is_number("user") & is_number("item")
+    for role in ("user", "item"):
+        if config.ids == "numbers" and table[role].dtype == pl.String:
+            sound &= is_number(role)
     right = table.select(sound.fill_null(False)).to_series()
     for row in (filled & ~right).arg_true().head(1).to_list():
         raise LikelyError(_wrong(file, row, table.row(row, named=True), config))
@@ -217,9 +222,14 @@ def _ends_of(table: pl.DataFrame, config: TableConfig) -> tuple[float, float]:
 def _one_of_each(ratings: pl.DataFrame, keep: Literal["first", "last"]) -> tuple[pl.DataFrame, int]:
     """Keep one rating of every user and item, the first or last in time, and say how many were left out."""
     # One sortable number a pair: sorting 32 million of them is much cheaper than hashing rows.
-    pairs = ratings.select(pl.col("user_id").cast(pl.Int64) * 2**32 + pl.col("item_id")).to_series().sort()
-    repeated = int((pairs == pairs.shift()).sum())
-    if repeated:
-        in_time = ratings.with_row_index("row").sort("timestamp", maintain_order=True)
-        ratings = in_time.unique(["user_id", "item_id"], keep=keep).sort("row").drop("row")
-    return ratings, repeated
+    pair = (pl.col("user_id").cast(pl.Int64) * 2**32 + pl.col("item_id")).alias("pair")
+    pairs = ratings.select(pair).to_series().sort()
+    again = pairs.filter(pairs == pairs.shift()).unique()
+    if again.is_empty():
+        return ratings, 0
+    doubtful = ratings.select("timestamp", pair).with_row_index("row").filter(pl.col("pair").is_in(again.implode()))
+    one = doubtful.sort("timestamp", "row").unique("pair", keep=keep, maintain_order=True)["row"]
+    left_out = doubtful["row"].filter(~doubtful["row"].is_in(one.implode()))
+    kept = np.ones(len(ratings), bool)
+    kept[left_out.to_numpy()] = False
+    return ratings.filter(pl.Series(kept)), len(left_out)

@@ -7,15 +7,19 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from likely.data.dataset_info import PREPARE, Columns
 from likely.data.label_spellings import plain, spellings
 from likely.data.record_formats import read_row, recognised
-from likely.data.row_files import iter_rows
+from likely.data.row_files import SLICE, iter_rows
 from likely.errors import LikelyError
-from likely.files import replacing
+from likely.files import replacing, replacing_bytes, writing
+
+if TYPE_CHECKING:
+    import polars as pl
 
 IDENTIFIERS = ("user_id", "item_id")
 
@@ -81,11 +85,11 @@ def read_records(path: Path, labels: Labels, columns: Columns | None = None) -> 
         LikelyError: the file is missing, empty, damaged or of another shape, or a row lacks a key
             or has another output; names file, row (from 1) and key.
     """
-    return parse_records(read_content(path), path, labels, columns)
+    return list(records_of(iter_rows(path, read_content(path)), path, labels, columns))
 
 
 def read_content(path: Path) -> bytes:
-    """Return the bytes of a file of records, for :func:`parse_records`.
+    """Return the bytes of a file of records, for :func:`likely.data.row_files.iter_rows`.
 
     Raises:
         LikelyError: the file is missing or cannot be read.
@@ -96,18 +100,6 @@ def read_content(path: Path) -> bytes:
         raise LikelyError(f"{path} does not exist; make it with: {PREPARE}") from None
     except OSError as error:
         raise LikelyError(f"{path} cannot be read ({error.strerror}); give a file of records.") from error
-
-
-def parse_records(content: bytes, path: Path, labels: Labels, columns: Columns | None = None) -> list[Record]:
-    """Read the records of a file's content; as :func:`read_records`, which also reads the file.
-
-    Args:
-        content: of the file.
-        path: its name, for messages.
-        labels: what outputs have to be.
-        columns: names of the columns; by default Alpaca's own, or what the first row looks like.
-    """
-    return list(records_of(iter_rows(path, content), path, labels, columns))
 
 
 def records_of(
@@ -151,14 +143,23 @@ def records_of(
         )
 
 
-def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write rows as a JSON list with one object a line, or as JSON lines if the name ends in `.jsonl`.
+def write_records(
+    path: Path, rows: Iterable[Mapping[str, Any]], nested: "Mapping[str, pl.DataType] | None" = None
+) -> int:
+    """Write rows as a JSON list with one object a line, or as its name says: JSON lines (`.jsonl`) or `.parquet`.
 
     Streams, and replaces the file only when all rows are written.
+
+    Args:
+        path: of the file.
+        rows: mappings of the same keys, where the file is Parquet.
+        nested: types of Parquet columns that hold mappings, whose own keys may differ from row to row.
 
     Returns:
         The number of rows.
     """
+    if path.suffix == ".parquet":
+        return _write_parquet(path, iter(rows), nested or {})
     as_lines = path.suffix == ".jsonl"
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     count = 0
@@ -168,6 +169,30 @@ def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
             out.write((",\n" if count and not as_lines else "") + encode(row) + ("\n" if as_lines else ""))
             count += 1
         out.write("" if as_lines else "\n]\n")
+    return count
+
+
+def _write_parquet(path: Path, rows: Iterator[Mapping[str, Any]], nested: "Mapping[str, pl.DataType]") -> int:
+    """Write a row group at a time; the rows of the first tell the types of the columns."""
+    import polars as pl
+    from polars.io.plugins import register_io_source
+
+    first = pl.DataFrame(list(islice(rows, SLICE)), schema_overrides=nested, infer_schema_length=None)
+    count = 0
+
+    def frames(*wanted: object) -> "Iterator[pl.DataFrame]":
+        nonlocal count
+        frame = first
+        while frame.height:
+            count += frame.height
+            yield frame
+            frame = pl.DataFrame(list(islice(rows, SLICE)), schema=first.schema)
+
+    with writing(path), replacing_bytes(path) as out:
+        if first.is_empty():
+            first.write_parquet(out)
+        else:
+            register_io_source(frames, schema=first.schema).sink_parquet(out, maintain_order=True, row_group_size=SLICE)
     return count
 
 

@@ -245,7 +245,8 @@ class _ListReader:
         new: list[str] = []
         while sum(map(len, new)) <= len(left) and (text := next(self.texts, "")):
             new.append(text)
-        self.text, self.place = left + "".join(new), 0
+        if new:
+            self.text, self.place = left + "".join(new), 0
         return bool(new)
 
     def _fault(self, what: str, went_past: bool = False) -> LikelyError:

@@ -4,10 +4,8 @@ What a file is shows in its content. `ratings` says which columns it wants and m
 """
 
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,9 @@ from typing import Literal
 
 import polars as pl
 
+from likely.data.ids import parse_id
 from likely.errors import LikelyError, did_you_mean
+from likely.files import gunzip
 
 SEPARATORS = (",", "\t", ";", "|")
 UNIT = "\x1f"
@@ -47,10 +47,16 @@ class TableFile:
     quoted: bool = False
     first_line: int = 1
 
-    def read(self, columns: Sequence[str]) -> pl.DataFrame:
+    def read(self, columns: Sequence[str], ids: Sequence[str] = (), numbers: Sequence[str] = ()) -> pl.DataFrame:
         """Return columns as text, null where a field is missing; lists of Parquet stay lists.
 
         Every line of text is a row, also a blank one, whose fields are all null.
+
+        Args:
+            columns: their names.
+            ids: those of them that become i32 if every field is a whole number below 2^31 and spelled as such.
+            numbers: those that become f64 if every field is a finite number. Parsed while the file is read, numbers
+                take a fraction of the memory of text.
 
         Raises:
             LikelyError: a column is not there, a line has more fields than columns, or the content is damaged.
@@ -59,14 +65,20 @@ class TableFile:
             self._check(column)
         wanted = list(dict.fromkeys(columns))
         surplus = pl.col(SURPLUS) if self.kind == "text" else pl.lit(None, pl.String).alias(SURPLUS)
+        parsed = {column: parse_id(pl.col(column).cast(pl.String)) for column in ids}
+        parsed |= {column: _parse_number(pl.col(column).cast(pl.String)) for column in numbers}
         try:
-            table = self._scan(wanted).select(*wanted, surplus).collect(engine="streaming")
+            scan = self._scan(wanted)
+            table = scan.select(*(parsed.get(name, name) for name in wanted), surplus).collect(engine="streaming")
+            texts = [name for name in parsed if table[name].null_count()]
+            if texts:
+                table = table.with_columns(scan.select(texts).collect(engine="streaming"))
         except pl.exceptions.PolarsError as error:
             raise LikelyError(self._damage(str(error).partition("\n")[0])) from error
         for row in table.select(pl.col(SURPLUS).is_not_null().arg_true()).to_series().head(1).to_list():
             raise LikelyError(self.miscounted(row))
-        lists = {name for name, dtype in table.schema.items() if isinstance(dtype, pl.List)}
-        return table.with_columns(pl.col(name).cast(pl.String) for name in wanted if name not in lists)
+        kept = {name for name, dtype in table.schema.items() if isinstance(dtype, pl.List)} | {*parsed} - {*texts}
+        return table.drop(SURPLUS).with_columns(pl.col(name).cast(pl.String) for name in wanted if name not in kept)
 
     def place(self, row: int) -> tuple[str, Sequence[str]]:
         """Return how messages call a row, counted from 0, and its fields as they stand there."""
@@ -97,7 +109,9 @@ class TableFile:
 
     def _check(self, column: str) -> None:
         if column not in self.columns:
-            near = [name for name in self.columns if name.casefold() == column.casefold()]
+            asked = column.casefold()
+            near = [name for name in self.columns if name.casefold() == asked]
+            near += [name for name in self.columns if len(asked) > 2 and asked in name.casefold()]
             hint = f"did you mean {near[0]}?" if near else did_you_mean(column, self.columns)
             where = f"Line {self.first_line - 1} of {self.name}" if self.first_line > 1 else self.name
             raise LikelyError(
@@ -125,6 +139,11 @@ class TableFile:
                 except (ValueError, RecursionError) as error:
                     return f"Line {line} of {self.name} is not JSON ({error}); fix or remove the line."
         return f"{self.name} cannot be read as a table ({reason}); correct its quotes, or save it anew."
+
+
+def _parse_number(text: pl.Expr) -> pl.Expr:
+    number = text.cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number)
 
 
 def read_bytes(path: str) -> bytes:
@@ -157,10 +176,7 @@ def open_table(name: str, content: bytes, columns: Sequence[str] = ()) -> TableF
     """
     plain = name.removesuffix(".gz")
     if content.startswith(b"\x1f\x8b"):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise LikelyError(f"{name} is not a whole gzip file ({error}); fetch or make it again.") from error
+        content = gunzip(name, content)
     if content.startswith(b"PAR1"):
         try:
             return TableFile(name, "parquet", tuple(pl.read_parquet_schema(io.BytesIO(content))), content)

@@ -117,6 +117,16 @@ def task_of(training_file: Path, columns: Columns | None = None) -> Task:
     return prepared.task() if digest_of(training_file) in prepared.sha256.values() else own
 
 
+def prepared_files(folder: Path) -> set[str]:
+    """Return the names of the files in a folder that are as its preparation.json describes them."""
+    try:
+        prepared = _PREPARATION.validate_json((folder / PREPARATION_FILE).read_bytes())
+    except (OSError, ValueError, LikelyError):
+        return set()
+    there = {name: folder / name for name in prepared.sha256 if Path(name).name == name}
+    return {name for name, path in there.items() if path.is_file() and digest_of(path) == prepared.sha256[name]}
+
+
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal digits."""
     with path.open("rb") as file:

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from likely.data.dataset_info import Columns
-from likely.data.records import parse_records, read_content
+from likely.data.records import read_content, records_of
+from likely.data.row_files import iter_rows
 from likely.encoding.prefix_tree import TokenIds, shared_length
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
@@ -48,12 +49,14 @@ def encode_file(path: Path, columns: Columns | None, builder: PromptBuilder) -> 
     """
     identity = builder.fingerprint()
     content = read_content(path)
+    # One after the other: their texts together would take many times the memory of a Parquet file.
+    records = records_of(iter_rows(path, content), path, builder.labels, columns)
     if identity is None:
-        return builder.encode_all(parse_records(content, path, builder.labels, columns))
+        return builder.encode_all(records)
     entry = path.parent / FOLDER / f"{_key(content, path, columns, identity)}.npz"
     encoded = _load(entry, builder)
     if encoded is None:
-        encoded = builder.encode_all(parse_records(content, path, builder.labels, columns))
+        encoded = builder.encode_all(records)
         with suppress(OSError):
             _store(entry, encoded)
     return encoded

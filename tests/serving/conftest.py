@@ -1,5 +1,8 @@
-"""A small finished run on invented ratings, with its catalogue and test rows, and a server of it."""
+"""Small finished runs, of movies and of books, with catalogues and test rows, and a server of one."""
 
+import csv
+import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,12 @@ from fastapi.testclient import TestClient
 from safetensors.torch import load_file, save_file
 
 from likely.cli import run
+from likely.config.table_config import TableConfig
+from likely.data.catalogue_file import CATALOGUE_FILE
+from likely.data.preparation import prepare
+from likely.data.protocol import SplitProtocol
+from likely.data.ratings import read_ratings
+from likely.data.task import TASK_FILE, dump_task, task_of
 from likely.serving.app import make_app
 from likely.serving.served import Limits, Served
 from likely.sources.invented_ratings import make_sample
@@ -55,3 +64,53 @@ def client(served: Served) -> Iterator[TestClient]:
     """A client of a server of its own."""
     with TestClient(make_app(served)) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def books(served_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A run of books on a scale from 1 to 10, whose ids are words; the first two are editions of one book."""
+    folder = tmp_path_factory.mktemp("books")
+    data = prepare(read_ratings(books_table(folder)), folder / "data", books_protocol())
+    assert data.test.users == 6
+    shutil.copytree(served_folder, folder / "run")
+    values = yaml.safe_load((folder / "run" / "config.yaml").read_text(encoding="utf-8"))
+    values |= {f"{part}_file": str(folder / "data" / f"{part}.json") for part in ("train", "eval", "test")}
+    (folder / "run" / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    task = task_of(folder / "data" / "train.json")
+    (folder / "run" / TASK_FILE).write_text(dump_task(task), encoding="utf-8")
+    shutil.copy(folder / "data" / CATALOGUE_FILE, folder / "run")
+    return Served.load(folder / "run", Limits(candidates=100))
+
+
+def books_protocol() -> SplitProtocol:
+    """How the ratings of books become records."""
+    return SplitProtocol(like_threshold=7, history_length=4, warmup=4, test_fraction=0.25)
+
+
+def books_table(folder: Path) -> TableConfig:
+    """Write ratings of books by six readers, and return what they are."""
+    draw = random.Random(0)
+    books = [(f"isbn-{place:02}", f"Volume {place:02}", 1900 + place, f"Writer {place % 5}") for place in range(22)]
+    books[1] = ("isbn-01", *books[0][1:])
+    with (folder / "books.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("isbn", "title", "year", "author"), *books])
+    ratings = [
+        (f"reader {name}", isbn, draw.randint(1, 10), 1_000_000_000 + time)
+        for name in "abcdef"
+        for time, (isbn, *_) in enumerate(draw.sample(books, 16))
+    ]
+    with (folder / "ratings.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("reader", "isbn", "rating", "time"), *ratings])
+    return TableConfig(
+        ratings=str(folder / "ratings.csv"),
+        items=str(folder / "books.csv"),
+        user="reader",
+        item="isbn",
+        time="time",
+        title="title",
+        year="year",
+        details=("author",),
+        noun="book",
+        details_noun="authors",
+        scale=(1, 10),
+    )

@@ -106,7 +106,7 @@ def test_the_catalogue_is_ranked_without_what_was_rated(served, client):
 
 
 def test_a_prediction_is_the_runs_own_answer(served, client):
-    path = served.held_out
+    path = served.held_out.path
     records = read_records(path, Labels())[:7]
     rows = json.loads(path.read_text())[:7]
     answer = client.post("/v1/predict", json={"records": rows, "base": True}).json()
@@ -121,6 +121,15 @@ def test_turns_and_systems_of_a_record_are_read(served, client):
     answer = client.post("/v1/predict", json={"records": [row]}).json()
     assert answer["p_yes"] == pytest.approx(served.run.answers([record]).p_yes.tolist(), abs=1e-5)
     assert answer["base_p_yes"] is None
+
+
+def test_a_record_over_http_is_read_as_loaded_run_predict_reads_it(served, client):
+    rows = [
+        {"instruction": "Liked?", "input": None, "system": None, "history": None, "output": "who knows"},
+        {"instruction": "Liked?", "input": "Ronin", "user_id": 7, "history": []},
+    ]
+    answer = client.post("/v1/predict", json={"records": rows}).json()
+    assert answer["p_yes"] == pytest.approx(served.run.predict(rows).tolist(), abs=1e-5)
 
 
 @pytest.mark.parametrize("softmax", [False, True])
@@ -372,6 +381,7 @@ def test_the_page_is_served_and_fetches_nothing_from_elsewhere(client):
 def test_the_page_is_told_what_it_needs(served, client):
     told = client.get("/v1/run").json()
     assert (told["noun"], told["catalogue"], told["can_rank"], told["held_out"]) == ("movie", 60, True, True)
+    assert (told["plural"], told["details"], told["scale"]) == ("movies", "genres", [0.5, 5])
     assert told["label_token_ids"] == list(served.run.builder.first_tokens)
     title = served.catalogue.rows[3]["title"]
     word = title.split()[-1]
@@ -384,20 +394,12 @@ def test_the_page_is_told_what_it_needs(served, client):
 @pytest.mark.parametrize("place", [0, 0.3, 0.999])
 def test_a_real_user_is_one_of_the_test_rows(served, client, place):
     user = client.get("/v1/held-out", params={"place": place}).json()
-    rows = [row for row in json.loads(served.held_out.read_text()) if str(row["user_id"]) == user["user"]]
+    rows = [row for row in json.loads(served.held_out.path.read_text()) if str(row["user_id"]) == user["user"]]
     assert user["liked"] == [row["output"] == "Yes" for row in rows]
     assert [row["id"] for row in user["candidates"]] == [row["item_id"] for row in rows]
     history = history_of(user["history"], "history")
     lines = [f"- {rated.movie.shown} | rated {rated.rating:g}" for rated in history]
     assert rows[0]["input"].startswith("\n".join(["History, oldest first:", *lines, "Candidate: "]))
-
-
-def test_a_test_file_of_another_kind_is_said(served, tmp_path):
-    (tmp_path / "test.json").write_text("[\n{}\n]")
-    with TestClient(make_app(replace(served, held_out=tmp_path / "test.json"))) as client:
-        refused = client.get("/v1/held-out")
-        assert refused.status_code == 422
-        assert "test.json has no rows of users" in refused.json()["detail"]
 
 
 def test_a_service_belongs_to_no_request(served):

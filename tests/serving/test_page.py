@@ -1,13 +1,12 @@
 """The page in a real browser: rate, look at the answer, drag, remove, load a real user, copy the request."""
 
-import json
 import shlex
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
-from likely.data.wording import Words
 from likely.serving.app import make_app
 from likely.serving.catalogue import Catalogue
 from servers import running
@@ -38,9 +37,15 @@ def browser():
 
 @pytest.fixture
 def page(browser, with_nasty_title):
+    with opened(browser, with_nasty_title, "Find movies") as page:
+        yield page
+
+
+@contextmanager
+def opened(browser, served, search):
     """The page at a desktop's width; whatever the browser complains of fails the test."""
     complaints = []
-    with running(make_app(with_nasty_title)) as address:
+    with running(make_app(served)) as address:
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
         page = context.new_page()
@@ -49,7 +54,7 @@ def page(browser, with_nasty_title):
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("dialog", lambda dialog: complaints.append("a dialog"))
         page.goto(address)
-        page.get_by_role("combobox", name="Find a movie").wait_for()
+        page.get_by_role("combobox", name=search).wait_for()
         yield page
         context.close()
     assert complaints == []
@@ -63,9 +68,9 @@ def shown(title):
     return title.replace("\x1b", "\ufffd").replace("\u202e", "\ufffd")
 
 
-def rate(page, title):
+def rate(page, title, search="Find movies"):
     """Type a title, choose it with the keyboard, and wait until the answer is there."""
-    box = page.get_by_role("combobox", name="Find a movie")
+    box = page.get_by_role("combobox", name=search)
     box.fill(title)
     page.locator("#found[hidden]").wait_for(state="detached")
     page.locator("#found .title", has_text=title.split()[0]).first.wait_for()
@@ -165,7 +170,7 @@ def test_the_key_is_asked_for_and_the_interface_described(browser, served):
         page.goto(address)
         page.get_by_label("Key of this server").fill("sesame")
         page.get_by_role("button", name="Use it").click()
-        page.get_by_role("combobox", name="Find a movie").wait_for()
+        page.get_by_role("combobox", name="Find movies").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         page.goto(f"{address}/docs")
         page.get_by_role("heading", name="POST /v1/rank").wait_for()
@@ -174,14 +179,72 @@ def test_the_key_is_asked_for_and_the_interface_described(browser, served):
         page.close()
 
 
-def test_the_noun_of_the_run_is_spoken(browser, served):
-    of_books = replace(
-        served, ranker=replace(served.ranker, task=replace(served.ranker.task, noun="book", words=Words("book")))
-    )
-    with running(make_app(of_books)) as address:
-        page = browser.new_page()
-        page.goto(address)
-        page.get_by_role("combobox", name="Find a book").wait_for()
+def test_a_run_of_books_is_spoken_of_rated_and_copied_as_such(browser, books):
+    with opened(browser, books, "Find books") as page:
         assert page.get_by_role("heading", level=1).inner_text() == "Will you like this book?"
-        assert "movie" not in json.dumps(page.locator("body").inner_text())
-        page.close()
+        assert "A like is a rating of 7 or more, on a scale from 1 to 10." in page.locator("#about").inner_text()
+        assert "load a real user" in page.locator("#history-hint").inner_text()
+        book = books.catalogue.rows[4]
+        rate(page, book["title"], "Find books")
+        slider = page.get_by_role("slider", name=f"Your rating of {book['title']} ({book['year']})")
+        assert slider.get_attribute("aria-valuetext") == "7 of 10"  # the lowest that is a like
+        with page.expect_response("**/v1/rank") as answered:
+            slider.press("ArrowRight")
+        asked = answered.value.request.post_data_json["history"]
+        assert asked == [{"title": book["title"], "year": book["year"], "authors": book["authors"], "rating": 8}]
+        assert page.locator("#history .number").inner_text() == "8 of 10"
+        with page.expect_request("**/v1/rank") as ended:
+            slider.press("Home")
+        assert ended.value.post_data_json["history"][0]["rating"] == 1
+        page.locator("#ranked:not(.stale) li").first.wait_for()
+        best = answered.value.json()["ranked"][0]
+        assert best["authors"]
+        assert page.locator("#ranked .details").count() == len(titles(page, "ranked"))
+        assert "20 books ranked, the best 10 shown." in page.locator("#status").inner_text()
+        assert "movie" not in page.locator("body").inner_text()
+        page.get_by_role("button", name="Copy as Python").click()
+        program = page.locator("#snippet").inner_text()
+        assert f'"authors": ["{book["authors"][0]}"]' in program
+        printed = []
+        exec(compile(program, "snippet", "exec"), {"print": printed.append})
+        assert len(printed) == 10
+
+
+def test_a_real_reader_of_books_and_the_truth(browser, books):
+    with opened(browser, books, "Find books") as page:
+        with page.expect_response("**/v1/held-out*") as loaded, page.expect_response("**/v1/rank") as answered:
+            page.get_by_role("button", name="Load a real user").click()
+        user = loaded.value.json()
+        assert answered.value.request.post_data_json["candidates"] == user["candidates"]
+        page.locator("#ranked:not(.stale) li").first.wait_for()
+        shown = [said.removesuffix(" of 10") for said in page.locator("#history .number").all_inner_texts()]
+        assert [float(said) for said in shown] == [row["rating"] for row in user["history"]]
+        page.get_by_role("button", name="Show what they really thought").click()
+        liked = {row["id"] for row, yes in zip(user["candidates"], user["liked"], strict=True) if yes}
+        verdicts = page.locator("#ranked .verdict").all_inner_texts()
+        truth = [row["id"] in liked for row in answered.value.json()["ranked"]]
+        assert [verdict == "✓ liked it" for verdict in verdicts] == truth
+
+
+@pytest.mark.parametrize(
+    ("scale", "threshold", "rating", "first", "second"),
+    [
+        ((1.0, 5.0), 3.5, 2, "4 of 5 stars", "2 of 5 stars"),
+        ((1.0, 5.0), 4, 2.5, "4 of 5 stars", "2.5 of 5 stars"),
+        ((0.5, 5.0), 3.2, 5, "3.5 of 5 stars", "5 of 5 stars"),
+        ((-10.0, 10.0), 2, -3.25, "2 of 10", "-3.25 of 10"),
+        ((0.0, 1.0), 1, 0, "1 of 1", "0 of 1"),
+        ((0.0, 100.0), 70.5, 33.3, "71 of 100", "33.3 of 100"),
+    ],
+)
+def test_a_scale_has_the_step_that_fits(page, scale, threshold, rating, first, second):
+    """A title begins with the lowest rating that is a like; a rating that is loaded is shown as it is."""
+    said = page.evaluate(
+        """async ([scale, threshold, rating]) => {
+            const { firstRating, makeRating } = await import("./static/rating.js");
+            const told = (value) => makeRating(value, "it", scale, () => {}).querySelector("input");
+            return [firstRating(scale, threshold), rating].map((one) => told(one).getAttribute("aria-valuetext"));
+        }""",
+        [scale, threshold, rating],
+    )
+    assert said == [first, second]

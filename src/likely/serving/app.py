@@ -34,7 +34,6 @@ from likely.serving.bodies import (
     ScoreBody,
 )
 from likely.serving.guard import BodyLimit, Key, SafeHeaders
-from likely.serving.heldout import held_out_user
 from likely.serving.line import FullError
 from likely.serving.measures import MeasureRequests, Measures
 from likely.serving.served import Served
@@ -163,7 +162,7 @@ def _page_router() -> APIRouter:
         served = _service(request).served
         if served.held_out is None:
             raise LikelyError("The run's test rows are not here; start the server in the folder it was trained in.")
-        user = held_out_user(served.held_out, place, served.run.builder.labels.positive, served.named)
+        user = served.held_out.user(place)
         return HeldOutAnswer(user=user.user, history=user.history, candidates=user.candidates, liked=user.liked)
 
     return router

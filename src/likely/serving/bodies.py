@@ -1,7 +1,8 @@
 """What requests and answers look like; FastAPI checks requests against it and writes the OpenAPI page from it.
 
-Movies keep the form of `history.json` and `candidates.json`, whose reader (`inference.movies`) says what is wrong with
-one. `/v1/score` has the fields of SGLang's scoring API (its pull requests 6460, 10979 and 22544).
+Items keep the form of `history.json` and `candidates.json`, whose reader (`inference.movies`) says what is wrong with
+one; `data.records` reads records. `/v1/score` has the fields of SGLang's scoring API (its pull requests 6460, 10979 and
+22544).
 """
 
 import math
@@ -45,11 +46,12 @@ class RankBody(Body):
     """A history and what to rank for it."""
 
     history: list[dict[str, Any]] = Field(
-        description="Rated movies, oldest first: title and rating, and year and genres where known.",
+        description="Rated items, oldest first: title and rating, and where known year and details. The key of the "
+        "details is the one that /v1/run names: genres where movies are rated.",
         examples=[HISTORY],
     )
     candidates: list[dict[str, Any]] | Literal["catalogue"] = Field(
-        description="Movies with a title, and year and genres where known; other keys come out again. Or the word "
+        description="Items with a title, and year and details where known; other keys come out again. Or the word "
         "catalogue: all that the run knows and the history has not.",
         examples=[CANDIDATES, "catalogue"],
     )
@@ -72,20 +74,20 @@ class RankAnswer(BaseModel):
     """Candidates, best first."""
 
     ranked: list[dict[str, Any]] = Field(
-        description="rank (from 1), p_yes, base_p_yes, title, year, genres, and what else came with the candidate."
+        description="rank (from 1), p_yes, base_p_yes, title, year, details, and what else came with the candidate."
     )
     candidates: int = Field(description="How many were ranked.")
     cost: Cost
 
 
 class PredictRecord(Body):
-    """A record in Alpaca's form; other keys of a record, such as its output, are not read."""
+    """A record in Alpaca's form, whatever form the run's files have; other keys, such as output, are not read."""
 
     model_config = ConfigDict(extra="ignore")
-    instruction: str
-    input: str = ""
-    system: str = ""
-    history: list[tuple[str, str]] = Field([], description="Earlier turns: question and answer.")
+    instruction: str = Field(examples=["Will this user like the candidate?"])
+    input: str | None = ""
+    system: str | None = ""
+    history: list[tuple[str, str]] | None = Field(None, description="Earlier turns: question and answer.")
 
 
 class PredictBody(Body):
@@ -159,13 +161,14 @@ class RunAnswer(BaseModel):
 
     name: str
     model: str
-    noun: str
-    details: str = Field(description="Key of what else an item has, such as genres.")
+    noun: str = Field(description="What is rated, in the singular, such as movie.")
+    plural: str
+    details: str = Field(description="Key of what an item has besides title and year, such as genres.")
     scale: tuple[float, float] = Field(description="Lowest and highest rating.")
     can_rank: bool
     like_threshold: float | None
-    catalogue: int | None = Field(description="Movies in it; null where the run has none.")
-    held_out: bool = Field(description="Whether the run's test rows are at hand.")
+    catalogue: int | None = Field(description="Items in it; null where the run has none.")
+    held_out: bool = Field(description="Whether the run's test rows are at hand, in JSON.")
     most_candidates: int
     labels: list[str]
     label_token_ids: list[int] = Field(description="Of the labels, for /v1/score.")

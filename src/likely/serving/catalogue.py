@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,24 @@ class Catalogue:
         return [self.rows[place] for place in found[:limit]]
 
     def most_rated(self, count: int | None, without: Collection[Movie]) -> list[Movie]:
-        """Return the most rated movies that are not among some, all of them where `count` is None."""
+        """Return the most rated items that are not among some, all of them where `count` is None."""
         known = {movie.shown for movie in without}
         return [movie for movie in self.movies if movie.shown not in known][:count]
 
-    def by_name(self) -> dict[str, Row]:
-        """Return the rows by what a prompt calls their movies."""
-        return {movie.shown: row for movie, row in zip(self.movies, self.rows, strict=True)}
+    def named(self, shown: str, item_id: str | None = None) -> Row | None:
+        """Return the row of what a prompt calls an item, of several that of the id; None where there is none.
+
+        Editions of a book may have one name, and an id tells them apart.
+        """
+        rows = self._by_name.get(shown, ())
+        return next((row for row in rows if str(row["id"]) == item_id), rows[0] if rows else None)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for movie, row in zip(self.movies, self.rows, strict=True):
+            found.setdefault(movie.shown, []).append(row)
+        return found
 
 
 def fold(text: str) -> str:

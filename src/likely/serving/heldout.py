@@ -1,23 +1,31 @@
 """Real users from a run's test file: what they had rated, what they were asked about, and what they said of it.
 
 The file is read where it is needed, a user at a time: a large release has gigabytes of test rows. That works for files
-of `likely prepare`, which have a row a line and the rows of a user one after another.
+with a row a line and the rows of a user one after another, as `likely prepare` writes them, and JSON Lines. What a
+prompt calls an item is looked up in the run's `catalogue`.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from likely.config.run_config import RunConfig
-from likely.data.run_data import files_of
-from likely.data.wording import CANDIDATE_LINE, RATED_LINE
+from likely.data.dataset_info import Columns
+from likely.data.records import Labels, Record, records_of
+from likely.data.run_data import files_of, labels_of
+from likely.data.titles import split_title
+from likely.data.wording import CANDIDATE_LINE, RATED_LINE, Words
+from likely.encoding.prompt import user_turn
 from likely.errors import LikelyError
-from likely.serving.catalogue import Row
+from likely.serving.catalogue import Catalogue, Row
 
 MOST_ROWS = 40
 """Test rows of a user that are shown at most, the earliest."""
+
+WITHOUT_LINES = (".csv", ".parquet")
+"""Endings of files of records that have no object of JSON a line."""
 
 
 @dataclass(frozen=True)
@@ -37,56 +45,107 @@ class HeldOutUser:
     liked: list[bool]
 
 
-def held_out_file(config: RunConfig) -> Path | None:
-    """Return the run's test file, or else its evaluation file; None where neither is there."""
-    try:
-        files = files_of(config)
-    except LikelyError:  # the data folder is not where the run was trained
-        return None
-    return next((path for path in (files.test, files.eval) if path and path.is_file()), None)
+@dataclass(frozen=True)
+class HeldOutFile:
+    """A run's test file, and what it takes to read it.
 
-
-def held_out_user(path: Path, place: float, positive_label: str, named: Mapping[str, Row]) -> HeldOutUser:
-    """Return the first user whose rows begin after a place of the file.
-
-    Args:
+    Attributes:
         path: of the file.
-        place: share of the file, from 0 to 1; the search goes on at its beginning.
-        positive_label: what the output of a liked row is.
-        named: rows of the catalogue by what a prompt calls their movies.
-
-    Raises:
-        LikelyError: the file is not of `likely prepare`.
+        columns: what it calls its columns, and what answers mean in it.
+        labels: the two answers.
+        words: in which its prompts speak.
+        catalogue: of the items that they name.
     """
-    try:
-        with path.open("rb") as file:
-            file.seek(int(place * path.stat().st_size))
-            rows = _rows_of_next_user(file)
-        return _user(rows[:MOST_ROWS], positive_label, named)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise LikelyError(
-            f"{path} has no rows of users as likely prepare writes them; prepare the run's records again."
-        ) from error
+
+    path: Path
+    columns: Columns
+    labels: Labels
+    words: Words
+    catalogue: Catalogue
+
+    @classmethod
+    def of(cls, config: RunConfig, words: Words, catalogue: Catalogue) -> "HeldOutFile | None":
+        """Return the run's test file, or else its evaluation file; None where neither is there."""
+        try:
+            files = files_of(config)
+        except LikelyError:  # the data folder is not where the run was trained
+            return None
+        path = next((path for path in (files.test, files.eval) if path and path.is_file()), None)
+        return cls(path, files.columns, labels_of(config), words, catalogue) if path else None
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether it may have an object of JSON a line, as its name says."""
+        return self.path.suffix.lower() not in WITHOUT_LINES
+
+    def user(self, place: float) -> HeldOutUser:
+        """Return the first user whose rows begin after a place of the file.
+
+        Args:
+            place: share of the file, from 0 to 1; the search goes on at its beginning.
+
+        Raises:
+            LikelyError: it is CSV or Parquet, or no file of `likely prepare`.
+        """
+        if not self.has_lines:
+            raise LikelyError(
+                f"Users are looked up in JSON only, and {self.path} is {self.path.suffix[1:]}; give the run the "
+                "test.json of likely prepare or JSON Lines, and start the server again."
+            )
+        try:
+            with self.path.open("rb") as file:
+                rows = _rows_of_next_user(file, int(place * self.path.stat().st_size))
+            return self._user(list(records_of(rows[:MOST_ROWS], self.path, self.labels, self.columns)))
+        except (OSError, ValueError, KeyError, TypeError, IndexError, LikelyError) as error:
+            raise LikelyError(
+                f"{self.path} has no rows of users as likely prepare writes them; prepare the run's records again."
+            ) from error
+
+    def _user(self, records: list[Record]) -> HeldOutUser:
+        history = []
+        for line in RATED_LINE.finditer(user_turn(records[0])):
+            shown = line[0].removeprefix("- ").rpartition(" | rated ")[0]
+            rating = min(max(float(line[1]), self.words.lowest), self.words.highest)  # it was rounded for the prompt
+            history.append({**self._named(shown), "rating": rating})
+        return HeldOutUser(
+            user=str(records[0].user_id),
+            history=history,
+            candidates=[
+                self._named(CANDIDATE_LINE.findall(user_turn(record))[-1], record.item_id) for record in records
+            ],
+            liked=[record.output == self.labels.positive for record in records],
+        )
+
+    def _named(self, shown: str, item_id: str | None = None) -> Row:
+        """Return an item as the catalogue has it, or else with what its name in a prompt says."""
+        row = self.catalogue.named(shown, item_id)
+        if row is not None:
+            return row
+        name, _, details = shown.partition(" | ")
+        title, year = split_title(name)
+        return {"title": title, "year": year, self.words.details: [details] if details else []}
 
 
-def _rows_of_next_user(file: IO[bytes]) -> list[Any]:
-    """Return all rows of the next user; the first user's where no other begins before the end."""
-    file.readline()  # the rest of a line, or the bracket that opens the list
-    first = next(_parsed(file), None)
+def _rows_of_next_user(file: IO[bytes], place: int) -> list[Any]:
+    """Return all rows of the first user who begins after a place; the first user's where none does before the end."""
+    if place:
+        file.seek(place)
+        file.readline()  # the rest of a line
+        rows = _rows_of_one_user(file, after=next(_parsed(file), None))
+        if rows:
+            return rows
+    file.seek(0)
+    return _rows_of_one_user(file)
+
+
+def _rows_of_one_user(file: IO[bytes], after: Any = None) -> list[Any]:
+    """Return the rows of the next user other than that of the row `after`, up to where another begins."""
     rows: list[Any] = []
     for row in _parsed(file):
         if rows and row["user_id"] != rows[0]["user_id"]:
-            return rows
-        if rows or first is None or row["user_id"] != first["user_id"]:
-            rows.append(row)
-    if rows:
-        return rows
-    file.seek(0)
-    file.readline()
-    for row in _parsed(file):
-        if rows and row["user_id"] != rows[0]["user_id"]:
             break
-        rows.append(row)
+        if rows or after is None or row["user_id"] != after["user_id"]:
+            rows.append(row)
     return rows
 
 
@@ -95,17 +154,3 @@ def _parsed(file: IO[bytes]) -> Iterator[Any]:
         text = line.strip().rstrip(b",")
         if text not in (b"", b"[", b"]"):
             yield json.loads(text)
-
-
-def _user(rows: list[Any], positive_label: str, named: Mapping[str, Row]) -> HeldOutUser:
-    history = []
-    for line in RATED_LINE.finditer(rows[0]["input"]):
-        shown = line[0].removeprefix("- ").rpartition(" | rated ")[0]
-        history.append({**named.get(shown, {"title": shown}), "rating": float(line[1])})
-    asked = [CANDIDATE_LINE.findall(row["input"])[-1] for row in rows]
-    return HeldOutUser(
-        user=str(rows[0]["user_id"]),
-        history=history,
-        candidates=[named.get(name, {"title": name}) for name in asked],
-        liked=[row["output"] == positive_label for row in rows],
-    )

@@ -16,8 +16,8 @@ from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row, ratings_task_of
 from likely.model.scoring import token_log_probs
 from likely.serving.bodies import RunAnswer
-from likely.serving.catalogue import Catalogue, Row
-from likely.serving.heldout import held_out_file
+from likely.serving.catalogue import Catalogue
+from likely.serving.heldout import HeldOutFile
 from likely.serving.line import Portion
 
 
@@ -44,11 +44,10 @@ class Served:
 
     Attributes:
         run: loaded in the layout `tree`.
-        ranker: asks about movies; None where the run's folder does not say how.
+        ranker: asks about items; None where the run's folder does not say how.
         no_ranker: why there is none.
         catalogue: of the run, where it has one.
-        named: its rows by what a prompt calls their movies.
-        held_out: file of the run's test rows, where it is at hand.
+        held_out: the run's test rows, where they are at hand.
         limits: of requests.
     """
 
@@ -56,8 +55,7 @@ class Served:
     ranker: Ranker | None
     no_ranker: str
     catalogue: Catalogue | None
-    named: dict[str, Row]
-    held_out: Path | None
+    held_out: HeldOutFile | None
     limits: Limits
     _checked: list[int] = field(default_factory=lambda: [0], repr=False, compare=False)
 
@@ -78,9 +76,8 @@ class Served:
         catalogue = Catalogue.load(folder, task.words if task else MOVIES)
         run = LoadedRun.load(folder, config, layout="tree")
         ranker = Ranker.of(run, task) if task else None
-        named = catalogue.by_name() if catalogue else {}
-        held_out = held_out_file(config) if catalogue and task else None
-        return cls(run, ranker, reason, catalogue, named, held_out, limits or Limits())
+        held_out = HeldOutFile.of(config, task.words, catalogue) if catalogue and task else None
+        return cls(run, ranker, reason, catalogue, held_out, limits or Limits())
 
     def describe(self) -> RunAnswer:
         """Return what the page says of the run."""
@@ -90,12 +87,13 @@ class Served:
             name=self.run.folder.resolve().name,
             model=Path(self.run.config.model_name_or_path).name,
             noun=words.noun,
+            plural=words.plural,
             details=words.details,
             scale=(words.lowest, words.highest),
             can_rank=task is not None,
             like_threshold=task.protocol.like_threshold if task else None,
             catalogue=len(self.catalogue.rows) if self.catalogue else None,
-            held_out=self.held_out is not None,
+            held_out=self.held_out is not None and self.held_out.has_lines,
             most_candidates=self.limits.candidates,
             labels=[labels.positive, labels.negative],
             label_token_ids=list(self.run.builder.first_tokens),

@@ -8,11 +8,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from likely.data.records import Record
+from likely.data.records import records_of
 from likely.data.wording import Words
 from likely.errors import LikelyError
 from likely.inference.movies import Movie, candidates_of, history_of
@@ -22,7 +23,6 @@ from likely.serving.bodies import (
     Cost,
     PredictAnswer,
     PredictBody,
-    PredictRecord,
     RankAnswer,
     RankBody,
     ScoreAnswer,
@@ -55,7 +55,7 @@ class Service:
         """Rank candidates, and ask the base model about the best of them.
 
         Raises:
-            LikelyError: a movie is wrong or too long, or the run does not know how to ask about one.
+            LikelyError: an item is wrong or too long, or the run does not know how to ask about one.
         """
         started = time.perf_counter()
         ranker = self._ranker()
@@ -86,7 +86,8 @@ class Service:
         started = time.perf_counter()
         self._check_count("records", len(body.records))
         builder = self.served.run.builder
-        records = [record_of(record, builder.labels.positive) for record in body.records]
+        rows = [record.model_dump() for record in body.records]
+        records = list(records_of(rows, Path("records"), builder.labels, answered=False))
         with self.line.place():
             encoded = await self._in_thread(lambda: builder.encode_all(records))
             said = await self.line.ask(encoded, builder.first_tokens)
@@ -149,12 +150,6 @@ def share_of_first(log_probs: FloatRows) -> FloatRows:
     """Return P(Yes) from the log-probabilities of the first tokens of both labels, float64 [records]."""
     p_yes: FloatRows = 1 / (1 + np.exp(log_probs[:, 1] - log_probs[:, 0]))
     return p_yes
-
-
-def record_of(record: PredictRecord, label: str) -> Record:
-    """Return a record that is only asked; the label is a stand-in."""
-    history = tuple(record.history)
-    return Record(record.instruction, record.input, label, system=record.system, history=history)
 
 
 def row_of(movie: Movie, figures: Row, details: str) -> Row:

@@ -1,6 +1,6 @@
 // What the server answered: bars for P(Yes), what the questions cost, and the truth about a real user.
 
-import { count, make, nameElement, nameOf, percent } from "./text.js";
+import { count, keyOf, make, nameElement, nameOf, percent, visible } from "./text.js";
 
 function bar(share, kind) {
   const filled = make("span", kind);
@@ -9,13 +9,13 @@ function bar(share, kind) {
 }
 
 // One line of the list; `add`, where given, is called to rate it.
-function line(row, label, add) {
+function line(row, run, add) {
   const bars = make("div", "bars", bar(row.p_yes, "finetuned"));
   if (row.base_p_yes != null) bars.append(bar(row.base_p_yes, "base"));
   bars.setAttribute("role", "img");
   const base = row.base_p_yes == null ? "" : `, base model ${percent(row.base_p_yes)}`;
-  bars.setAttribute("aria-label", `${label}: finetuned ${percent(row.p_yes)}${base}`);
-  const item = make("li", "", make("span", "rank", String(row.rank)), nameElement(row), bars);
+  bars.setAttribute("aria-label", `P(${visible(run.labels[0])}): finetuned ${percent(row.p_yes)}${base}`);
+  const item = make("li", "", make("span", "rank", String(row.rank)), nameElement(row, run.details), bars);
   if (add) {
     const button = make("button", "add", "+");
     button.type = "button";
@@ -27,8 +27,8 @@ function line(row, label, add) {
   return item;
 }
 
-export function drawRanking(list, ranked, label, add) {
-  list.replaceChildren(...ranked.map((row) => line(row, label, add)));
+export function drawRanking(list, ranked, run, add) {
+  list.replaceChildren(...ranked.map((row) => line(row, run, add)));
   list.classList.remove("stale");
 }
 
@@ -44,8 +44,8 @@ export function costInWords(answer) {
 }
 
 // Write below each line whether the user liked it, and return how well the model's order did.
-export function showTruth(list, ranked, likedNames, user) {
-  const liked = ranked.map((row) => likedNames.has(nameOf(row)));
+export function showTruth(list, ranked, likedKeys, user) {
+  const liked = ranked.map((row) => likedKeys.has(keyOf(row)));
   [...list.children].forEach((item, place) => {
     item.querySelector(".verdict")?.remove();
     const words = liked[place] ? "✓ liked it" : "✗ did not like it";

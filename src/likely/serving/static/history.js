@@ -1,19 +1,21 @@
-// The list of what was rated, oldest first: stars, removing, and moving by pointer or by arrow keys.
+// The list of what was rated, oldest first: ratings, removing, and moving by pointer or by arrow keys.
 
-import { make, nameElement, nameOf } from "./text.js";
-import { makeStars } from "./stars.js";
+import { makeRating, ratingInWords } from "./rating.js";
+import { keyOf, make, nameElement, nameOf } from "./text.js";
 
 export class HistoryList {
-  // `changed` is called after every change, `announce` with what a screen reader should say.
-  constructor(list, changed, announce) {
+  // `run` says the scale and the key of the details. `changed` is called after every change, `announce` with what a
+  // screen reader should say.
+  constructor(list, run, changed, announce) {
     this.list = list;
+    this.run = run;
     this.changed = changed;
     this.announce = announce;
     this.rows = [];
   }
 
   has(row) {
-    return this.rows.some((one) => nameOf(one) === nameOf(row));
+    return this.rows.some((one) => keyOf(one) === keyOf(row));
   }
 
   replace(rows) {
@@ -28,7 +30,7 @@ export class HistoryList {
     this.list.append(this.item(added));
     this.label();
     this.list.lastElementChild.querySelector("input").focus();
-    this.announce(`${nameOf(row)} added with ${rating} stars`);
+    this.announce(`${nameOf(row)} added, rated ${ratingInWords(rating, this.run.scale)}`);
     this.changed();
   }
 
@@ -40,14 +42,14 @@ export class HistoryList {
   item(row) {
     const handle = make("button", "handle", "⠿");
     handle.type = "button";
-    const stars = makeStars(row.rating, nameOf(row), (rating) => {
+    const widget = makeRating(row.rating, nameOf(row), this.run.scale, (rating) => {
       row.rating = rating;
       this.changed();
     });
     const remove = make("button", "remove", "✕");
     remove.type = "button";
     remove.setAttribute("aria-label", `Remove ${nameOf(row)}`);
-    const item = make("li", "", handle, nameElement(row), stars, remove);
+    const item = make("li", "", handle, nameElement(row, this.run.details), widget, remove);
     item.row = row;
     remove.addEventListener("click", () => this.remove(item));
     handle.addEventListener("keydown", (event) => this.moveByKey(event, item));

@@ -3,12 +3,12 @@
 import { costInWords, drawRanking, showTruth } from "./answers.js";
 import { ask, useKey, usesKey } from "./api.js";
 import { HistoryList } from "./history.js";
+import { firstRating, likeInWords } from "./rating.js";
 import { TitleSearch } from "./search.js";
 import { asCurl, asPython } from "./snippets.js";
-import { count, nameOf, plural, visible } from "./text.js";
+import { count, keyOf, visible } from "./text.js";
 
 const PAUSE = 250; // milliseconds without a change before the server is asked
-const FIRST_RATING = 4;
 const SHOWN = 10;
 const CHOICES = [20, 50, 100, 200, 500, 1000, 2000];
 const HELD_OUT = "held-out";
@@ -17,12 +17,11 @@ const at = (id) => document.getElementById(id);
 const announce = (text) => { at("announcer").textContent = text; };
 
 let run;
+let history;
 let user = null; // the real user whose ratings are loaded
 let answer = null;
 let asking = null;
 let timer = 0;
-
-const history = new HistoryList(at("history"), changed, announce);
 
 function complain(error) {
   if (error.name === "AbortError") return;
@@ -36,7 +35,12 @@ function complain(error) {
 }
 
 function body() {
-  const kept = ({ title, year = null, genres = [], rating }) => ({ title, year, genres, rating });
+  const kept = (row) => ({
+    title: row.title,
+    year: row.year ?? null,
+    [run.details]: row[run.details] ?? [],
+    rating: row.rating,
+  });
   const among = at("among").value;
   const base = { history: history.rows.map(kept), candidates: "catalogue" };
   if (among === HELD_OUT) return { ...base, candidates: user.candidates, top: null };
@@ -47,7 +51,7 @@ function changed() {
   const some = history.rows.length > 0;
   at("history-hint").textContent = some
     ? "Oldest first; the order counts."
-    : `Find a ${visible(run.noun)} and give it stars, or load a real user. The answer appears at once.`;
+    : `Find ${visible(run.plural)} and rate them${run.held_out ? ", or load a real user" : ""}. The answer appears at once.`;
   at("clear").disabled = !some;
   clearTimeout(timer);
   asking?.abort();
@@ -74,9 +78,9 @@ async function rank() {
   }
   at("problem").hidden = true;
   const held = at("among").value === HELD_OUT;
-  drawRanking(at("ranked"), answer.ranked, `P(${run.labels[0]})`, held ? null : addFromAnswers);
+  drawRanking(at("ranked"), answer.ranked, run, held ? null : rate);
   const shown = answer.ranked.length < answer.candidates ? `, the best ${answer.ranked.length} shown` : "";
-  at("status").textContent = `${count(answer.candidates)} ${plural(visible(run.noun))} ranked${shown}.`;
+  at("status").textContent = `${count(answer.candidates)} ${visible(run.plural)} ranked${shown}.`;
   at("truth").hidden = !held;
   at("truth-said").textContent = "";
   at("cost").hidden = at("copies").hidden = false;
@@ -86,13 +90,13 @@ async function rank() {
   at("copied").textContent = "";
 }
 
-function addFromAnswers({ title, year, genres }) {
-  history.add({ title, year, genres }, FIRST_RATING);
+function rate({ id, title, year, [run.details]: details }) {
+  history.add({ id, title, year, [run.details]: details }, firstRating(run.scale, run.like_threshold));
 }
 
 // What may be ranked: the most rated of the catalogue, and a real user's held-out rows.
 function drawChoices(chosen) {
-  const nouns = plural(visible(run.noun));
+  const nouns = visible(run.plural);
   const known = Math.min(run.catalogue, run.most_candidates);
   const counts = [...CHOICES.filter((one) => one < known), known];
   const options = counts.map((one) => new Option(one === run.catalogue ? `all ${count(one)} ${nouns}` : `the ${count(one)} most rated ${nouns}`, String(one)));
@@ -136,24 +140,25 @@ function listen() {
   at("real-user").addEventListener("click", loadRealUser);
   at("among").addEventListener("change", changed);
   at("show-truth").addEventListener("click", () => {
-    const liked = new Set(user.candidates.filter((_, place) => user.liked[place]).map(nameOf));
+    const liked = new Set(user.candidates.filter((_, place) => user.liked[place]).map(keyOf));
     at("truth-said").textContent = showTruth(at("ranked"), answer.ranked, liked, visible(user.user));
   });
   at("copy-curl").addEventListener("click", () => copy(asCurl(address, body(), usesKey())));
   at("copy-python").addEventListener("click", () => copy(asPython(address, body(), usesKey())));
-  new TitleSearch(at("search"), at("found"), (row) => history.has(row), (row) => history.add(row, FIRST_RATING), complain);
+  new TitleSearch(at("search"), at("found"), run.details, (row) => history.has(row), rate, complain);
 }
 
 async function start() {
   run = await ask("./v1/run");
+  history = new HistoryList(at("history"), run, changed, announce);
   at("problem").hidden = at("key-form").hidden = true;
   const noun = visible(run.noun);
   document.title = `likely: will you like this ${noun}?`;
   at("question").textContent = `Will you like this ${noun}?`;
-  at("search-label").textContent = `Find a ${noun}`;
+  at("search-label").textContent = `Find ${visible(run.plural)}`;
   at("legend-label").textContent = `P(${visible(run.labels[0])})`;
-  const stars = run.like_threshold ? ` A like is ${run.like_threshold} stars or more.` : "";
-  at("about").textContent = `Run ${visible(run.name)}, finetuned from ${visible(run.model)}.${stars}`;
+  const like = run.like_threshold === null ? "" : ` ${likeInWords(run.like_threshold, run.scale)}`;
+  at("about").textContent = `Run ${visible(run.name)}, finetuned from ${visible(run.model)}.${like}`;
   if (!run.can_rank || run.catalogue === null) {
     at("main").hidden = true;
     throw new Error(run.can_rank

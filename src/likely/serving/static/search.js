@@ -6,9 +6,9 @@ import { make, nameElement } from "./text.js";
 const PAUSE = 120; // milliseconds without a key before the server is asked
 
 export class TitleSearch {
-  // `chosen` is called with a row; rows that `skip` says are not shown.
-  constructor(box, list, skip, chosen, failed) {
-    Object.assign(this, { box, list, skip, chosen, failed });
+  // `details` is their key in a row; `chosen` is called with a row; rows that `skip` says are not shown.
+  constructor(box, list, details, skip, chosen, failed) {
+    Object.assign(this, { box, list, details, skip, chosen, failed });
     this.rows = [];
     this.active = -1;
     box.addEventListener("input", () => this.soon());
@@ -48,7 +48,7 @@ export class TitleSearch {
   }
 
   option(row, place) {
-    const option = make("li", "", nameElement(row));
+    const option = make("li", "", nameElement(row, this.details));
     option.id = `found-${place}`;
     option.setAttribute("role", "option");
     option.addEventListener("pointerdown", (event) => {

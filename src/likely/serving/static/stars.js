@@ -1,40 +1,32 @@
-// Half to five stars: a slider for keyboards and screen readers, with stars drawn over it for the pointer.
+// Up to five stars: drawn over a slider, which keyboards and screen readers use, for the pointer.
 
 import { make } from "./text.js";
 
 const MOST = 5;
 const SIGNS = "★".repeat(MOST);
 
-// The widget; `changed` is called with the number of stars.
-export function makeStars(value, name, changed) {
-  const slider = make("input");
-  Object.assign(slider, { type: "range", min: 0.5, max: MOST, step: 0.5, value });
-  slider.setAttribute("aria-label", `Your rating of ${name}`);
+// Stars of a slider that ends at five; the pointer moves it, and it tells of that as of a key.
+export function makeStars(slider) {
   const given = make("span", "given", SIGNS);
   given.setAttribute("aria-hidden", "true");
   const all = make("span", "all", SIGNS);
   all.setAttribute("aria-hidden", "true");
-  const stars = make("span", "stars", all, given, slider);
+  const stars = make("span", "rating stars", all, given, slider);
 
   function show() {
     given.style.width = `${(Number(slider.value) / MOST) * 100}%`;
-    slider.setAttribute("aria-valuetext", `${slider.value} of ${MOST} stars`);
   }
 
   function point(event) {
     const box = stars.getBoundingClientRect();
-    const half = Math.ceil(((event.clientX - box.left) / box.width) * MOST * 2) / 2;
-    const stepped = String(Math.min(MOST, Math.max(0.5, half)));
-    if (stepped === slider.value) return;
-    slider.value = stepped;
-    show();
-    changed(Number(slider.value));
+    const reached = ((event.clientX - box.left) / box.width) * MOST;
+    const step = Number(slider.step) || 0.5;
+    const before = slider.value;
+    slider.value = Math.ceil(reached / step) * step; // the slider keeps it within its ends
+    if (slider.value !== before) slider.dispatchEvent(new Event("input"));
   }
 
-  slider.addEventListener("input", () => {
-    show();
-    changed(Number(slider.value));
-  });
+  slider.addEventListener("input", show);
   stars.addEventListener("pointerdown", (event) => {
     event.preventDefault();
     slider.focus({ preventScroll: true });

@@ -11,9 +11,9 @@ export function nameOf(row) {
   return visible(row.year == null ? row.title : `${row.title} (${row.year})`);
 }
 
-export function plural(noun) {
-  if (/[^aeiou]y$/.test(noun)) return `${noun.slice(0, -1)}ies`;
-  return /(s|x|ch|sh)$/.test(noun) ? `${noun}es` : `${noun}s`;
+// What tells a row from others: its id, for two editions may have one name.
+export function keyOf(row) {
+  return row.id == null ? `name ${nameOf(row)}` : `id ${row.id}`;
 }
 
 export function percent(share) {
@@ -32,10 +32,10 @@ export function make(tag, className = "", ...children) {
   return element;
 }
 
-// A row as the page shows it: title, year and details.
-export function nameElement(row) {
+// A row as the page shows it: title, year and what stands under the run's key of details, such as genres.
+export function nameElement(row, details) {
   const name = make("span", "name", make("span", "title", visible(row.title)));
   if (row.year != null) name.append(" ", make("span", "year", String(row.year)));
-  if (row.genres?.length) name.append(make("span", "details", visible(row.genres.join(", "))));
+  if (row[details]?.length) name.append(make("span", "details", visible(row[details].join(", "))));
   return name;
 }

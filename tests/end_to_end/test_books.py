@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from likely.cli import run
+from likely.data.protocol import SPLITS
 from likely.data.records import Labels, read_records
 from likely.data.task import RatingsTask, read_task
 
@@ -147,6 +148,7 @@ def test_parquet_gives_the_records_and_the_training_that_json_gives(
         assert run(command(tmp_path, "--hints", "--format", kind, "--output", str(data))) == 0
         assert {path.name for path in data.iterdir()} == {
             *(f"{split}.{kind}" for split in ("train", "eval", "test")),
+            "catalogue.json",
             "preparation.json",
         }
         keys = [f"dataset_dir={tmp_path / kind}", "dataset=books", f"model_name_or_path={tiny_base}", "max_steps=2"]
@@ -173,7 +175,7 @@ def test_records_in_the_other_format_do_not_stay(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for kind in ("json", "parquet", "json"):
         assert run(command(tmp_path, "--format", kind, "--output", str(out))) == 0
-        assert {path.suffix[1:] for path in out.iterdir() if path.name != "preparation.json"} == {kind}
+        assert {path.suffix[1:] for split in SPLITS for path in out.glob(f"{split}.*")} == {kind}
     (out / "eval.json").write_text("[]")  # not what was prepared, so somebody's own
     assert run(command(tmp_path, "--format", "parquet", "--output", str(out))) == 0
-    assert {path.name for path in out.glob("*.json")} == {"eval.json", "preparation.json"}
+    assert {path.name for path in out.glob("*.json")} == {"eval.json", "catalogue.json", "preparation.json"}

@@ -29,7 +29,10 @@ FIVE_STARS = MOVIES.highest - MOVIES.lowest
 
 FileFormat = Literal["json", "parquet"]
 
-NESTED = {"shares": pl.Struct(dict.fromkeys(Shares.__dataclass_fields__, pl.Float64))}
+NESTED = {
+    "shares": pl.Struct(dict.fromkeys(Shares.__dataclass_fields__, pl.Float64)),
+    "history_parts": pl.Struct(dict.fromkeys(SPLITS, pl.Int64)),
+}
 """Types of the values of records that are mappings."""
 
 

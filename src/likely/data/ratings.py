@@ -142,7 +142,7 @@ def _parse(file: TableFile, config: TableConfig) -> pl.DataFrame:
     ids = [config.user, config.item]
     written = ("time",) if config.label else ("rating", "time")  # labels may be words
     numbers = [column for role, column in columns.items() if role in written and column not in ids]
-    text = file.read([*ids, *numbers], ids, [name for name in numbers if name not in ids])
+    text = file.read(list(columns.values()), ids, numbers)
     filled = text.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     table = pl.DataFrame({role: stripped(text[column]) for role, column in columns.items()})
     times = seconds(table["time"]) if config.time else pl.Series(range(len(table)), dtype=pl.Int64)

@@ -73,6 +73,8 @@ def test_sigterm_lets_requests_under_way_finish(served_folder):
     command = [sys.executable, "-m", "likely", "serve", "--run", str(served_folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         line = server.stdout.readline()
+        if "http://127.0.0.1:" not in line:
+            server.kill()
         port = int(line.split("http://127.0.0.1:")[1].split()[0])
         body = {"history": [{"title": "Heat", "rating": 4}], "candidates": "catalogue", "top": None}
         with ThreadPoolExecutor(8) as clients:

@@ -42,5 +42,6 @@ def serve(
     with bound:
         with console.status("  loading the model"):
             served = Served.load(adapter_dir, Limits(places, together, max_candidates))
-        console.print(f"Serving {adapter_dir} at {address_of(bound)}  (Ctrl-C ends it)", highlight=False)
+        said = f"Serving {adapter_dir} at {address_of(bound)}  (Ctrl-C ends it)"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
         run_server(make_app(served, api_key), bound)

@@ -118,7 +118,7 @@ def evaluate(
     if isinstance(task, RecordsTask):
         systems = named_by_label(systems, labels)
     if not all(record.user_id for record in rows):
-        notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC.")
+        notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
     return Findings(judge(rows, labels, systems), notes, count_items(train), task)
 
 

@@ -18,10 +18,10 @@ from likely.evaluation.baselines import (
     item_and_user,
     item_like_rate,
     logistic_regression,
-    matrix_factorisation,
     user_like_rate,
 )
 from likely.evaluation.features import history_fraction, likes_of
+from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.metrics import auc, probability_metrics
 
 
@@ -194,8 +194,8 @@ def test_features_that_are_unknown_everywhere_do_not_stop_the_fitted_baselines()
     assert all(np.isfinite(system.p_yes).all() for system in systems)
 
 
-def test_two_more_baselines_know_what_hints_tell_the_model():
-    """A share that nothing else holds, here the truth itself, is used by those two alone."""
+def test_three_more_baselines_know_what_hints_tell_the_model():
+    """A share that nothing else holds, here the truth itself, is used by those alone."""
     train, rows = world(3)
 
     def hinted(records, shares):
@@ -206,10 +206,15 @@ def test_two_more_baselines_know_what_hints_tell_the_model():
 
     systems, _ = baseline_systems(hinted(train, truth(train)), hinted(rows, truth(rows)), Labels())
     plain, _ = baseline_systems(train, rows, Labels())
-    assert [c.name for c in systems] == [*ALL, "logistic regression, hints", "boosted trees, hints"]
+    assert [c.name for c in systems] == [
+        *ALL,
+        "logistic regression, hints",
+        "boosted trees, hints",
+        "the hint's words alone",
+    ]
     for one, other in zip(systems, plain, strict=False):
         assert one.p_yes == pytest.approx(other.p_yes)
-    assert all(area(rows, system.p_yes) == 1 for system in systems[-2:])
+    assert all(area(rows, system.p_yes) == 1 for system in systems[-3:])
     assert [c.name for c in baseline_systems(hinted(train, truth(train)), rows, Labels())[0]] == ALL
 
 

@@ -27,7 +27,10 @@ from likely.evaluation.features import (
     likes_of,
     log_odds,
     share_matrix,
+    user_keys,
 )
+from likely.evaluation.hint_words import hint_regression
+from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
 from likely.model.answers import BoolRows, FloatRows
 
@@ -70,7 +73,7 @@ def item_like_rate(
 
 def user_like_rate(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
     """Return the like-rate of each row's user, float64 [rows], smoothed like that of items."""
-    return like_rates(count_likes(_user_keys(train), likes_of(train, labels)), _user_keys(rows))
+    return like_rates(count_likes(user_keys(train), likes_of(train, labels)), user_keys(rows))
 
 
 def item_and_user(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
@@ -83,48 +86,6 @@ def prior_log_odds(train: Sequence[Record], rows: Sequence[Record], labels: Labe
     """Return the log-odds of the like-rates of each row's item and user, float64 [rows, 2]."""
     rates = (item_like_rate(train, rows, labels), user_like_rate(train, rows, labels))
     return np.column_stack([log_odds(rate) for rate in rates])
-
-
-def matrix_factorisation(
-    train: Sequence[Record], rows: Sequence[Record], labels: Labels, factors: int = 16, steps: int = 60
-) -> FloatRows:
-    """Return sigmoid(m + a_user + b_item + u_user . v_item), float64 [rows], fitted to the training rows.
-
-    Logistic matrix factorisation with biases (Johnson 2014; biases of Koren et al. 2009), m being the overall
-    log-odds, by Adam over all rows at once. `implicit` has one too, but it takes every pair that was not seen
-    for a dislike; here dislikes are explicit and the unseen says nothing, and no further package is needed.
-    Penalties, factors and steps are those with the best AUC on the eval rows of MovieLens latest-small. Users
-    and items without training rows have zeros.
-    """
-    import torch
-
-    liked = torch.from_numpy(likes_of(train, labels)).float()
-    overall = torch.logit(liked.mean())
-    penalties = torch.tensor([3.0] + [10.0] * factors)
-    random = torch.Generator().manual_seed(0)
-    tables, of_train, of_rows = [], [], []
-    for keys_of in (_user_keys, item_keys):
-        names = np.unique(np.array(keys_of(train)))
-        of_train.append(torch.from_numpy(_places(names, keys_of(train))))
-        of_rows.append(torch.from_numpy(_places(names, keys_of(rows))))
-        # The first column is the bias; the last row is for users or items without training rows.
-        table = 0.1 * torch.randn(len(names) + 1, factors + 1, generator=random)
-        table[:, 0] = table[-1] = 0
-        tables.append(table.requires_grad_())
-
-    def predicted(places: Sequence[torch.Tensor]) -> torch.Tensor:
-        user, item = (table[place] for table, place in zip(tables, places, strict=True))
-        return overall + user[:, 0] + item[:, 0] + (user[:, 1:] * item[:, 1:]).sum(dim=1)
-
-    optimizer = torch.optim.Adam(tables, lr=0.1)
-    for _ in range(steps):
-        misfit = torch.nn.functional.binary_cross_entropy_with_logits(predicted(of_train), liked, reduction="sum")
-        penalty = torch.stack([(table.square() * penalties).sum() for table in tables]).sum()
-        optimizer.zero_grad()
-        ((misfit + penalty / 2) / len(liked)).backward()
-        optimizer.step()
-    with torch.no_grad():
-        return np.asarray(predicted(of_rows).sigmoid().double().numpy())
 
 
 def boosted_trees(liked: BoolRows, fitted_on: Matrix, answered: Matrix) -> FloatRows:
@@ -173,17 +134,6 @@ def logistic_regression(liked: BoolRows, fitted_on: Matrix, answered: Matrix) ->
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)
     model = make_pipeline(imputer, StandardScaler(), LogisticRegression(max_iter=1000))
     return np.asarray(model.fit(fitted_on, liked).predict_proba(answered)[:, 1])
-
-
-def _places(names: NDArray[np.str_], keys: Sequence[str]) -> NDArray[np.int64]:
-    """Return where each key stands in sorted names, or their number for one that is not among them."""
-    wanted = np.array(keys)
-    places = np.searchsorted(names, wanted).clip(max=len(names) - 1)
-    return np.where(names[places] == wanted, places, len(names))
-
-
-def _user_keys(records: Sequence[Record]) -> list[str]:
-    return [str(record.user_id) for record in records]
 
 
 @dataclass(frozen=True)
@@ -270,8 +220,11 @@ WITH_HINTS = (
         lambda given: logistic_regression(given.liked, *given.features_and_shares),
     ),
     Baseline("boosted trees, hints", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features_and_shares)),
+    Baseline(
+        "the hint's words alone", (TRAINING,), lambda given: hint_regression(given.train, given.liked, given.rows)
+    ),
 )
-"""They know what hints tell the model; for records with hints only."""
+"""They know what hints tell the model, the last one nothing else; for records with hints only."""
 
 
 def baseline_systems(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> tuple[list[System], list[str]]:

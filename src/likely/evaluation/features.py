@@ -166,6 +166,11 @@ def item_keys(records: Sequence[Record]) -> list[str]:
     return keys
 
 
+def user_keys(records: Sequence[Record]) -> list[str]:
+    """Return the user of each record."""
+    return [str(record.user_id) for record in records]
+
+
 def likes_of(records: Sequence[Record], labels: Labels) -> BoolRows:
     """Return the truth of each record, bool [rows]."""
     return np.array([record.output == labels.positive for record in records], dtype=bool)

@@ -105,8 +105,8 @@ def _user_table(evaluation: Evaluation, where: str, widest_name: int | None) -> 
     counted = evaluation.counted_users
     table.caption = (
         f"AUC within each user, averaged over the {counted['uauc']:,} with rows of both answers; of {FEWEST_ROWS} rows "
-        f"or more, over {counted['uauc_5']:,}; GAUC weighted by rows. The liked share of a history is pushed below 0.5 here. "
-        f"By their rows, the users are worth {evaluation.effective_users:,.0f} of equal size."
+        f"or more, over {counted['uauc_5']:,}; GAUC weighted by rows. The liked share of a history is pushed below 0.5 "
+        f"here. By their rows, the users are worth {evaluation.effective_users:,.0f} of equal size."
     )
     table.caption_justify = "left"
     return table

@@ -175,6 +175,25 @@ def test_the_command_lets_models_fusion_and_baselines_answer_the_same_rows(finis
     assert all(len(line) <= 80 for line in printed.splitlines() if not line.startswith("Written"))
 
 
+def test_baselines_that_know_no_more_than_the_adapter_and_predictions_of_others_stand_in_the_table(finished, tmp_path):
+    rows = read_records(finished.parent / "test.json", Labels())
+    lines = [{"user_id": one.user_id, "item_id": one.item_id, "p_yes": 0.1 + 0.05 * n} for n, one in enumerate(rows)]
+    scores = tmp_path / "theirs.jsonl"
+    scores.write_text("\n".join(map(json.dumps, lines)))
+    options = ["--adapter-dir", str(finished), "--output", str(tmp_path), "--no-base", "--scores", str(scores)]
+    assert run(["evaluate", *options, "max_samples=20"]) == 0
+    results = {result.system.name: result.system for result in load_evaluation(tmp_path).results}
+    fewer = [name for name in results if name.endswith(", 20 records")]
+    assert "boosted trees, 20 records" in fewer
+    assert all(results[name].kind == "baseline" for name in fewer)
+    theirs = results["theirs"]
+    assert theirs.kind == "given"
+    assert theirs.p_yes.tolist() == [line["p_yes"] for line in lines]
+
+    scores.write_text("\n".join(map(json.dumps, lines[1:])))
+    assert run(["evaluate", *options]) == 2
+
+
 def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_path, capsys):
     folder = shutil.copytree(finished, tmp_path / "run")
     assert run(["evaluate", "--adapter-dir", str(folder), "--max-samples", "6"]) == 0

@@ -17,7 +17,7 @@ from likely.evaluation.metrics import METRICS, Metric, effective_users, said_met
 from likely.evaluation.resampling import UserDraws, draw_users, interval, resampled_metrics
 from likely.model.answers import BoolRows, FloatRows
 
-Kind = Literal["baseline", "base", "adapter", "fusion"]
+Kind = Literal["baseline", "base", "adapter", "fusion", "given"]
 DRAWS = 1000
 COMPARED = ("uauc", "uauc_5", "gauc", "log_loss")
 """Metrics beside AUC of which every system's difference to the best baseline is known."""

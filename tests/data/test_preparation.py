@@ -17,10 +17,10 @@ SHA256 = {
         "preparation.json": "732d4da9722cb4844834b800a929d906d2c6aa9a612c902d91ad563610dd139c",
     },
     True: {
-        "train.json": "b81f7e5fef95cbf911c0b6ef370c64c94938ce5f373acd9dc022c74e937420a8",
-        "eval.json": "9df0970eeb02040eaae99352ee000bf3bc9063c483562e755c84e97829b1b118",
-        "test.json": "40f0c458297bc229c71bc24e9571f4cda2f851af1fd00105e536366ac55a0fed",
-        "preparation.json": "c17771f630cc6384f2b311dd4b81980e6577f2b31100b6fc08d66be99aafd2e4",
+        "train.json": "ba9a6cb445640fb0d3f82052e25af13aba34d0e8761f3c19a2a471e0fd3fd0cd",
+        "eval.json": "4509175ce749c0ef638cb678895519737d9472d7281bbdba9520292c9222d4c5",
+        "test.json": "9289582351b91acc076c0c4c8bc3cbb81c7229b61003ad9bd3a02011cd39ad23",
+        "preparation.json": "74ea4a3bc1af97ec6704837e10c66b7163483712acee86c276310a94a8a64e23",
     },
 }
 """Of every file that latest-small becomes, without hints and with them."""

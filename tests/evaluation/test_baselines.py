@@ -13,6 +13,7 @@ from likely.data.records import Labels, Record, read_records
 from likely.data.wording import show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.baselines import (
+    Given,
     always_yes,
     baseline_systems,
     item_and_user,
@@ -149,6 +150,66 @@ def test_the_truth_of_the_answered_rows_changes_no_answer(answer):
     train, rows = world(0, users=8, items=15)
     turned = [replace(row, output="No" if row.output == "Yes" else "Yes") for row in rows]
     assert (answer(train, rows, Labels()) == answer(train, turned, Labels())).all()
+
+
+def timed(seed, **options):
+    """A world whose records have times, users all mixed up; eval rows are the first of those that are held out."""
+    train, rows = world(seed, **options)
+    random = np.random.default_rng(seed)
+    clock = {user: random.random() for user in {row.user_id for row in rows}}
+
+    def later(record):
+        clock[record.user_id] += random.random()
+        return replace(record, extra={**record.extra, "timestamp": clock[record.user_id]})
+
+    train, rows = [later(one) for one in train], [later(one) for one in rows]
+    return train, rows[::2], rows[1::2]
+
+
+def turned_after(records, time):
+    """Everybody's ratings from after a time turned around."""
+    return [
+        replace(one, output="No" if one.output == "Yes" else "Yes") if one.extra["timestamp"] > time else one
+        for one in records
+    ]
+
+
+@pytest.mark.parametrize("name", ["item like-rate", "user like-rate", "item + user like-rate"])
+def test_what_anybody_rates_later_changes_no_count(name):
+    train, earlier, rows = timed(0, users=8, items=15)
+    time = float(np.median([one.extra["timestamp"] for one in (*train, *rows)]))
+    asked = [one for one in (*train, *rows) if one.extra["timestamp"] <= time]
+    worlds = [(train, earlier), (turned_after(train, time), turned_after(earlier, time))]
+    before, after = ({one.name: one.p_yes for one in baseline_systems(t, asked, Labels(), e)[0]} for t, e in worlds)
+    assert (before[name] == after[name]).all()
+
+
+def test_what_anybody_rates_later_changes_no_feature():
+    train, *_ = timed(1, users=8, items=15)
+    time = float(np.median([one.extra["timestamp"] for one in train]))
+    until = np.array([one.extra["timestamp"] <= time for one in train])
+    columns = [Given(part, part, Labels()).features for part in (train, turned_after(train, time))]
+    for before, after in zip(*columns, strict=True):
+        np.testing.assert_array_equal(before[until], after[until])
+
+
+def test_matrix_factorisation_goes_on_with_a_users_earlier_rows_and_never_with_later_ones():
+    train, earlier, rows = timed(2, users=12, items=20)
+    answers = matrix_factorisation(train, rows, Labels(), earlier)
+    time = float(np.median([row.extra["timestamp"] for row in rows]))
+    turned = matrix_factorisation(train, turned_after(rows, time), Labels(), turned_after(earlier, time))
+    until = np.array([row.extra["timestamp"] <= time for row in rows])
+    assert (answers[until] == turned[until]).all()
+    assert (answers[~until] != turned[~until]).any()
+
+
+def test_a_user_of_whom_nothing_was_trained_on_is_known_after_a_few_rows():
+    train, *_ = timed(3)
+    kind = [replace(train[0], user_id="new", item_id="new", output="Yes") for _ in range(6)]
+    rows = [replace(one, extra={**one.extra, "timestamp": 99.0 + place}) for place, one in enumerate(kind)]
+    answers = matrix_factorisation(train, rows, Labels())
+    assert (np.diff(answers) > 0).all()
+    assert answers[0] == pytest.approx(likes_of(train, Labels()).mean(), abs=1e-5)
 
 
 def test_answers_are_the_same_each_time():

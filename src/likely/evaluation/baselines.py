@@ -1,7 +1,7 @@
 """What a sceptic would try first, on the same rows as the model: from counting likes to boosted trees.
 
 Takes records and their numbers (`features`) and gives `run` and `fusion` a probability of Yes for each row. Only
-training rows are counted and fitted on.
+training rows are counted and fitted on, and counted only if they are from before the row that is answered.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,20 +16,19 @@ from likely.data.records import Labels, Record
 from likely.evaluation.contest import System
 from likely.evaluation.features import (
     FEATURES,
-    SMOOTHING,
-    count_likes,
     feature_matrix,
     has_history_counts,
     has_shares,
     history_fraction,
     item_keys,
-    like_rates,
     likes_of,
     log_odds,
     share_matrix,
+    times_of,
     user_keys,
 )
 from likely.evaluation.hint_words import hint_regression
+from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
 from likely.model.answers import BoolRows, FloatRows
@@ -67,19 +66,25 @@ def item_like_rate(
     Raises:
         LikelyError: records have no `item_id`.
     """
-    counts = count_likes(item_keys(train), likes_of(train, labels))
-    return like_rates(counts, item_keys(rows), smoothing=smoothing)
+    return like_rates(_known(item_keys, train, rows, labels), smoothing)
 
 
 def user_like_rate(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
     """Return the like-rate of each row's user, float64 [rows], smoothed like that of items."""
-    return like_rates(count_likes(user_keys(train), likes_of(train, labels)), user_keys(rows))
+    return like_rates(_known(user_keys, train, rows, labels))
 
 
 def item_and_user(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
     """Return the two like-rates as one, float64 [rows]: their log-odds added, less the overall ones that both hold."""
-    overall = np.array([likes_of(train, labels).mean()])
+    overall = _known(item_keys, train, rows, labels).overall
     return np.asarray(scipy.special.expit(prior_log_odds(train, rows, labels).sum(axis=1) - log_odds(overall)))
+
+
+def _known(
+    keys_of: Callable[[Sequence[Record]], list[str]], train: Sequence[Record], rows: Sequence[Record], labels: Labels
+) -> Known:
+    counts = count_likes(keys_of(train), likes_of(train, labels), times_of(train))
+    return known_of(counts, keys_of(rows), times_of(rows))
 
 
 def prior_log_odds(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> Matrix:
@@ -144,11 +149,14 @@ class Given:
         train: records to count in and fit on; may be empty.
         rows: records to answer.
         labels: which output is a like.
+        earlier: more records of the rows' users, which are in their histories: what matrix factorisation knows of a
+            user goes on with them.
     """
 
     train: Sequence[Record]
     rows: Sequence[Record]
     labels: Labels
+    earlier: Sequence[Record] = ()
 
     @cached_property
     def liked(self) -> BoolRows:
@@ -158,7 +166,7 @@ class Given:
     @cached_property
     def features(self) -> tuple[Matrix, Matrix]:
         """Columns of `FEATURES` of the training records, each left out of its own like-rate, and of the rows."""
-        items = count_likes(item_keys(self.train), self.liked)
+        items = count_likes(item_keys(self.train), self.liked, times_of(self.train))
         return feature_matrix(self.train, items, own=self.liked), feature_matrix(self.rows, items)
 
     @cached_property
@@ -202,13 +210,19 @@ def _of_records(
     return lambda given: answer(given.train, given.rows, given.labels)
 
 
+def _of_earlier(
+    answer: Callable[[Sequence[Record], Sequence[Record], Labels, Sequence[Record]], FloatRows],
+) -> Callable[[Given], FloatRows]:
+    return lambda given: answer(given.train, given.rows, given.labels, given.earlier)
+
+
 BASELINES = (
     Baseline("always Yes", (), lambda given: always_yes(given.rows)),
     Baseline("item like-rate", (TRAINING, ITEMS), _of_records(item_like_rate)),
     Baseline("user like-rate", (TRAINING, USERS), _of_records(user_like_rate)),
     Baseline("history fraction liked", (HISTORIES,), lambda given: history_fraction(given.rows)),
     Baseline("item + user like-rate", (TRAINING, ITEMS, USERS), _of_records(item_and_user)),
-    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), _of_records(matrix_factorisation)),
+    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), _of_earlier(matrix_factorisation)),
     Baseline("logistic regression", ON_FEATURES, lambda given: logistic_regression(given.liked, *given.features)),
     Baseline("boosted trees", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features)),
     Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),
@@ -227,18 +241,21 @@ WITH_HINTS = (
 """They know what hints tell the model, the last one nothing else; for records with hints only."""
 
 
-def baseline_systems(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> tuple[list[System], list[str]]:
+def baseline_systems(
+    train: Sequence[Record], rows: Sequence[Record], labels: Labels, earlier: Sequence[Record] = ()
+) -> tuple[list[System], list[str]]:
     """Answer rows with every baseline that the records allow.
 
     Args:
         train: records to count in and fit on; may be empty.
         rows: records to answer.
         labels: which output is a like.
+        earlier: eval records, where test rows are answered; nothing is fitted to them.
 
     Returns:
         The baselines in the order of the table, and for each one left out a line that says why.
     """
-    given = Given(train, rows, labels)
+    given = Given(train, rows, labels, earlier)
     baselines = (*BASELINES, *WITH_HINTS) if has_shares((*train, *rows)) else BASELINES
     systems, left_out = [], []
     for one in baselines:

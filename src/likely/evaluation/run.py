@@ -102,10 +102,12 @@ def evaluate(
     rows = held_out_records(config, data, max_samples)
     others = [System.from_probabilities(scores.stem, "given", read_scores(scores, rows))] if scores else []
     train = split_records(config, "train")
-    tuned = subset_of_users(split_records(config, "eval"), config.max_eval_samples, config.seed) if folder else []
     run = _load(folder, config) if folder else None
     task = task_in(folder, config)
-    systems, notes = baseline_systems(train, rows, labels)
+    held_out, asked = split_records(config, "eval"), rated_pairs(rows)
+    earlier = [record for record in held_out if (record.user_id, record.item_id) not in asked]
+    tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
+    systems, notes = baseline_systems(train, rows, labels, earlier)
     if isinstance(task, RecordsTask):
         notes = left_out_briefly(notes)
     known = len(rated_pairs(rows) & rated_pairs(train))
@@ -121,7 +123,7 @@ def evaluate(
         else:
             systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems)
         own = adapters_records(config, run.builder, train)
-        systems = [*with_own_records(systems, own, rows, labels), *others] if own else [*systems, *others]
+        systems = [*with_own_records(systems, own, rows, labels, earlier), *others] if own else [*systems, *others]
     else:
         systems += others
     if isinstance(task, RecordsTask):

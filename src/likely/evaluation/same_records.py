@@ -44,7 +44,11 @@ def adapters_records(config: RunConfig, builder: "PromptBuilder", train: Sequenc
 
 
 def with_own_records(
-    systems: Sequence[System], own: Sequence[Record], rows: Sequence[Record], labels: Labels
+    systems: Sequence[System],
+    own: Sequence[Record],
+    rows: Sequence[Record],
+    labels: Labels,
+    earlier: Sequence[Record] = (),
 ) -> list[System]:
     """Return systems and, after their baselines, the best of these and boosted trees, fitted to fewer records.
 
@@ -53,6 +57,7 @@ def with_own_records(
         own: the records that the adapter was trained on.
         rows: records to answer.
         labels: which output is a like.
+        earlier: see :func:`likely.evaluation.baselines.baseline_systems`.
     """
     liked = likes_of(rows, labels)
     baselines = [system for system in systems if system.kind == "baseline"]
@@ -60,7 +65,7 @@ def with_own_records(
     known = {system.name: system.p_yes for system in baselines}
     fewer = [
         replace(system, name=f"{system.name}, {len(own):,} records")
-        for system in baseline_systems(own, rows, labels)[0]
+        for system in baseline_systems(own, rows, labels, earlier)[0]
         # One that fits nothing would say the same again.
         if system.name in (best.name, *TREES) and not np.array_equal(system.p_yes, known[system.name])
     ]

@@ -29,6 +29,7 @@ from likely.model.base import (
     load_model_config,
     load_tokenizer,
 )
+from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout
 from likely.model.scoring import PassPlan, Progress, score
 from likely.model.self_check import check_exactness
@@ -86,6 +87,7 @@ class LoadedRun:
         model_config = load_model_config(location, config.model_revision)
         layout, _ = choose_layout(model_config, layout or config.batching)
         flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
+        ready_cuda()
         precision = choose_precision(config.dtype, config.quantization_bit)
         attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
         tokenizer = load_tokenizer(location, config.model_revision)

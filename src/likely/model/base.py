@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from likely.errors import LikelyError
+from likely.model.cuda import ready_cuda
 from likely.model.hub import TOKENIZER_FILES, WEIGHT_FILES, from_cache_or_hub
 from likely.model.runtime import explained, keep_freed_memory, quiet_libraries
 
@@ -142,7 +143,7 @@ def load_base(
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
         )
-    if torch.cuda.is_available():
+    if ready_cuda():
         arguments["device_map"] = {"": torch.cuda.current_device()}
     else:
         keep_freed_memory()

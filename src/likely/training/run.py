@@ -27,6 +27,7 @@ from likely.model.base import (
     load_base,
     load_model_config,
 )
+from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
@@ -136,6 +137,7 @@ def set_up(
 
     from likely.training.callbacks import Clock
 
+    ready_cuda()
     precision = choose_precision(config.dtype, config.quantization_bit)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
     inputs = read_inputs(config, config.prompt_date or start.prompt_date)

@@ -21,14 +21,16 @@ RECORDS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8).map(encod
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@given(encoded=RECORDS, tokens=st.integers(1, 40))
-def test_every_record_once_and_within_the_budget(layout, encoded, tokens):
-    batches = list(make_batches(encoded, layout, Budget(tokens)))
+@given(encoded=RECORDS, tokens=st.integers(1, 40), multiple=st.sampled_from([1, 4, 32]))
+def test_every_record_once_and_within_the_budget(layout, encoded, tokens, multiple):
+    budget = Budget(tokens, multiple=multiple)
+    batches = list(make_batches(encoded, layout, budget))
     seen = Counter(index for batch in batches for index in batch.records.tolist())
     assert seen == Counter(range(len(encoded)))
     longest = max(len(record.input_ids) for record in encoded)
     for batch in batches:
-        assert batch.input_ids.numel() <= max(tokens, longest)
+        assert batch.input_ids.numel() <= max(tokens, budget.rounded(longest))
+        assert batch.input_ids.shape[1] % multiple == 0
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -1,5 +1,7 @@
 """CUDA is told what it needs before anything asks it; a faked one stands in for GPUs."""
 
+from importlib import import_module
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -19,10 +21,12 @@ class AskedError(Exception):
 @pytest.fixture
 def gpus(monkeypatch):
     """Pretend that there are four GPUs, and return the number of the one that is taken, in a list."""
+    import_module("likely.training.trainer")  # libraries look for CUDA when they are imported
     taken = [0]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: taken[0])
+    monkeypatch.setattr(torch.backends.cuda, "enable_cudnn_sdp", lambda enabled: None)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: taken.__setitem__(0, device))
     return taken
 
@@ -54,6 +58,13 @@ def test_a_process_of_its_own_stays_where_it_is(gpus, monkeypatch):
     gpus[0] = 1
     ready_cuda()
     assert gpus == [1]
+
+
+def test_cudnn_does_not_plan_attention_anew_for_every_shape(gpus, monkeypatch):
+    told = []
+    monkeypatch.setattr(torch.backends.cuda, "enable_cudnn_sdp", told.append)
+    ready_cuda()
+    assert told == [False]
 
 
 def test_without_cuda_nothing_is_told(monkeypatch):

@@ -30,7 +30,7 @@ from likely.model.base import (
     load_tokenizer,
 )
 from likely.model.cuda import ready_cuda
-from likely.model.families import choose_layout
+from likely.model.families import choose_layout, width_multiple
 from likely.model.scoring import PassPlan, Progress, score
 from likely.model.self_check import check_exactness
 from likely.sources.catalogue import resolve_model
@@ -94,7 +94,8 @@ class LoadedRun:
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)
         base = load_base(location, precision, attention.implementation, config.model_revision)
         model = load_adapter(base, folder)
-        budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(base))
+        tokens = config.per_device_eval_batch_size * config.cutoff_len
+        budget = Budget(tokens, attention_share(base), width_multiple(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
         return cls(folder, config, builder, model, plan, _notes(folder, config, builder))
 

@@ -24,4 +24,5 @@ def ready_cuda() -> bool:
         return False
     if "LOCAL_RANK" in os.environ:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    torch.backends.cuda.enable_cudnn_sdp(False)
     return True

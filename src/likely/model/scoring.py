@@ -61,7 +61,7 @@ def score(
     done = 0
     with torch.inference_mode():
         for rows in plan_batches(encoded, plan.layout, plan.budget):
-            batch = collate(encoded, rows, plan.layout).to(device_of(model))
+            batch = collate(encoded, rows, plan.layout, plan.budget).to(device_of(model))
             read = read_answers(answer_logits(model, batch, inner), batch, plan.first_tokens)
             columns[:, batch.records.cpu().numpy()] = read.cpu().numpy()
             done += len(batch.records)

@@ -17,7 +17,7 @@ from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
 from likely.model.base import device_of
 from likely.model.block_attention import NAME as IN_BLOCKS
-from likely.model.families import check_fit
+from likely.model.families import check_fit, width_multiple
 from likely.model.forward import answer_logits, head_only_at
 
 if TYPE_CHECKING:
@@ -143,8 +143,9 @@ def _reason(error: Exception) -> str:
 
 def _together(model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout) -> torch.Tensor:
     """Return the logits where each answer begins, out of one forward pass: float32 [records, vocabulary]."""
-    width = max(len(record.input_ids) for record in sample)
-    (batch,) = make_batches(sample, layout, Budget(len(sample) * width, attention_share=0.0))
+    multiple = width_multiple(model)
+    width = max(len(record.input_ids) for record in sample) + multiple
+    (batch,) = make_batches(sample, layout, Budget(len(sample) * width, attention_share=0.0, multiple=multiple))
     logits = answer_logits(model, batch.to(device_of(model)), model)[batch.first_answers].float()
     return logits[batch.records.argsort()]
 

@@ -28,7 +28,7 @@ from likely.model.base import (
     load_model_config,
 )
 from likely.model.cuda import ready_cuda
-from likely.model.families import choose_layout
+from likely.model.families import choose_layout, width_multiple
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
@@ -162,7 +162,8 @@ def set_up(
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
     model = add_adapter(base, lora_of(config), precision.four_bit, config.gradient_checkpointing)
-    plan = plan_steps(config, inputs.train, attention_share(base))
+    tokens = config.per_device_train_batch_size * config.cutoff_len
+    plan = plan_steps(config, inputs.train, Budget(tokens, attention_share(base), width_multiple(base)))
     tell("Layout", plan.saving)
     clock, run_name = Clock(start.about.get("seconds", 0.0)), run_name_of(config, start)
     own = own_callbacks(config, start, clock, request)
@@ -176,17 +177,16 @@ def lora_of(config: RunConfig) -> Lora:
     return Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
 
 
-def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], share: float) -> StepPlan:
+def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], budget: Budget) -> StepPlan:
     """Decide which records share a step, and count what computing them together saves.
 
     Args:
         config: all knobs.
         records: to train on.
-        share: cost of attention, see :class:`Budget`.
+        budget: of a forward pass.
     """
     # Filled for all devices together, so that the order does not depend on how many they are.
     order = shuffled_groups(shared_runs(records), config.group_size, config.step_size * count_devices(), config.seed)
-    budget = Budget(config.per_device_train_batch_size * config.cutoff_len, share)
     saving = epoch_saving(records, order, config.step_size, config.batching, budget)
     return StepPlan(order, budget, saving.describe(config.batching, config.per_device_train_batch_size))
 

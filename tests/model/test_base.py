@@ -30,7 +30,8 @@ LORA = Lora(4, 8, 0.0, ["q_proj", "down_proj"])
 )
 def test_precision_is_what_the_machine_can_do(monkeypatch, on_gpu, bf16, dtype, bits, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: on_gpu)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+    # Without bfloat16 of its own, as a T4: torch emulates it and says that it is supported.
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation)
     precision = choose_precision(dtype, bits)
     assert (precision.dtype, precision.four_bit, precision.notice is not None) == expected
 

@@ -1,8 +1,10 @@
 """A configuration means in transformers what it says, and as many steps are taken as were counted."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import TrainingArguments
@@ -97,6 +99,13 @@ def test_checkpoints_are_written_where_evaluations_are_or_else_by_steps(tmp_path
     assert translated.save_strategy == ("epoch" if strategy == "epoch" else "steps")
     assert translated.gradient_checkpointing
     assert {translated.bf16, translated.fp16} == {False}, "without a GPU the weights themselves are of the dtype"
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_on_a_gpu_transformers_computes_in_the_dtype_of_the_weights(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(transformers, "TrainingArguments", lambda **named: SimpleNamespace(**named, n_gpu=1))
+    translated = training_arguments(config_of(output_dir=str(tmp_path)), Precision(dtype, False), 10, "cuda")
+    assert (translated.bf16, translated.fp16) == (dtype == "bfloat16", dtype == "float16")
 
 
 def test_several_gpus_in_one_process_do_not_split_rows_of_trees(tmp_path, monkeypatch):

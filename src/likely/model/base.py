@@ -52,7 +52,8 @@ def choose_precision(dtype: str, quantization_bit: int | None) -> Precision:
 
     on_gpu = torch.cuda.is_available()
     if dtype == "auto":
-        half = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported() else "float16"
+        # A GPU before Ampere, such as the T4, computes bfloat16 by emulation, far slower than float16.
+        half = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
         dtype = half if on_gpu else "float32"
     if quantization_bit and not on_gpu:
         return Precision(

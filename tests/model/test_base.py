@@ -103,7 +103,9 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
     base = load_base(str(tiny_base), Precision("float32", True), "sdpa")
     settings = base.config.quantization_config
     assert (settings.bnb_4bit_quant_type, settings.bnb_4bit_use_double_quant) == ("nf4", True)
-    model = add_adapter(base, LORA, four_bit=True, gradient_checkpointing=checkpointing)
+    model = add_adapter(base, LORA, gradient_checkpointing=checkpointing)
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
@@ -121,6 +123,13 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
     together = gradient(make_batches(encoded, "tree", Budget(4000)))
     alone = gradient(make_batches(encoded, "padded", Budget(1)))
     assert (together - alone).norm() / alone.norm() < 1e-4
+
+
+def test_beside_four_bit_weights_nothing_becomes_float32_but_the_adapter(tiny_base):
+    pytest.importorskip("bitsandbytes")
+    model = add_adapter(load_base(str(tiny_base), Precision("bfloat16", True), "sdpa"), LORA)
+    kinds = {(weight.requires_grad, weight.dtype) for weight in model.parameters()}
+    assert kinds == {(True, torch.float32), (False, torch.bfloat16), (False, torch.uint8)}
 
 
 def test_weights_that_are_missing_are_not_drawn_at_random(tiny_base, tmp_path):

@@ -6,7 +6,7 @@ predict a token of an answer.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +17,20 @@ from likely.model.masks import attention_mask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+AUTOCAST = ("cuda",)
+"""Types of devices on which 16-bit models are computed under autocast, as `arguments` has transformers train there."""
+
+
+def precision_of(inner: "PreTrainedModel") -> AbstractContextManager[Any]:
+    """Return what a model is computed under, in training and after: the same, so that its answers stay the same.
+
+    Autocast on CUDA for a model of 16 bits; else nothing.
+    """
+    if inner.device.type not in AUTOCAST or inner.dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(inner.device.type, inner.dtype)
 
 
 @contextmanager
@@ -53,7 +67,8 @@ def answer_logits(model: torch.nn.Module, batch: Batch, inner: "PreTrainedModel"
     Returns:
         [answers, vocabulary], in the model's dtype.
     """
-    with head_only_at(inner.get_output_embeddings(), batch.answer_rows, batch.answer_columns):
+    head = inner.get_output_embeddings()
+    with precision_of(inner), head_only_at(head, batch.answer_rows, batch.answer_columns):
         output = model(input_ids=batch.input_ids, use_cache=False, **placement(batch, inner))
     logits: torch.Tensor = output.logits
     return logits

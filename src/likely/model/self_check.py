@@ -18,7 +18,7 @@ from likely.errors import LikelyError
 from likely.model.base import device_of
 from likely.model.block_attention import NAME as IN_BLOCKS
 from likely.model.families import check_fit, width_multiple
-from likely.model.forward import answer_logits, head_only_at
+from likely.model.forward import answer_logits, head_only_at, precision_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -154,7 +154,7 @@ def _alone(model: "PreTrainedModel", record: EncodedRecord) -> torch.Tensor:
     """Return the logits where one record's answer begins, with nothing of ours but the choice of the position."""
     ids = torch.from_numpy(record.input_ids).long()[None].to(device_of(model))
     first = torch.tensor([int(record.answer_positions[0])])
-    with head_only_at(model.get_output_embeddings(), torch.tensor([0]), first):
+    with precision_of(model), head_only_at(model.get_output_embeddings(), torch.tensor([0]), first):
         logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits
     return logits[0].float()
 

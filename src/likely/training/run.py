@@ -161,7 +161,7 @@ def set_up(
     facts["weights"] = weights_of(base)
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
-    model = add_adapter(base, lora_of(config), precision.four_bit, config.gradient_checkpointing)
+    model = add_adapter(base, lora_of(config), config.gradient_checkpointing)
     tokens = config.per_device_train_batch_size * config.cutoff_len
     plan = plan_steps(config, inputs.train, Budget(tokens, attention_share(base), width_multiple(base)))
     tell("Layout", plan.saving)

@@ -61,16 +61,22 @@ def test_base_and_adapter_come_from_one_model(loaded, tiny_base, records):
 
 
 @pytest.mark.parametrize("devices", [("cuda",), ("cuda", "cpu")], ids=["plain", "autocast"])
-def test_a_run_of_16_bits_answers_as_its_last_evaluation_did(tiny_base, records, tmp_path, monkeypatch, devices):
+@pytest.mark.parametrize("bits", [None, 4])
+def test_a_run_of_16_bits_answers_as_its_last_evaluation_did(tiny_base, records, tmp_path, monkeypatch, devices, bits):
     """On a GPU training computes under autocast, and so does what is loaded; here a CPU does."""
     monkeypatch.setattr(forward, "AUTOCAST", devices)
     write_records(tmp_path / "data.json", rows_of(records[:20]))
     values = {"train_file": str(tmp_path / "data.json"), "eval_file": str(tmp_path / "data.json"), "dataset": None}
     values |= {"model_name_or_path": str(tiny_base), "output_dir": str(tmp_path / "run"), "dtype": "bfloat16"}
     config = RunConfig(**values, cutoff_len=512, max_steps=2, eval_steps=2, learning_rate=0.01, lora_rank=4)
+    if bits:
+        pytest.importorskip("bitsandbytes")
+        config = config.model_copy(update={"quantization_bit": bits, "four_bit_on_cpu": True})
     evaluated = []
     train(config, lambda answers, users: evaluated.append(answers) or {"auc": 0.5})
-    answers = LoadedRun.load(tmp_path / "run").answers(records[:20])
+    loaded = LoadedRun.load(tmp_path / "run")
+    assert any(weight.dtype == torch.uint8 for weight in loaded.base.parameters()) == bool(bits)
+    answers = loaded.answers(records[:20])
     np.testing.assert_array_equal(answers.p_yes, evaluated[-1].p_yes)
     assert len(set(answers.p_yes)) > 1
 

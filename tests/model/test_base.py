@@ -36,6 +36,11 @@ def test_precision_is_what_the_machine_can_do(monkeypatch, on_gpu, bf16, dtype, 
     assert (precision.dtype, precision.four_bit, precision.notice is not None) == expected
 
 
+def test_four_bits_can_be_asked_for_without_a_gpu():
+    assert choose_precision("bfloat16", 4, four_bit_on_cpu=True) == Precision("bfloat16", True)
+    assert choose_precision("bfloat16", None, four_bit_on_cpu=True) == Precision("bfloat16", False)
+
+
 CODE = "from pathlib import Path\nPath({marker!r}).write_text('it ran')\nclass Own: pass\n"
 
 

@@ -88,7 +88,7 @@ class LoadedRun:
         layout, _ = choose_layout(model_config, layout or config.batching)
         flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
         ready_cuda()
-        precision = choose_precision(config.dtype, config.quantization_bit)
+        precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu)
         attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
         tokenizer = load_tokenizer(location, config.model_revision)
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)

@@ -41,12 +41,13 @@ class Precision:
         return self.dtype != "float32"
 
 
-def choose_precision(dtype: str, quantization_bit: int | None) -> Precision:
+def choose_precision(dtype: str, quantization_bit: int | None, four_bit_on_cpu: bool = False) -> Precision:
     """Choose what this machine can do: on CUDA 16-bit arithmetic and QLoRA, elsewhere float32 and plain LoRA.
 
     Args:
         dtype: `auto`, `float32`, `bfloat16` or `float16`.
         quantization_bit: 4 or None.
+        four_bit_on_cpu: hold weights in 4 bits without CUDA too, which bitsandbytes computes slowly.
     """
     import torch
 
@@ -55,7 +56,7 @@ def choose_precision(dtype: str, quantization_bit: int | None) -> Precision:
         # A GPU before Ampere, such as the T4, computes bfloat16 by emulation, far slower than float16.
         half = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
         dtype = half if on_gpu else "float32"
-    if quantization_bit and not on_gpu:
+    if quantization_bit and not (on_gpu or four_bit_on_cpu):
         return Precision(
             dtype, False, "There is no CUDA GPU, so this is plain LoRA instead of QLoRA (quantization_bit: 4)."
         )

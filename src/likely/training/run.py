@@ -138,7 +138,7 @@ def set_up(
     from likely.training.callbacks import Clock
 
     ready_cuda()
-    precision = choose_precision(config.dtype, config.quantization_bit)
+    precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
     inputs = read_inputs(config, config.prompt_date or start.prompt_date)
     model_config = load_model_config(inputs.location, config.model_revision)

@@ -110,6 +110,10 @@ def varlen_attention(module, query, key, value, attention_mask, scaling=None, sl
     assert attention_mask is None
     positions = others["position_ids"]
     owner = (positions == 0).cumsum(1)
+    edges = others["cu_seq_lens_q"]
+    assert edges.dtype == torch.int32
+    assert edges.tolist() == [*(positions[0] == 0).nonzero()[:, 0].tolist(), query.shape[2]]
+    assert others["max_length_q"] == int(edges.diff().max())
     sees = (owner[:, :, None] == owner[:, None, :]) & (positions[:, :, None] >= positions[:, None, :])
     if sliding_window is not None:
         sees &= positions[:, :, None] - positions[:, None, :] < sliding_window

@@ -7,6 +7,8 @@ predict a token of an answer.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from inspect import signature
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -79,12 +81,31 @@ def placement(batch: Batch, inner: "PreTrainedModel") -> dict[str, Any]:
 
     None where every record has a row of its own: its padding comes after it, where no token of a causal
     model looks, so that the model's own masks and positions hold, whatever its layers are. FlashAttention
-    tells packed records apart by their positions and has the model's own window.
+    is told where packed records begin, or finds out by their positions, and has the model's own window.
     """
     if len(batch.records) == len(batch.input_ids):
         return {}
     if inner.config._attn_implementation in FLASH_ATTENTIONS:
         assert len(batch.input_ids) == 1, "transformers reads packed records from a single row"
-        return {"position_ids": batch.position_ids}
+        return {"position_ids": batch.position_ids, **_boundaries(batch.position_ids, inner)}
     mask = attention_mask(batch, inner.config, inner.dtype)
     return {"attention_mask": mask, "position_ids": batch.position_ids}
+
+
+def _boundaries(position_ids: torch.Tensor, inner: "PreTrainedModel") -> dict[str, Any]:
+    """Return where the records of a packed row begin, as transformers' `FlashAttentionKwargs`.
+
+    Without them it looks for the beginnings in every layer, and waits for the GPU each time. Each token of padding
+    is a record of its own. Nothing for a model whose code takes no such arguments.
+
+    Args:
+        position_ids: int64 [1, width].
+        inner: the model.
+    """
+    if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in signature(inner.forward).parameters.values()):
+        return {}
+    edges = [*(position_ids[0] == 0).nonzero()[:, 0].tolist(), position_ids.shape[1]]
+    longest = max(end - start for start, end in pairwise(edges))
+    places = torch.tensor(edges, dtype=torch.int32, device=position_ids.device)
+    lengths = {"max_length_q": longest, "max_length_k": longest}
+    return {"cu_seq_lens_q": places, "cu_seq_lens_k": places, **lengths}

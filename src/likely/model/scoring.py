@@ -61,9 +61,10 @@ def score(
     done = 0
     with torch.inference_mode():
         for rows in plan_batches(encoded, plan.layout, plan.budget):
-            batch = collate(encoded, rows, plan.layout, plan.budget).to(device_of(model))
+            laid = collate(encoded, rows, plan.layout, plan.budget)
+            batch = laid.to(device_of(model))
             read = read_answers(answer_logits(model, batch, inner), batch, plan.first_tokens)
-            columns[:, batch.records.cpu().numpy()] = read.cpu().numpy()
+            columns[:, laid.records.numpy()] = read.cpu().numpy()
             done += len(batch.records)
             if on_progress:
                 on_progress(done, len(encoded))

@@ -11,9 +11,9 @@ from likely.model.scoring import PassPlan
 from likely.training.trainer import AnswerTrainer
 
 
-def fresh_model(tiny_base, dropout=0.0, checkpointing=False):
+def fresh_model(tiny_base, dropout=0.0, checkpointing=False, dtype="float32"):
     torch.manual_seed(0)
-    base = load_base(str(tiny_base), Precision("float32", False), "sdpa")
+    base = load_base(str(tiny_base), Precision(dtype, False), "sdpa")
     lora = Lora(4, 8, dropout, ["q_proj", "v_proj", "down_proj"])
     model = add_adapter(base, lora, gradient_checkpointing=checkpointing)
     for name, weight in model.named_parameters():

@@ -41,7 +41,9 @@ def test_a_preset_says_only_what_is_its_own(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_other_readers_of_yaml_see_words_where_words_are_meant(name):
     for key, value in yaml.safe_load(preset_yaml(name)).items():
-        assert isinstance(value, bool) == (key in ("overwrite_output_dir", "gradient_checkpointing")), key
+        assert isinstance(value, bool) == (
+            key in ("overwrite_output_dir", "gradient_checkpointing", "four_bit_on_cpu")
+        ), key
 
 
 def test_the_main_preset_lists_every_key_under_a_heading():

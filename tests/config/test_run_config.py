@@ -78,3 +78,9 @@ def test_all_targets_are_what_peft_calls_all_linear(written):
 def test_checkpoints_follow_evaluations_unless_told():
     assert config_of(eval_steps=50).save_steps == 50
     assert config_of(eval_steps=50, save_steps=100).save_steps == 100
+
+
+def test_four_bits_on_a_cpu_are_asked_for_with_a_dtype():
+    assert config_of(quantization_bit=4, four_bit_on_cpu=True, dtype="float32").four_bit_on_cpu
+    with pytest.raises(ValidationError, match="set dtype to float32 or bfloat16"):
+        config_of(quantization_bit=4, four_bit_on_cpu=True)

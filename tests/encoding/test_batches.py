@@ -1,13 +1,15 @@
 """Whatever the layout, every record is computed exactly once and within the budget."""
 
 from collections import Counter
+from dataclasses import fields
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likely.encoding.batches import Budget, lay_out_row, make_batches, plan_batches
+from likely.encoding.batches import Budget, in_one_copy, lay_out_row, make_batches, plan_batches
 from likely.encoding.prompt import EncodedRecord
 
 LAYOUTS = ["tree", "packed", "padded"]
@@ -21,14 +23,16 @@ RECORDS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8).map(encod
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@given(encoded=RECORDS, tokens=st.integers(1, 40))
-def test_every_record_once_and_within_the_budget(layout, encoded, tokens):
-    batches = list(make_batches(encoded, layout, Budget(tokens)))
+@given(encoded=RECORDS, tokens=st.integers(1, 40), multiple=st.sampled_from([1, 4, 32]))
+def test_every_record_once_and_within_the_budget(layout, encoded, tokens, multiple):
+    budget = Budget(tokens, multiple=multiple)
+    batches = list(make_batches(encoded, layout, budget))
     seen = Counter(index for batch in batches for index in batch.records.tolist())
     assert seen == Counter(range(len(encoded)))
     longest = max(len(record.input_ids) for record in encoded)
     for batch in batches:
-        assert batch.input_ids.numel() <= max(tokens, longest)
+        assert batch.input_ids.numel() <= max(tokens, budget.rounded(longest))
+        assert batch.input_ids.shape[1] % multiple == 0
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -84,6 +88,15 @@ def test_planned_widths_are_the_widths_laid_out(encoded, tokens, share):
         for rows in plan_batches(encoded, layout, Budget(tokens, share)):
             for row in rows:
                 assert row.width == len(lay_out_row(encoded, row.records, layout))
+
+
+def test_a_batch_goes_to_a_gpu_in_one_copy():
+    (batch,) = make_batches([encoded_from([1, 2, 3], (7, 8)), encoded_from([1, 2])], "tree", Budget(100))
+    tensors = [getattr(batch, field.name) for field in fields(batch)]
+    moved = in_one_copy(tensors, torch.device("cpu"))
+    assert all(torch.equal(mine, own) for mine, own in zip(moved, tensors, strict=True))
+    assert len({tensor.untyped_storage().data_ptr() for tensor in moved}) == 1
+    assert all(tensor.storage_offset() % 16 == 0 for tensor in moved)
 
 
 def test_a_row_that_outgrows_the_budget_is_cut_where_least_is_shared():

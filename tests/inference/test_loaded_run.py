@@ -8,14 +8,19 @@ import torch
 import yaml
 
 from likely.config.reading import load_config
+from likely.config.run_config import RunConfig
 from likely.data.protocol import SplitProtocol
+from likely.data.records import write_records
 from likely.data.task import TASK_FILE, dump_task, ratings_task
 from likely.errors import LikelyError
 from likely.inference import loaded_run
 from likely.inference.loaded_run import LoadedRun, config_of
+from likely.model import forward
 from likely.model.adapter import Lora, add_adapter
 from likely.model.base import Precision, load_base
 from likely.model.scoring import score
+from likely.training.run import train
+from support import rows_of
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,27 @@ def test_base_and_adapter_come_from_one_model(loaded, tiny_base, records):
     np.testing.assert_allclose(base.p_yes, expected.p_yes, rtol=1e-5)
     assert np.abs(base.p_yes - adapter.p_yes).max() > 1e-3
     np.testing.assert_array_equal(loaded.answers(loaded.encode(records)).p_yes, adapter.p_yes)
+
+
+@pytest.mark.parametrize("devices", [("cuda",), ("cuda", "cpu")], ids=["plain", "autocast"])
+@pytest.mark.parametrize("bits", [None, 4])
+def test_a_run_of_16_bits_answers_as_its_last_evaluation_did(tiny_base, records, tmp_path, monkeypatch, devices, bits):
+    """On a GPU training computes under autocast, and so does what is loaded; here a CPU does."""
+    monkeypatch.setattr(forward, "AUTOCAST", devices)
+    write_records(tmp_path / "data.json", rows_of(records[:20]))
+    values = {"train_file": str(tmp_path / "data.json"), "eval_file": str(tmp_path / "data.json"), "dataset": None}
+    values |= {"model_name_or_path": str(tiny_base), "output_dir": str(tmp_path / "run"), "dtype": "bfloat16"}
+    config = RunConfig(**values, cutoff_len=512, max_steps=2, eval_steps=2, learning_rate=0.01, lora_rank=4)
+    if bits:
+        pytest.importorskip("bitsandbytes")
+        config = config.model_copy(update={"quantization_bit": bits, "four_bit_on_cpu": True})
+    evaluated = []
+    train(config, lambda answers, users: evaluated.append(answers) or {"auc": 0.5})
+    loaded = LoadedRun.load(tmp_path / "run")
+    assert any(weight.dtype == torch.uint8 for weight in loaded.base.parameters()) == bool(bits)
+    answers = loaded.answers(records[:20])
+    np.testing.assert_array_equal(answers.p_yes, evaluated[-1].p_yes)
+    assert len(set(answers.p_yes)) > 1
 
 
 def test_progress_counts_to_the_end(loaded, records):

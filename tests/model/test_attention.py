@@ -10,7 +10,7 @@ from likely.model.attention import FLASH_ATTENTIONS, Surroundings, look_around, 
 
 FA2, FA3, FA4 = FLASH_ATTENTIONS
 NO_SDPA = frozenset({"sdpa"})
-AMPERE, HOPPER, TURING = (8, 0), (9, 0), (7, 5)
+AMPERE, HOPPER, TURING, BLACKWELL = (8, 0), (9, 0), (7, 5), (12, 0)
 
 
 def around(gpu=None, installed=(), layout="padded", half=True):
@@ -30,6 +30,10 @@ def around(gpu=None, installed=(), layout="padded", half=True):
         ("auto", around(AMPERE, [FA2], half=False), "sdpa"),
         ("auto", around(AMPERE, [FA2, FA3]), FA2),
         ("auto", around(HOPPER, [FA2, FA3]), FA3),
+        ("auto", around(BLACKWELL, [FA2, FA3]), FA2),
+        ("auto", around(BLACKWELL, [FA3]), "sdpa"),
+        ("auto", around(HOPPER, [FA2, FA3, FA4], "tree"), "sdpa"),
+        (FA3, around(BLACKWELL, [FA3]), FA3),
         ("false", around(AMPERE, [FA2]), "sdpa"),
         ("sdpa", around(AMPERE, [FA2]), "sdpa"),
         ("eager", around(), "eager"),

@@ -30,9 +30,15 @@ LORA = Lora(4, 8, 0.0, ["q_proj", "down_proj"])
 )
 def test_precision_is_what_the_machine_can_do(monkeypatch, on_gpu, bf16, dtype, bits, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: on_gpu)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+    # Without bfloat16 of its own, as a T4: torch emulates it and says that it is supported.
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation)
     precision = choose_precision(dtype, bits)
     assert (precision.dtype, precision.four_bit, precision.notice is not None) == expected
+
+
+def test_four_bits_can_be_asked_for_without_a_gpu():
+    assert choose_precision("bfloat16", 4, four_bit_on_cpu=True) == Precision("bfloat16", True)
+    assert choose_precision("bfloat16", None, four_bit_on_cpu=True) == Precision("bfloat16", False)
 
 
 CODE = "from pathlib import Path\nPath({marker!r}).write_text('it ran')\nclass Own: pass\n"
@@ -102,7 +108,9 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
     base = load_base(str(tiny_base), Precision("float32", True), "sdpa")
     settings = base.config.quantization_config
     assert (settings.bnb_4bit_quant_type, settings.bnb_4bit_use_double_quant) == ("nf4", True)
-    model = add_adapter(base, LORA, four_bit=True, gradient_checkpointing=checkpointing)
+    model = add_adapter(base, LORA, gradient_checkpointing=checkpointing)
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
@@ -120,6 +128,13 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
     together = gradient(make_batches(encoded, "tree", Budget(4000)))
     alone = gradient(make_batches(encoded, "padded", Budget(1)))
     assert (together - alone).norm() / alone.norm() < 1e-4
+
+
+def test_beside_four_bit_weights_nothing_becomes_float32_but_the_adapter(tiny_base):
+    pytest.importorskip("bitsandbytes")
+    model = add_adapter(load_base(str(tiny_base), Precision("bfloat16", True), "sdpa"), LORA)
+    kinds = {(weight.requires_grad, weight.dtype) for weight in model.parameters()}
+    assert kinds == {(True, torch.float32), (False, torch.bfloat16), (False, torch.uint8)}
 
 
 def test_weights_that_are_missing_are_not_drawn_at_random(tiny_base, tmp_path):

@@ -28,7 +28,7 @@ def adapted(folder, in_blocks, checkpointing=False):
     """The same weights every time, the adapter's included."""
     torch.manual_seed(0)
     base = load_base(str(folder), PLAIN, "sdpa", in_blocks=in_blocks)
-    model = add_adapter(base, Lora(4, 8, 0.0, ["q_proj", "k_proj", "v_proj", "o_proj"]), False, checkpointing)
+    model = add_adapter(base, Lora(4, 8, 0.0, ["q_proj", "k_proj", "v_proj", "o_proj"]), checkpointing)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)

@@ -3,18 +3,19 @@
 The oracle is transformers, one record at a time, without any mask or position of ours.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoConfig
+from transformers import AutoConfig, PreTrainedModel
 
 from likely.encoding.batches import Budget, make_batches
 from likely.errors import LikelyError
 from likely.model import masks
 from likely.model.adapter import Lora, add_adapter
 from likely.model.base import attention_share
-from likely.model.families import check_fit, choose_layout, position_limit
+from likely.model.families import check_fit, choose_layout, position_limit, width_multiple
 from likely.model.forward import answer_logits
 from likely.model.masks import Reach
 from likely.model.self_check import REFUSALS, check_exactness
@@ -54,8 +55,8 @@ def logits_alone(model):
 
 
 @torch.no_grad()
-def logits_together(model, layout):
-    (batch,) = make_batches(ENCODED, layout, ONE_PASS)
+def logits_together(model, layout, budget=ONE_PASS):
+    (batch,) = make_batches(ENCODED, layout, budget)
     logits = answer_logits(model, batch, model)
     return logits.view(len(ENCODED), -1, logits.shape[1])[batch.records.argsort()]
 
@@ -92,6 +93,29 @@ def test_a_family_is_exact_where_the_table_says(family):
     assert (layout if layout in exact else "refused") == family.chosen
     assert choose_layout(model.config, "padded") == ("padded", None)
     assert 0 <= attention_share(model) < 1
+
+
+@each_family
+def test_rows_as_wide_as_on_a_gpu_change_no_answer(family, monkeypatch):
+    model = family.build()
+    assert width_multiple(model) == 1
+    alone = logits_alone(model)
+    with monkeypatch.context() as faked:
+        faked.setattr(PreTrainedModel, "device", torch.device("cuda"))
+        budget = replace(ONE_PASS, multiple=width_multiple(model))
+    for layout in family.exact:
+        assert difference(logits_together(model, layout, budget), alone) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "attention", "multiple"),
+    [("Qwen3", "sdpa", 32), ("Qwen3", "flex_attention", 128), ("GPT-2", "sdpa", 1), ("Mistral", "eager", 32)],
+)
+def test_widths_on_a_gpu_are_of_few_kinds(name, attention, multiple, monkeypatch):
+    model = family_of(name).build()
+    model.config._attn_implementation = attention
+    monkeypatch.setattr(PreTrainedModel, "device", torch.device("cuda"))
+    assert width_multiple(model) == multiple
 
 
 @each_windowed

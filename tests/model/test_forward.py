@@ -1,5 +1,7 @@
 """One forward pass of many records gives each the logits it has alone: any tree, two architectures, two attentions."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -47,11 +49,11 @@ def logits_alone(model, record):
         return model(input_ids=torch.from_numpy(record.input_ids).long()[None]).logits[0, record.answer_positions]
 
 
-def logits_together(model, encoded, layout, tokens=100_000):
+def logits_together(model, encoded, layout, tokens=100_000, multiple=1):
     """The logits of every record out of common forward passes, in order."""
     found = {}
     with torch.no_grad():
-        for batch in make_batches(encoded, layout, Budget(tokens)):
+        for batch in make_batches(encoded, layout, Budget(tokens, multiple=multiple)):
             logits = answer_logits(model, batch, model)
             for place, index in enumerate(batch.records.tolist()):
                 first = int(batch.first_answers[place])
@@ -61,11 +63,16 @@ def logits_together(model, encoded, layout, tokens=100_000):
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @settings(max_examples=25)
-@given(tree=TREES, layout=st.sampled_from(["tree", "packed", "padded"]), tokens=st.sampled_from([8, 30, 100_000]))
-def test_any_tree_gives_every_record_its_own_logits(models, attention, tree, layout, tokens):
+@given(
+    tree=TREES,
+    layout=st.sampled_from(["tree", "packed", "padded"]),
+    tokens=st.sampled_from([8, 30, 100_000]),
+    multiple=st.sampled_from([1, 32, 128]),
+)
+def test_any_tree_gives_every_record_its_own_logits(models, attention, tree, layout, tokens, multiple):
     encoded = [encoded_from(*record) for record in tree]
     model = models[attention]
-    for record, together in zip(encoded, logits_together(model, encoded, layout, tokens), strict=True):
+    for record, together in zip(encoded, logits_together(model, encoded, layout, tokens, multiple), strict=True):
         alone = logits_alone(model, record)
         assert (together - alone).norm() / alone.norm() < 1e-5
 
@@ -103,6 +110,10 @@ def varlen_attention(module, query, key, value, attention_mask, scaling=None, sl
     assert attention_mask is None
     positions = others["position_ids"]
     owner = (positions == 0).cumsum(1)
+    edges = others["cu_seq_lens_q"]
+    assert edges.dtype == torch.int32
+    assert edges.tolist() == [*(positions[0] == 0).nonzero()[:, 0].tolist(), query.shape[2]]
+    assert others["max_length_q"] == int(edges.diff().max())
     sees = (owner[:, :, None] == owner[:, None, :]) & (positions[:, :, None] >= positions[:, None, :])
     if sliding_window is not None:
         sees &= positions[:, :, None] - positions[:, None, :] < sliding_window
@@ -122,8 +133,9 @@ def test_flash_attention_tells_packed_records_apart_and_keeps_the_window(name, m
     encoded = family_records()
     alone = [logits_alone(model, record) for record in encoded]
     model.set_attn_implementation("varlen")
-    for mine, own in zip(logits_together(model, encoded, "packed"), alone, strict=True):
-        assert (mine - own).norm() / own.norm() < 1e-5
+    for multiple in (1, 128):
+        for mine, own in zip(logits_together(model, encoded, "packed", multiple=multiple), alone, strict=True):
+            assert (mine - own).norm() / own.norm() < 1e-5
 
 
 def test_rows_of_one_record_are_left_to_the_model(builder, records):
@@ -152,6 +164,6 @@ def test_gradients_of_other_families_are_those_of_records_alone(name):
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     alone = gradient(make_batches(encoded, "padded", Budget(1)))
-    for layout in ("tree", "packed"):
-        together = gradient(make_batches(encoded, layout, Budget(10_000, attention_share=0.0)))
+    for layout, multiple in itertools.product(("tree", "packed"), (1, 64)):
+        together = gradient(make_batches(encoded, layout, Budget(10_000, attention_share=0.0, multiple=multiple)))
         assert (together - alone).norm() / alone.norm() < 1e-4

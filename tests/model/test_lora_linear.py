@@ -143,18 +143,39 @@ def test_two_adapters_at_once_are_pefts(tiny_base):
     assert torch.equal(*found)
 
 
-def test_half_precision_is_pefts(tiny_base):
-    """The adapter is float32 beside a base of 16 bits; peft adds in float32 and rounds once."""
-    half = Precision("bfloat16", False)
-    assert torch.equal(logits(ours(tiny_base, precision=half)), logits(pefts(tiny_base, precision=half)))
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_differs_from_pefts_by_rounding(folder, dtype, autocast):
+    """The adapter is float32 beside a base of 16 bits; peft computes it in float32 and rounds the sum."""
+    half = Precision(dtype, False)
+    with torch.autocast("cpu", getattr(torch, dtype), enabled=autocast):
+        mine, theirs = ours(folder, precision=half), pefts(folder, precision=half)
+        assert {weight.dtype for weight in mine.parameters() if weight.requires_grad} == {torch.float32}
+        assert same(logits(mine), logits(theirs), 0.02)
+        assert same(gradient(mine), gradient(theirs), 0.05)
 
 
-def test_autocast_is_pefts(tiny_base):
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(logits(ours(tiny_base)), logits(pefts(tiny_base)))
+def test_an_adapter_is_computed_in_the_dtype_of_its_base(tiny_base):
+    """Nothing that is as wide as the hidden states becomes float32."""
+    base = torch.nn.Linear(24, 40, dtype=torch.bfloat16)
+    layer = LoraLinear(base, "default", config=lora_config(), r=4, lora_alpha=8)
+    layer.lora_A.float(), layer.lora_B.float()
+    seen = []
+    x = torch.randn(3, 24, dtype=torch.bfloat16, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: seen.append(t) or t, lambda t: t):
+        assert layer(x).dtype == torch.bfloat16
+    assert {tensor.dtype for tensor in seen} == {torch.bfloat16}
 
 
-def test_four_bit_layers_stay_pefts(tiny_base):
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_four_bit_layers_are_ours_and_give_what_pefts_give(folder, dropout):
     pytest.importorskip("bitsandbytes")
-    model = ours(tiny_base, precision=Precision("float32", True))
-    assert not layers(model, LoraLinear)
+    from likely.model.lora_linear_4bit import LoraLinear4bit
+
+    four_bit = Precision("float32", True)
+    mine, theirs = ours(folder, dropout, precision=four_bit), pefts(folder, dropout, precision=four_bit)
+    assert len(layers(mine, LoraLinear4bit)) == len(TARGETS) * mine.config.num_hidden_layers
+    assert same(logits(mine), logits(theirs))
+    assert same(gradient(mine), gradient(theirs), 1e-5)
+    with mine.disable_adapter(), theirs.disable_adapter():
+        assert torch.equal(logits(mine), logits(theirs))

@@ -1,10 +1,13 @@
 """A configuration means in transformers what it says, and as many steps are taken as were counted."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import TrainingArguments
 
 from likely.config.run_config import RunConfig
 from likely.model.base import Precision
@@ -96,3 +99,18 @@ def test_checkpoints_are_written_where_evaluations_are_or_else_by_steps(tmp_path
     assert translated.save_strategy == ("epoch" if strategy == "epoch" else "steps")
     assert translated.gradient_checkpointing
     assert {translated.bf16, translated.fp16} == {False}, "without a GPU the weights themselves are of the dtype"
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_on_a_gpu_transformers_computes_in_the_dtype_of_the_weights(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(transformers, "TrainingArguments", lambda **named: SimpleNamespace(**named, n_gpu=1))
+    translated = training_arguments(config_of(output_dir=str(tmp_path)), Precision(dtype, False), 10, "cuda")
+    assert (translated.bf16, translated.fp16) == (dtype == "bfloat16", dtype == "float16")
+
+
+def test_several_gpus_in_one_process_do_not_split_rows_of_trees(tmp_path, monkeypatch):
+    """transformers would wrap the model into nn.DataParallel, which cuts batches along their rows."""
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(lambda self: setattr(self, "_n_gpu", 2)))
+    translated = training_arguments(config_of(output_dir=str(tmp_path)), Precision("float32", False), 10, "cpu")
+    assert translated.n_gpu == 1
+    assert translated.ddp_find_unused_parameters is False

@@ -59,6 +59,20 @@ def test_a_step_is_the_sum_of_its_records_alone(request, base, alone, tmp_path, 
     assert (gradients - expected).norm() / expected.norm() < 1e-4
 
 
+def test_float16_trains_with_a_scaled_loss(tiny_qwen, builder, records, tmp_path):
+    """As on a T4: weights of 16 bits, whose small gradients would be zero; those of the adapter can be unscaled."""
+    encoded = builder.encode_all(records[:7])
+    _, expected = gradients_of_a_step(fresh_model(tiny_qwen), builder, encoded, "tree", tmp_path)
+    model = fresh_model(tiny_qwen, dtype="float16")
+    trainer = trainer_for(model, builder, encoded, "tree", tmp_path)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    trainer.accelerator.scaler = torch.amp.GradScaler("cpu")
+    trainer.training_step(model, trainer.lay_out_step(list(range(len(encoded)))))
+    trainer.accelerator.scaler.unscale_(torch.optim.SGD(trained, lr=1.0))
+    found = torch.cat([weight.grad.flatten() for weight in trained])
+    assert (found - expected).norm() / expected.norm() < 0.05
+
+
 def test_the_token_budget_changes_the_passes_and_not_the_step(tiny_base, builder, records, tmp_path):
     encoded = builder.encode_all(records[:14])
     small = gradients_of_a_step(fresh_model(tiny_base), builder, encoded, "padded", tmp_path, tokens=1)

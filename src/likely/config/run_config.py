@@ -99,6 +99,9 @@ class RunConfig(BaseModel):
     quantization_bit: Annotated[Literal[4] | None, BeforeValidator(_named({**NOTHING, "4": 4}))] = Field(
         None, description="4: QLoRA on CUDA (nf4, double quantisation), plain LoRA elsewhere; none: LoRA"
     )
+    four_bit_on_cpu: bool = Field(
+        False, description="quantization_bit: 4 without CUDA too, to try QLoRA's path; slow, and needs a dtype"
+    )
     flash_attn: Annotated[FlashAttention, BeforeValidator(_named(FLASH_NAMES))] = Field(
         "auto",
         description="auto, flash_attention_2 (fa2), flash_attention_3, flash_attention_4, flex_attention, sdpa, "
@@ -206,6 +209,8 @@ class RunConfig(BaseModel):
                 f"run_name {self.run_name!r} is no plain name; write one without slashes, for a folder under "
                 "output_dir/logs"
             )
+        if self.four_bit_on_cpu and self.dtype == "auto":
+            raise ValueError("four_bit_on_cpu needs a dtype; set dtype to float32 or bfloat16")
         if not self.dataset and not self.train_file:
             raise ValueError("neither dataset nor train_file is set")
         return self

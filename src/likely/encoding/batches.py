@@ -34,10 +34,21 @@ class Budget:
         attention_share: cost of attention, for each token of a row's width, relative to all else
             that is computed for a token. A dense mask costs its row squared, so the rows of a tree
             stop growing where a longer row would cost more than sharing saves.
+        multiple: widths are rounded up to multiples of this, with padding, so that few shapes occur.
     """
 
     tokens: int
     attention_share: float = 3e-4
+    multiple: int = 1
+
+    @property
+    def widest(self) -> int:
+        """The most tokens of a row of several records, such that its width once rounded is within the budget."""
+        return self.tokens // self.multiple * self.multiple
+
+    def rounded(self, tokens: int) -> int:
+        """Return the width of a row of so many tokens."""
+        return -(-tokens // self.multiple) * self.multiple
 
 
 @dataclass(frozen=True)
@@ -72,10 +83,30 @@ class Batch:
     first_answers: "torch.Tensor"
     records: "torch.Tensor"
 
-    def to(self, device: "torch.device | str", non_blocking: bool = False) -> "Batch":
-        """Return the batch on another device."""
-        moved = {f.name: getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)}
-        return Batch(**moved)
+    def to(self, device: "torch.device") -> "Batch":
+        """Return the batch on another device; to a GPU in a single copy that nothing here waits for."""
+        if device.type == "cpu":
+            return self
+        return Batch(*in_one_copy([getattr(self, field.name) for field in fields(self)], device))
+
+
+ALIGNED = 16
+"""A tensor of a common copy begins at a multiple of so many numbers, as kernels read them fastest."""
+
+
+def in_one_copy(tensors: "Sequence[torch.Tensor]", device: "torch.device") -> "list[torch.Tensor]":
+    """Return int64 tensors of a CPU on another device, as parts of one tensor; through pinned memory to CUDA."""
+    import torch
+
+    starts = np.cumsum([0, *(-(-tensor.numel() // ALIGNED) * ALIGNED for tensor in tensors)]).tolist()
+    pin = device.type == "cuda"
+    together = torch.zeros(starts[-1], dtype=torch.int64, pin_memory=pin)
+    for start, tensor in zip(starts, tensors, strict=False):
+        together[start : start + tensor.numel()] = tensor.flatten()
+    moved = together.to(device, non_blocking=pin)
+    return [
+        moved[start : start + tensor.numel()].view(tensor.shape) for start, tensor in zip(starts, tensors, strict=False)
+    ]
 
 
 def make_batches(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budget) -> Iterator[Batch]:
@@ -89,14 +120,14 @@ def make_batches(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budge
     Returns:
         Batches that hold every record exactly once, the widest first.
     """
-    return (collate(encoded, rows, layout) for rows in plan_batches(encoded, layout, budget))
+    return (collate(encoded, rows, layout, budget) for rows in plan_batches(encoded, layout, budget))
 
 
 def plan_batches(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budget) -> list[list[Row]]:
     """Return the rows of every forward pass; rows of similar width go together."""
     batches: list[list[Row]] = []
     for row in sorted(plan_rows(encoded, layout, budget), key=lambda row: -row.width):
-        if batches and (len(batches[-1]) + 1) * batches[-1][0].width <= budget.tokens:
+        if batches and (len(batches[-1]) + 1) * budget.rounded(batches[-1][0].width) <= budget.tokens:
             batches[-1].append(row)
         else:
             batches.append([row])
@@ -130,12 +161,12 @@ def side_by_side(sequences: Sequence[TokenIds], depths: Sequence[TokenIds]) -> P
     )
 
 
-def collate(encoded: Sequence[EncodedRecord], rows: Sequence[Row], layout: Layout) -> Batch:
-    """Return rows as one batch, padded to the longest."""
+def collate(encoded: Sequence[EncodedRecord], rows: Sequence[Row], layout: Layout, budget: Budget) -> Batch:
+    """Return rows as one batch, padded to the width of the longest as the budget rounds it."""
     import torch
 
     trees = [lay_out_row(encoded, row.records, layout) for row in rows]
-    width = max(len(tree) for tree in trees)
+    width = budget.rounded(max(len(tree) for tree in trees))
     input_ids = np.zeros((len(rows), width), np.int64)
     position_ids = np.zeros((len(rows), width), np.int64)
     subtree_end = np.tile(np.arange(1, width + 1), (len(rows), 1))
@@ -165,7 +196,7 @@ def _fill_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[Row]:
     widths: list[int] = []
     for index in sorted(range(len(encoded)), key=lambda index: -len(encoded[index].input_ids)):
         length = len(encoded[index].input_ids)
-        place = next((place for place, width in enumerate(widths) if width + length <= budget.tokens), None)
+        place = next((place for place, width in enumerate(widths) if width + length <= budget.widest), None)
         if place is None:
             rows.append([index])
             widths.append(length)
@@ -199,7 +230,7 @@ def _grow_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[Row]:
             rows.append(Row(order[first:place], width))
             first, grown = place, length
         width = grown
-        while width > budget.tokens and place > first:
+        while width > budget.widest and place > first:
             edges = shared[first + 1 : place + 1]
             cut = place - int(edges[::-1].argmin())  # the last of the cheapest
             rows.append(Row(order[first:cut], width_from(first, cut)))

@@ -29,7 +29,8 @@ from likely.model.base import (
     load_model_config,
     load_tokenizer,
 )
-from likely.model.families import choose_layout
+from likely.model.cuda import ready_cuda
+from likely.model.families import choose_layout, width_multiple
 from likely.model.scoring import PassPlan, Progress, score
 from likely.model.self_check import check_exactness
 from likely.sources.catalogue import resolve_model
@@ -86,13 +87,15 @@ class LoadedRun:
         model_config = load_model_config(location, config.model_revision)
         layout, _ = choose_layout(model_config, layout or config.batching)
         flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
-        precision = choose_precision(config.dtype, config.quantization_bit)
+        ready_cuda()
+        precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu)
         attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
         tokenizer = load_tokenizer(location, config.model_revision)
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)
         base = load_base(location, precision, attention.implementation, config.model_revision)
         model = load_adapter(base, folder)
-        budget = Budget(config.per_device_eval_batch_size * config.cutoff_len, attention_share(base))
+        tokens = config.per_device_eval_batch_size * config.cutoff_len
+        budget = Budget(tokens, attention_share(base), width_multiple(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
         return cls(folder, config, builder, model, plan, _notes(folder, config, builder))
 

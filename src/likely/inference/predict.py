@@ -133,6 +133,7 @@ def _made_with(folder: Path, config: RunConfig, data: Path, columns: Columns, wi
         "model_revision": config.model_revision,
         "dtype": config.dtype,
         "quantization_bit": config.quantization_bit,
+        "four_bit_on_cpu": config.four_bit_on_cpu,
         "cutoff_len": config.cutoff_len,
         "prompt_date": str(config.prompt_date),
         "positive_label": config.positive_label,

@@ -37,21 +37,21 @@ class Lora:
 
 
 @quiet_libraries()
-def add_adapter(
-    model: "PreTrainedModel", lora: Lora, four_bit: bool = False, gradient_checkpointing: bool = False
-) -> "PeftModel":
+def add_adapter(model: "PreTrainedModel", lora: Lora, gradient_checkpointing: bool = False) -> "PeftModel":
     """Give a base model a fresh LoRA adapter, the only part of it that trains.
+
+    The adapter's weights are float32, whatever the base's. A 4-bit base keeps its embeddings, norms and head as they
+    were loaded; peft's `prepare_model_for_kbit_training` would make them float32, and with them all that flows past.
 
     Args:
         model: as :func:`load_base` gives it.
         lora: sizes and targets of the adapter.
-        four_bit: whether the model's weights are 4-bit.
         gradient_checkpointing: whether activations will be recomputed; the inputs then need gradients.
 
     Raises:
         LikelyError: the model has no linear module with one of the target names, or peft cannot adapt one.
     """
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft import LoraConfig, get_peft_model
 
     from likely.model.lora_linear import add_in_one_product
 
@@ -60,9 +60,7 @@ def add_adapter(
     has_stacked_weights = any(weight.dim() == 3 for weight in model.parameters())
     if not has_stacked_weights:
         _check_targets(lora.targets, linear, model)
-    if four_bit:
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=gradient_checkpointing)
-    elif gradient_checkpointing:
+    if gradient_checkpointing:
         model.enable_input_require_grads()
     config = LoraConfig(
         r=lora.rank,

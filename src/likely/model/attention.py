@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 FLASH_ATTENTIONS = ("flash_attention_2", "flash_attention_3", "flash_attention_4")
 
 _OLDEST_GPU = {"flash_attention_2": (8, 0), "flash_attention_3": (9, 0), "flash_attention_4": (9, 0)}
+_LAST_FOR_AUTO = {"flash_attention_3": 9}
+"""Newest generation of GPUs on which `auto` takes an implementation: FlashAttention 3 is written for Hopper alone."""
+
 _GPU_NAME = {(8, 0): "Ampere", (9, 0): "Hopper"}
 
 
@@ -106,9 +109,11 @@ def _best(around: Surroundings) -> Attention:
     newest_first = sorted(around.installed, reverse=True)
     obstacles = {name: _obstacle(name, around) for name in newest_first}
     for name in newest_first:
-        if obstacles[name] is None:
+        is_meant_for = around.gpu[0] <= _LAST_FOR_AUTO.get(name, around.gpu[0])
+        if obstacles[name] is None and is_meant_for:
             return Attention(name, "FlashAttention is installed and the GPU can run it")
-    return _plain(around, f"FlashAttention is installed, but {obstacles[newest_first[-1]]}")
+    obstacle = obstacles[newest_first[-1]] or "not one that is meant for this GPU"
+    return _plain(around, f"FlashAttention is installed, but {obstacle}")
 
 
 def _plain(around: Surroundings, reason: str) -> Attention:

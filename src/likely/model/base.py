@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from likely.errors import LikelyError
+from likely.model.cuda import ready_cuda
 from likely.model.hub import TOKENIZER_FILES, WEIGHT_FILES, from_cache_or_hub
 from likely.model.runtime import explained, keep_freed_memory, quiet_libraries
 
@@ -40,20 +41,22 @@ class Precision:
         return self.dtype != "float32"
 
 
-def choose_precision(dtype: str, quantization_bit: int | None) -> Precision:
+def choose_precision(dtype: str, quantization_bit: int | None, four_bit_on_cpu: bool = False) -> Precision:
     """Choose what this machine can do: on CUDA 16-bit arithmetic and QLoRA, elsewhere float32 and plain LoRA.
 
     Args:
         dtype: `auto`, `float32`, `bfloat16` or `float16`.
         quantization_bit: 4 or None.
+        four_bit_on_cpu: hold weights in 4 bits without CUDA too, which bitsandbytes computes slowly.
     """
     import torch
 
     on_gpu = torch.cuda.is_available()
     if dtype == "auto":
-        half = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported() else "float16"
+        # A GPU before Ampere, such as the T4, computes bfloat16 by emulation, far slower than float16.
+        half = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
         dtype = half if on_gpu else "float32"
-    if quantization_bit and not on_gpu:
+    if quantization_bit and not (on_gpu or four_bit_on_cpu):
         return Precision(
             dtype, False, "There is no CUDA GPU, so this is plain LoRA instead of QLoRA (quantization_bit: 4)."
         )
@@ -142,7 +145,7 @@ def load_base(
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
         )
-    if torch.cuda.is_available():
+    if ready_cuda():
         arguments["device_map"] = {"": torch.cuda.current_device()}
     else:
         keep_freed_memory()

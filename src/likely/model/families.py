@@ -1,4 +1,4 @@
-"""What a model family's layers allow: which layout of a batch is exact, and how long a record may be.
+"""What a model family's layers allow: which layout of a batch is exact, how long a record and how wide a row may be.
 
 Decided from a model's configuration and modules, not from a list of names, before anything is computed;
 `self_check` then computes, and so catches what is not foreseen here.
@@ -88,6 +88,21 @@ def position_limit(model: "PreTrainedModel") -> int | None:
     tables = [m.num_embeddings for m in model.modules() if isinstance(m, torch.nn.Embedding) and m is not tokens]
     tables += [len(buffer) for buffer in model.buffers() if buffer.dim() > 1]
     return positions if any(positions <= size <= positions + 2 for size in tables) else None
+
+
+def width_multiple(model: "PreTrainedModel") -> int:
+    """Return what the widths of rows are rounded up to, so that a GPU's kernels meet few shapes.
+
+    FlexAttention's blocks are of 128 tokens. Rows keep their own width on a CPU, which gains nothing, and where a
+    row that is wider than its records would be too wide: under a table of positions, or rotary embeddings that turn
+    by the longest record.
+    """
+    turns = any(
+        rope.get("rope_type") in BY_LONGEST_IN_BATCH for rope in _rotary_settings(model.config.get_text_config())
+    )
+    if model.device.type != "cuda" or turns or position_limit(model) is not None:
+        return 1
+    return 128 if model.config._attn_implementation == "flex_attention" else 32
 
 
 def check_fit(model: "PreTrainedModel", longest: int, largest_id: int) -> str | None:

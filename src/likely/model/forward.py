@@ -6,7 +6,9 @@ predict a token of an answer.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from inspect import signature
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +19,20 @@ from likely.model.masks import attention_mask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+AUTOCAST = ("cuda",)
+"""Types of devices on which 16-bit models are computed under autocast, as `arguments` has transformers train there."""
+
+
+def precision_of(inner: "PreTrainedModel") -> AbstractContextManager[Any]:
+    """Return what a model is computed under, in training and after: the same, so that its answers stay the same.
+
+    Autocast on CUDA for a model of 16 bits; else nothing.
+    """
+    if inner.device.type not in AUTOCAST or inner.dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(inner.device.type, inner.dtype)
 
 
 @contextmanager
@@ -53,7 +69,8 @@ def answer_logits(model: torch.nn.Module, batch: Batch, inner: "PreTrainedModel"
     Returns:
         [answers, vocabulary], in the model's dtype.
     """
-    with head_only_at(inner.get_output_embeddings(), batch.answer_rows, batch.answer_columns):
+    head = inner.get_output_embeddings()
+    with precision_of(inner), head_only_at(head, batch.answer_rows, batch.answer_columns):
         output = model(input_ids=batch.input_ids, use_cache=False, **placement(batch, inner))
     logits: torch.Tensor = output.logits
     return logits
@@ -64,12 +81,31 @@ def placement(batch: Batch, inner: "PreTrainedModel") -> dict[str, Any]:
 
     None where every record has a row of its own: its padding comes after it, where no token of a causal
     model looks, so that the model's own masks and positions hold, whatever its layers are. FlashAttention
-    tells packed records apart by their positions and has the model's own window.
+    is told where packed records begin, or finds out by their positions, and has the model's own window.
     """
     if len(batch.records) == len(batch.input_ids):
         return {}
     if inner.config._attn_implementation in FLASH_ATTENTIONS:
         assert len(batch.input_ids) == 1, "transformers reads packed records from a single row"
-        return {"position_ids": batch.position_ids}
+        return {"position_ids": batch.position_ids, **_boundaries(batch.position_ids, inner)}
     mask = attention_mask(batch, inner.config, inner.dtype)
     return {"attention_mask": mask, "position_ids": batch.position_ids}
+
+
+def _boundaries(position_ids: torch.Tensor, inner: "PreTrainedModel") -> dict[str, Any]:
+    """Return where the records of a packed row begin, as transformers' `FlashAttentionKwargs`.
+
+    Without them it looks for the beginnings in every layer, and waits for the GPU each time. Each token of padding
+    is a record of its own. Nothing for a model whose code takes no such arguments.
+
+    Args:
+        position_ids: int64 [1, width].
+        inner: the model.
+    """
+    if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in signature(inner.forward).parameters.values()):
+        return {}
+    edges = [*(position_ids[0] == 0).nonzero()[:, 0].tolist(), position_ids.shape[1]]
+    longest = max(end - start for start, end in pairwise(edges))
+    places = torch.tensor(edges, dtype=torch.int32, device=position_ids.device)
+    lengths = {"max_length_q": longest, "max_length_k": longest}
+    return {"cu_seq_lens_q": places, "cu_seq_lens_k": places, **lengths}

@@ -111,9 +111,10 @@ def _read_passes(
     done = 0
     with torch.inference_mode():
         for rows in plan_batches(encoded, plan.layout, plan.budget):
-            batch = collate(encoded, rows, plan.layout).to(device_of(model))
+            laid = collate(encoded, rows, plan.layout, plan.budget)
+            batch = laid.to(device_of(model))
             numbers_read = read(answer_logits(model, batch, inner), batch)
-            columns[:, batch.records.cpu().numpy()] = numbers_read.cpu().numpy()
+            columns[:, laid.records.numpy()] = numbers_read.cpu().numpy()
             done += len(batch.records)
             if on_progress:
                 on_progress(done, len(encoded))

@@ -17,8 +17,8 @@ from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
 from likely.model.base import device_of
 from likely.model.block_attention import NAME as IN_BLOCKS
-from likely.model.families import check_fit
-from likely.model.forward import answer_logits, head_only_at
+from likely.model.families import check_fit, width_multiple
+from likely.model.forward import answer_logits, head_only_at, precision_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -143,8 +143,9 @@ def _reason(error: Exception) -> str:
 
 def _together(model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout) -> torch.Tensor:
     """Return the logits where each answer begins, out of one forward pass: float32 [records, vocabulary]."""
-    width = max(len(record.input_ids) for record in sample)
-    (batch,) = make_batches(sample, layout, Budget(len(sample) * width, attention_share=0.0))
+    multiple = width_multiple(model)
+    width = max(len(record.input_ids) for record in sample) + multiple
+    (batch,) = make_batches(sample, layout, Budget(len(sample) * width, attention_share=0.0, multiple=multiple))
     logits = answer_logits(model, batch.to(device_of(model)), model)[batch.first_answers].float()
     return logits[batch.records.argsort()]
 
@@ -153,7 +154,7 @@ def _alone(model: "PreTrainedModel", record: EncodedRecord) -> torch.Tensor:
     """Return the logits where one record's answer begins, with nothing of ours but the choice of the position."""
     ids = torch.from_numpy(record.input_ids).long()[None].to(device_of(model))
     first = torch.tensor([int(record.answer_positions[0])])
-    with head_only_at(model.get_output_embeddings(), torch.tensor([0]), first):
+    with precision_of(model), head_only_at(model.get_output_embeddings(), torch.tensor([0]), first):
         logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits
     return logits[0].float()
 

@@ -76,7 +76,7 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         def to_dict(self) -> dict[str, Any]:
             return config.model_dump(mode="json")
 
-    return Arguments(
+    arguments = Arguments(
         output_dir=config.output_dir,
         per_device_train_batch_size=config.step_size,
         gradient_accumulation_steps=1,
@@ -110,4 +110,9 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         seed=config.seed,
         data_seed=config.seed,
         remove_unused_columns=False,
+        ddp_find_unused_parameters=False,  # every weight of an adapter is in every pass
     )
+    if arguments.n_gpu > 1:
+        # As transformers' Trainer does for a model on several GPUs: else nn.DataParallel would split rows of trees.
+        arguments._n_gpu = 1
+    return arguments

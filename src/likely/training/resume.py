@@ -26,7 +26,7 @@ FIXED_KEYS = (
 """A run that changes one of these half-way is neither the old run nor the new one."""
 
 KEYS_BY_FACT = (
-    *("model_name_or_path", "model_revision", "dtype", "quantization_bit"),
+    *("model_name_or_path", "model_revision", "dtype", "quantization_bit", "four_bit_on_cpu"),
     *("dataset_dir", "dataset", "train_file", "eval_file"),
     *("per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps", "learning_rate"),
 )

@@ -28,7 +28,8 @@ from likely.model.base import (
     load_base,
     load_model_config,
 )
-from likely.model.families import choose_layout
+from likely.model.cuda import ready_cuda
+from likely.model.families import choose_layout, width_multiple
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
@@ -138,7 +139,8 @@ def set_up(
     from likely.training.callbacks import Clock
 
     check_reporters(config)
-    precision = choose_precision(config.dtype, config.quantization_bit)
+    ready_cuda()
+    precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu)
     attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
     inputs = read_inputs(config, config.prompt_date or start.prompt_date)
     model_config = load_model_config(inputs.location, config.model_revision)
@@ -161,8 +163,9 @@ def set_up(
     facts["weights"] = weights_of(base)
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
-    model = add_adapter(base, lora_of(config), precision.four_bit, config.gradient_checkpointing)
-    plan = plan_steps(config, inputs.train, attention_share(base))
+    model = add_adapter(base, lora_of(config), config.gradient_checkpointing)
+    tokens = config.per_device_train_batch_size * config.cutoff_len
+    plan = plan_steps(config, inputs.train, Budget(tokens, attention_share(base), width_multiple(base)))
     tell("Layout", plan.saving)
     clock, run_name = Clock(start.about.get("seconds", 0.0)), run_name_of(config, start)
     own = own_callbacks(config, start, clock, request)
@@ -177,17 +180,16 @@ def lora_of(config: RunConfig) -> Lora:
     return Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
 
 
-def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], share: float) -> StepPlan:
+def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], budget: Budget) -> StepPlan:
     """Decide which records share a step, and count what computing them together saves.
 
     Args:
         config: all knobs.
         records: to train on.
-        share: cost of attention, see :class:`Budget`.
+        budget: of a forward pass.
     """
     # Filled for all devices together, so that the order does not depend on how many they are.
     order = shuffled_groups(shared_runs(records), config.group_size, config.step_size * count_devices(), config.seed)
-    budget = Budget(config.per_device_train_batch_size * config.cutoff_len, share)
     saving = epoch_saving(records, order, config.step_size, config.batching, budget)
     return StepPlan(order, budget, saving.describe(config.batching, config.per_device_train_batch_size))
 

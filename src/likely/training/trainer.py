@@ -111,13 +111,12 @@ class AnswerTrainer(Trainer):
         tokens = torch.tensor(sum(len(batch.targets) for batch in step.batches), device=self.args.device)
         tokens = self.accelerator.reduce(tokens, "sum")
         losses: list[torch.Tensor] = []
-        for place, batch in enumerate(step.batches, start=1):
+        for place, laid in enumerate(step.batches, start=1):
             is_last = place == len(step.batches)
             with nullcontext() if is_last else self.accelerator.no_sync(model):
-                with self.compute_loss_context_manager():
-                    logits = answer_logits(model, batch.to(self.args.device), inner)
-                targets = batch.targets.to(self.args.device)
-                loss = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum") / tokens
+                batch = laid.to(self.args.device)
+                logits = answer_logits(model, batch, inner)
+                loss = torch.nn.functional.cross_entropy(logits.float(), batch.targets, reduction="sum") / tokens
                 # DistributedDataParallel averages gradients over devices; the loss is a sum over them.
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             losses.append(loss.detach())
@@ -139,8 +138,7 @@ class AnswerTrainer(Trainer):
         assert isinstance(model, torch.nn.Module)
         inner = base_model(self.accelerator.unwrap_model(model))
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        with self.compute_loss_context_manager():
-            answers = score(model, inner, self.eval_records[rank::world], self.eval_plan)
+        answers = score(model, inner, self.eval_records[rank::world], self.eval_plan)
         answers = _interleave(gather_object([answers]))
         self._check_answers(answers)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.metrics_of(answers).items()}

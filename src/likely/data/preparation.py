@@ -95,11 +95,7 @@ def prepare(
         raise LikelyError(f"seed is {seed}; set it to 0 or more.")
     _check_likes(data, protocol)
     table = build_timelines(data.ratings, protocol)
-    if not (table["split"] != "warmup").any():
-        raise LikelyError(
-            f"No user of {data.name} has more than {protocol.warmup} ratings, so nothing is left after the "
-            "warm-up; set warmup lower or use more data."
-        )
+    _check_rows(table, data, protocol)
     everybody = table
     if protocol.hints:
         table = count_earlier_ratings(table, protocol.like_threshold)
@@ -171,6 +167,14 @@ def _check_likes(data: RatingTable, protocol: SplitProtocol) -> None:
         raise LikelyError(
             f"With like_threshold {protocol.like_threshold:g} {'all' if share else 'none'} of the ratings of "
             f"{data.name} are likes; set it inside the scale of the data."
+        )
+
+
+def _check_rows(table: pl.DataFrame, data: RatingTable, protocol: SplitProtocol) -> None:
+    if not (table["split"] != "warmup").any():
+        raise LikelyError(
+            f"No user of {data.name} has more than {protocol.warmup} ratings, so nothing is left after the "
+            "warm-up; set warmup lower or use more data."
         )
 
 

@@ -48,6 +48,13 @@ def check_reporters(config: RunConfig) -> None:
         )
 
 
+CHECKPOINTING: dict[str, Any] = {
+    "gradient_checkpointing": True,
+    "gradient_checkpointing_kwargs": {"use_reentrant": False},
+}
+"""Said only where it is on: later versions of transformers call it activation_checkpointing and warn of this name."""
+
+
 def training_arguments(config: RunConfig, precision: Precision, records: int, device: str) -> Any:
     """Return transformers' TrainingArguments for a run.
 
@@ -65,12 +72,6 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
     """
     import torch
     from transformers import TrainingArguments
-
-    # Said only where it is on: later versions of transformers call it activation_checkpointing and warn of this name.
-    checkpointing: dict[str, Any] = {
-        "gradient_checkpointing": True,
-        "gradient_checkpointing_kwargs": {"use_reentrant": False},
-    }
 
     class Arguments(TrainingArguments):
         def to_dict(self) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         bf16=device == "cuda" and precision.dtype == "bfloat16",
         fp16=device == "cuda" and precision.dtype == "float16",
         use_cpu=not torch.cuda.is_available(),
-        **(checkpointing if config.gradient_checkpointing else {}),
+        **(CHECKPOINTING if config.gradient_checkpointing else {}),
         eval_strategy=config.eval_strategy,
         eval_steps=config.eval_steps,
         save_strategy="epoch" if config.eval_strategy == "epoch" else "steps",
@@ -112,7 +113,5 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         remove_unused_columns=False,
         ddp_find_unused_parameters=False,  # every weight of an adapter is in every pass
     )
-    if arguments.n_gpu > 1:
-        # As transformers' Trainer does for a model on several GPUs: else nn.DataParallel would split rows of trees.
-        arguments._n_gpu = 1
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # nn.DataParallel would split rows of trees
     return arguments

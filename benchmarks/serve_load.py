@@ -29,8 +29,9 @@ from benchmarks import common
 from benchmarks.common import Bench, Row
 from benchmarks.scoring_throughput import ranker_of
 from likely.config.reading import load_config
-from likely.data.movielens import MovieLens, read_movielens
-from likely.data.wording import make_instruction, show_movie, show_question, show_rated
+from likely.data.movielens import read_movielens
+from likely.data.ratings import RatingTable
+from likely.data.wording import make_instruction, show_item, show_question, show_rated
 from likely.inference.loaded_run import LoadedRun
 from likely.serving.app import make_app
 from likely.serving.served import Limits, Served
@@ -76,11 +77,11 @@ def main() -> None:
     common.print_result(table_of(measured), rows)
 
 
-def load(arguments: argparse.Namespace, data: MovieLens, scratch: Path) -> Bench:
+def load(arguments: argparse.Namespace, data: RatingTable, scratch: Path) -> Bench:
     """Return the model to serve."""
     if not arguments.tiny:
         return common.load_bench(arguments.model, arguments.shapes)
-    shown = [show_movie(*movie) for movie in data.movies.select("title", "year", "genres").head(3000).iter_rows()]
+    shown = [show_item(*movie) for movie in data.items.select("title", "year", "details").head(3000).iter_rows()]
     prompts = [chat_prompt(f"{make_instruction(4)}\n{show_question([show_rated(one, 4)], one)}") for one in shown]
     tiny = common.load_bench(str(make_tiny_base(scratch / "tiny", prompts, TINY)))
     return Bench("tiny, random weights", tiny.model, tiny.builder, tiny.budget)
@@ -110,18 +111,18 @@ def serving(run: Served) -> Iterator[int]:
             thread.join()
 
 
-def requests(data: MovieLens, users: int, candidates: int) -> list[bytes]:
+def requests(data: RatingTable, users: int, candidates: int) -> list[bytes]:
     """Return a ranking request of each of the most active users: their first ratings, and the most rated movies."""
     named = {
         number: {"title": title, "year": year, "genres": list(genres)}
-        for number, title, year, genres in data.movies.select("movie_id", "title", "year", "genres").iter_rows()
+        for number, title, year, genres in data.items.select("item_id", "title", "year", "details").iter_rows()
     }
-    popular = data.ratings["movie_id"].value_counts(sort=True)["movie_id"].to_list()
+    popular = data.ratings["item_id"].value_counts(sort=True)["item_id"].to_list()
     bodies = []
     for user in data.ratings["user_id"].value_counts(sort=True)["user_id"][:users]:
-        rated = data.ratings.filter(pl.col("user_id") == user).sort("timestamp", "movie_id").head(HISTORY)
-        history = [{**named[movie], "rating": stars} for movie, stars in rated.select("movie_id", "rating").iter_rows()]
-        fresh = [named[movie] for movie in popular if movie not in set(rated["movie_id"])][:candidates]
+        rated = data.ratings.filter(pl.col("user_id") == user).sort("timestamp", "item_id").head(HISTORY)
+        history = [{**named[movie], "rating": stars} for movie, stars in rated.select("item_id", "rating").iter_rows()]
+        fresh = [named[movie] for movie in popular if movie not in set(rated["item_id"])][:candidates]
         body = {"history": history, "candidates": fresh, "top": None, "base": False}
         bodies.append(json.dumps(body).encode())
     return bodies

@@ -113,7 +113,7 @@ def test_the_model_card_says_what_the_run_was(finished, tiny_base):
     assert yaml.safe_load(front) == {
         "base_model": str(tiny_base),
         "library_name": "peft",
-        "tags": ["lora", "recommendation", "likely"],
+        "tags": ["lora", "text-classification", "likely"],
     }
     assert "More Information Needed" not in page
     auc = json.loads((output / "metrics.json").read_text())["eval"]["eval_auc"]

@@ -1,6 +1,7 @@
 """What is wrong with a run's records is said before its model is fetched; answers mean what the configuration says."""
 
 import csv
+import datetime
 
 import pytest
 
@@ -10,6 +11,8 @@ from likely.data.task import RecordsTask
 from likely.errors import LikelyError
 from likely.training import inputs
 from likely.training.inputs import read_inputs
+
+DAY = datetime.date(2025, 3, 1)
 
 
 def config_of(tmp_path, tiny_base, path, **keys):
@@ -30,7 +33,7 @@ def test_records_that_all_answer_the_same_are_refused_before_the_model_is_fetche
     config = config if is_here else config.model_copy(update={"model_name_or_path": "smollm2-135m"})
     other = {"Yes": "No", "No": "Yes"}[answer]
     with pytest.raises(LikelyError, match=rf"All 3 training records of .* answer {answer}, .* answer {other} too"):
-        read_inputs(config)
+        read_inputs(config, DAY)
 
 
 def test_csv_with_answers_of_ones_own_is_trained_on(tmp_path, tiny_base):
@@ -39,8 +42,8 @@ def test_csv_with_answers_of_ones_own_is_trained_on(tmp_path, tiny_base):
         rows = [["Leave?", f"customer {n}", n % 2] for n in range(6)]
         csv.writer(out).writerows([["instruction", "input", "output"], *rows])
     keys = {"label_map": {"1": "Yes", "0": "No"}}
-    read = read_inputs(config_of(tmp_path, tiny_base, path, **keys))
+    read = read_inputs(config_of(tmp_path, tiny_base, path, **keys), DAY)
     assert [record.liked for record in read.train] == [False, True] * 3
     assert isinstance(read.task, RecordsTask)
-    swapped = read_inputs(config_of(tmp_path, tiny_base, path, label_map={"1": "No", "0": "Yes"}))
+    swapped = read_inputs(config_of(tmp_path, tiny_base, path, label_map={"1": "No", "0": "Yes"}), DAY)
     assert [record.liked for record in swapped.train] == [True, False] * 3

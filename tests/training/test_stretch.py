@@ -125,7 +125,7 @@ def trainer(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("a bug")])
-def test_a_thread_that_cannot_write_says_nothing_and_bugs_of_others_are_seen(trainer, monkeypatch, error):
+def test_a_thread_that_cannot_write_says_nothing_and_bugs_of_others_are_seen(config_of, trainer, monkeypatch, error):
     seen = []
     monkeypatch.setattr(threading, "excepthook", lambda what: seen.append(what.exc_value))
     before = threading.excepthook
@@ -133,7 +133,7 @@ def test_a_thread_that_cannot_write_says_nothing_and_bugs_of_others_are_seen(tra
     def fail():
         raise error
 
-    with logged(trainer, Start(), "name"):
+    with logged(config_of(), trainer, Start(), "name"):
         thread = threading.Thread(target=fail)
         thread.start()
         thread.join()
@@ -141,12 +141,12 @@ def test_a_thread_that_cannot_write_says_nothing_and_bugs_of_others_are_seen(tra
     assert threading.excepthook is before
 
 
-def test_a_run_that_was_asked_to_stop_says_at_which_step_and_with_which_status(trainer):
+def test_a_run_that_was_asked_to_stop_says_at_which_step_and_with_which_status(config_of, trainer):
     request = StopRequest()
-    take_steps(trainer, Start(), "name", request, print)
+    take_steps(config_of(), trainer, Start(), "name", request, print)
     request.is_met = True
     with pytest.raises(StoppedError, match=f"after step 3 of 9, which is saved in {trainer.output_dir}") as stopped:
-        take_steps(trainer, Start(), "name", request, print)
+        take_steps(config_of(), trainer, Start(), "name", request, print)
     assert stopped.value.exit_status == request.exit_status
 
 

@@ -189,7 +189,7 @@ def saying_why(what: str, output_dir: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
         # PyTorch's archive writer says no more than that its file is shorter than it should be.
-        if isinstance(error, RuntimeError) and "inline_container" not in str(error):
+        if isinstance(error, RuntimeError) and not any(said in str(error) for said in ("inline_container", "iostream")):
             raise
         reason = "not all of it was taken" if isinstance(error, RuntimeError) else str(error)
         if isinstance(error, OSError) and error.strerror:

@@ -103,7 +103,7 @@ def test_checkpoints_are_written_where_evaluations_are_or_else_by_steps(tmp_path
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
 def test_on_a_gpu_transformers_computes_in_the_dtype_of_the_weights(tmp_path, monkeypatch, dtype):
-    monkeypatch.setattr(transformers, "TrainingArguments", lambda **named: SimpleNamespace(**named, n_gpu=1))
+    monkeypatch.setattr(transformers, "TrainingArguments", type("OnOneGPU", (SimpleNamespace,), {"n_gpu": 1}))
     translated = training_arguments(config_of(output_dir=str(tmp_path)), Precision(dtype, False), 10, "cuda")
     assert (translated.bf16, translated.fp16) == (dtype == "bfloat16", dtype == "float16")
 

@@ -2,8 +2,13 @@
 
 import random
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from likely.data.records import Record
+
+if TYPE_CHECKING:
+    from likely.model.adapter import Lora
 
 INSTRUCTION = "A user rated movies up to 5 stars. Will they like the candidate movie? Answer Yes or No."
 ADJECTIVES = ("Silent", "Golden", "Broken", "Electric", "Hidden", "Crimson")
@@ -46,3 +51,35 @@ def rows_of(records: Iterable[Record]) -> list[dict[str, str | None]]:
         }
         for record in records
     ]
+
+
+def save_drawn_adapter(folder: Path, base: Path | str, lora: "Lora", spread: float) -> None:
+    """Write an adapter whose weights are drawn, so that it answers otherwise than its base model."""
+    import torch
+
+    from likely.model.adapter import add_adapter
+    from likely.model.base import Precision, load_base
+
+    torch.manual_seed(0)
+    model = add_adapter(load_base(str(base), Precision("float32", False), "sdpa"), lora)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=spread)
+    model.save_pretrained(str(folder))
+
+
+def train_prepared(folder: Path, base: Path) -> None:
+    """Train two steps on the records in the folder's `data`, by the command, into its `run`."""
+    from likely.cli import run
+
+    keys = {
+        "model_name_or_path": base,
+        "dataset": "none",
+        "output_dir": folder / "run",
+        "cutoff_len": 2048,
+        "max_steps": 2,
+        "eval_strategy": "no",
+    }
+    keys |= {f"{split}_file": folder / "data" / f"{split}.json" for split in ("train", "eval", "test")}
+    (folder / "run.yaml").write_text("".join(f"{key}: {value}\n" for key, value in keys.items()))
+    assert run(["train", "--config", str(folder / "run.yaml")]) == 0

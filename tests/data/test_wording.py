@@ -11,9 +11,11 @@ from likely.data.wording import (
     CANDIDATE_LINE,
     OPINIONS,
     RATED_LINE,
+    Words,
     hint,
     make_instruction,
     opinion,
+    read_rated,
     show_item,
     show_question,
     show_rated,
@@ -59,3 +61,17 @@ def test_records_of_one_history_differ_after_it_only():
 @pytest.mark.parametrize(("threshold", "said"), [(4.0, "rate it 4 or higher"), (3.5, "rate it 3.5 or higher")])
 def test_the_question_names_the_rating_that_is_a_like(threshold, said):
     assert said in make_instruction(threshold)
+
+
+KINDS_OF_LINES = [
+    Words(),
+    Words("game", shows="quantity", verb="joué (soirées)", unit="h/week"),
+    Words("book", shows="label", verb="liked"),
+    Words("song", shows="nothing", verb="played"),
+]
+
+
+@given(st.sampled_from(KINDS_OF_LINES), TITLES, st.sampled_from([0.0, 1.0]))
+def test_a_line_of_any_run_is_read_back_in_its_own_words(words, title, rating):
+    expected = None if words.shows == "nothing" else rating
+    assert read_rated(show_rated(title, rating, words), words) == (title, expected)

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from likely.cli import run
 from likely.data.protocol import SPLITS
 from likely.data.records import Labels, read_records
 from likely.data.task import RatingsTask, read_task
+from support import train_prepared
 
 WRITERS = ("Ursula K. Le Guin", "Jane Austen", "Italo Calvino", "Toni Morrison")
 OPTIONS = ["--item", "isbn", "--rating", "stars", "--time", "when", "--title", "name", "--details", "by {writer}"]
@@ -43,17 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
     folder = tmp_path_factory.mktemp("books")
     write_books(folder)
     assert run(command(folder, "--hints", "--output", str(folder / "data"))) == 0
-    keys: dict[str, Any] = {
-        "model_name_or_path": tiny_base,
-        "dataset": "none",
-        "output_dir": folder / "run",
-        "cutoff_len": 2048,
-        "max_steps": 2,
-        "eval_strategy": "no",
-    }
-    keys |= {f"{split}_file": folder / "data" / f"{split}.json" for split in ("train", "eval", "test")}
-    (folder / "run.yaml").write_text("".join(f"{key}: {value}\n" for key, value in keys.items()))
-    assert run(["train", "--config", str(folder / "run.yaml")]) == 0
+    train_prepared(folder, tiny_base)
     return folder
 
 

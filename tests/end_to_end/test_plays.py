@@ -11,6 +11,7 @@ from likely.cli import run
 from likely.data.records import Labels, read_records
 from likely.data.task import RatingsTask, read_task
 from likely.evaluation.features import FEATURES, count_likes, feature_matrix, item_keys, likes_of
+from support import train_prepared
 
 OPTIONS = ["--user", "player", "--item", "game", "--time", "day", "--details", "genre", "--noun", "game"]
 OPTIONS += ["--implicit", "--verb", "played", "--warmup", "3", "--history-len", "3"]
@@ -68,17 +69,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """Folder of the plays, their records and a run trained on them."""
     folder = tmp_path_factory.mktemp("plays")
     prepared(folder, *request.param)
-    keys: dict[str, Any] = {
-        "model_name_or_path": tiny_base,
-        "dataset": "none",
-        "output_dir": folder / "run",
-        "cutoff_len": 2048,
-        "max_steps": 2,
-        "eval_strategy": "no",
-    }
-    keys |= {f"{split}_file": folder / "data" / f"{split}.json" for split in ("train", "eval", "test")}
-    (folder / "run.yaml").write_text("".join(f"{key}: {value}\n" for key, value in keys.items()))
-    assert run(["train", "--config", str(folder / "run.yaml")]) == 0
+    train_prepared(folder, tiny_base)
     return folder
 
 

@@ -24,7 +24,7 @@ from likely.evaluation.fusion import WITH_RATES
 from likely.evaluation.run import evaluate
 from likely.evaluation.storage import load_evaluation
 from likely.report import terminal
-from support import records_of
+from support import records_of, save_drawn_adapter
 
 METRICS = {"accuracy", "f1", "auc", "uauc", "log_loss", "ece", "answered"}
 
@@ -112,10 +112,7 @@ def as_row(record, **extra):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, tiny_base, record_of):
     """Folder of a finished run: an adapter with random weights, its configuration and prepared records."""
-    import torch
-
-    from likely.model.adapter import Lora, add_adapter
-    from likely.model.base import Precision, load_base
+    from likely.model.adapter import Lora
 
     folder = tmp_path_factory.mktemp("evaluated")
     histories = {"train": range(3, 7), "eval": range(7, 9), "test": range(9, 11)}
@@ -126,12 +123,7 @@ def finished(tmp_path_factory, tiny_base, record_of):
             for length in lengths
         ]
         write_records(folder / f"{split}.json", rows)
-    torch.manual_seed(0)
-    adapted = add_adapter(load_base(str(tiny_base), Precision("float32", False), "sdpa"), Lora(4, 8, 0.1, ["q_proj"]))
-    for name, weight in adapted.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.5)
-    adapted.save_pretrained(folder / "run")
+    save_drawn_adapter(folder / "run", tiny_base, Lora(4, 8, 0.1, ["q_proj"]), spread=0.5)
     values = {
         "model_name_or_path": str(tiny_base),
         "dataset": None,

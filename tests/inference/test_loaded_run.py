@@ -16,23 +16,18 @@ from likely.errors import LikelyError
 from likely.inference import loaded_run
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.model import forward
-from likely.model.adapter import Lora, add_adapter
+from likely.model.adapter import Lora
 from likely.model.base import Precision, load_base
 from likely.model.scoring import score
 from likely.training.run import train
-from support import rows_of
+from support import rows_of, save_drawn_adapter
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tiny_base):
     """Folder of a run: an adapter with random weights and its configuration."""
     folder = tmp_path_factory.mktemp("loaded") / "run"
-    torch.manual_seed(0)
-    model = add_adapter(load_base(str(tiny_base), Precision("float32", False), "sdpa"), Lora(4, 8, 0.1, ["q_proj"]))
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.5)
-    model.save_pretrained(folder)
+    save_drawn_adapter(folder, tiny_base, Lora(4, 8, 0.1, ["q_proj"]), spread=0.5)
     values = {
         "model_name_or_path": str(tiny_base),
         "dataset": None,

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,21 +19,15 @@ from likely.inference import predict as predicting
 from likely.inference.loaded_run import LoadedRun
 from likely.inference.predict import predict
 from likely.inference.scores_in_progress import ScoresInProgress
-from likely.model.adapter import Lora, add_adapter
-from likely.model.base import Precision, load_base
-from support import rows_of
+from likely.model.adapter import Lora
+from support import rows_of, save_drawn_adapter
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tiny_base):
     """Folder of a run: an adapter with random weights and its configuration."""
     folder = tmp_path_factory.mktemp("predict") / "run"
-    torch.manual_seed(0)
-    model = add_adapter(load_base(str(tiny_base), Precision("float32", False), "sdpa"), Lora(4, 8, 0.0, ["q_proj"]))
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.5)
-    model.save_pretrained(folder)
+    save_drawn_adapter(folder, tiny_base, Lora(4, 8, 0.0, ["q_proj"]), spread=0.5)
     values = {
         "model_name_or_path": str(tiny_base),
         "dataset": None,

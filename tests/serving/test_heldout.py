@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from likely.data.dataset_info import Columns
 from likely.data.records import Labels
+from likely.data.wording import Words, show_question, show_rated
 from likely.errors import LikelyError
 from likely.inference.movies import history_of
 from likely.serving.app import make_app
@@ -101,3 +102,21 @@ def test_a_file_of_another_kind_is_said(books, tmp_path, content):
     (tmp_path / "test.json").write_text(content)
     with pytest.raises(LikelyError, match=r"test\.json has no rows of users"):
         replace(books.held_out, path=tmp_path / "test.json").user(0.5)
+
+
+@pytest.mark.parametrize(
+    ("words", "ratings"),
+    [
+        (Words("game", shows="quantity", verb="played", unit="hours", lowest=0, highest=90), [12.5, 0]),
+        (Words("game", shows="label", verb="liked", lowest=0, highest=1), [1, 0]),
+        (Words("game", shows="nothing", verb="played", lowest=0, highest=1), [None, None]),
+    ],
+    ids=lambda one: one.shows if isinstance(one, Words) else "",
+)
+def test_a_run_without_stars_has_real_users_too(books, tmp_path, words, ratings):
+    shown = [show_rated(item, rating, words) for item, rating in zip(["A | Puzzle", "B"], ratings, strict=True)]
+    row = {"instruction": "?", "input": show_question(shown, "C"), "output": "Yes", "user_id": 1}
+    (tmp_path / "test.jsonl").write_text(json.dumps(row) + "\n")
+    user = replace(books.held_out, path=tmp_path / "test.jsonl", words=words).user(0)
+    assert [(row["title"], row["rating"]) for row in user.history] == list(zip("AB", ratings, strict=True))
+    assert [movie.rating for movie in history_of(user.history, "history", words)] == ratings

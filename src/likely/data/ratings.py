@@ -131,7 +131,9 @@ def _check_known(rated: pl.Series, listed: pl.DataFrame, words: Words, config: T
 
 
 def _parse(file: TableFile, config: TableConfig) -> pl.DataFrame:
-    """Return user and item as text, rating f64 and time, in the order of the file, without blank lines.
+    """Return user and item, rating f64 and time, in the order of the file, without blank lines.
+
+    Users and items are i32 where all ids of the file are numbers, otherwise text.
 
     Raises:
         LikelyError: there are no ratings, or one is wrong.

@@ -135,6 +135,23 @@ def _amount(value: float, words: Words) -> str:
     return f"{value:g} {words.unit}" if words.unit else f"{value:g}"
 
 
+def read_rated(line: str, words: Words = MOVIES) -> tuple[str, float | None]:
+    """Return the item and the rating of a line that :func:`show_rated` wrote in the same words.
+
+    >>> read_rated("- Heat (1995) | Action, Crime | rated 4")
+    ('Heat (1995) | Action, Crime', 4.0)
+
+    Raises:
+        KeyError, ValueError: the line was written in other words.
+    """
+    item, _, told = line.removeprefix("- ").rpartition(" | ")
+    if words.shows == "nothing":
+        return line.removeprefix("- "), None
+    if words.shows == "label":
+        return item, {words.verb: 1.0, f"not {words.verb}": 0.0}[told]
+    return item, float(told.removeprefix(f"{words.verb} ").removesuffix(f" {words.unit}"))
+
+
 NO_HISTORY = "(nothing yet)"
 """Stands in place of a history without lines, which only a given split has."""
 

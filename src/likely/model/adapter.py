@@ -157,7 +157,7 @@ def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
     """Put a trained adapter on a base model.
 
     Raises:
-        LikelyError: the adapter belongs to a model of other shapes, or is damaged.
+        LikelyError: the adapter belongs to a model of other shapes, is damaged, or lacks weights.
     """
     from peft import PeftConfig, PeftModel
 
@@ -187,9 +187,7 @@ def _check_complete(adapted: "PeftModel", adapter_dir: Path) -> None:
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
-    path = adapter_dir / "adapter_model.safetensors"
-    if not path.is_file():
-        return
+    path = adapter_dir / ADAPTER_WEIGHTS
     with safe_open(str(path), "pt") as file:
         missing = sorted(set(get_peft_model_state_dict(adapted, save_embedding_layers=False)) - set(file.keys()))
     if missing:

@@ -16,7 +16,7 @@ from likely.data.dataset_info import Columns
 from likely.data.records import Labels, Record, records_of
 from likely.data.run_data import files_of, labels_of
 from likely.data.titles import split_title
-from likely.data.wording import CANDIDATE_LINE, RATED_LINE, Words
+from likely.data.wording import CANDIDATE_LINE, Words, read_rated
 from likely.encoding.prompt import user_turn
 from likely.errors import LikelyError
 from likely.serving.catalogue import Catalogue, Row
@@ -102,10 +102,11 @@ class HeldOutFile:
             ) from error
 
     def _user(self, records: list[Record]) -> HeldOutUser:
+        lines = [line for line in user_turn(records[0]).split("\n") if line.startswith("- ")]
         history = []
-        for line in RATED_LINE.finditer(user_turn(records[0])):
-            shown = line[0].removeprefix("- ").rpartition(" | rated ")[0]
-            rating = min(max(float(line[1]), self.words.lowest), self.words.highest)  # it was rounded for the prompt
+        for shown, rating in (read_rated(line, self.words) for line in lines):
+            if rating is not None:  # it was rounded for the prompt
+                rating = min(max(rating, self.words.lowest), self.words.highest)
             history.append({**self._named(shown), "rating": rating})
         return HeldOutUser(
             user=str(records[0].user_id),

@@ -3,12 +3,10 @@
 import json
 
 import pytest
-import torch
 import yaml
 
-from likely.model.adapter import Lora, add_adapter
-from likely.model.base import Precision, load_base
-from support import rows_of
+from likely.model.adapter import Lora
+from support import rows_of, save_drawn_adapter
 
 
 @pytest.fixture(scope="session")
@@ -16,12 +14,7 @@ def make_run(records):
     """Return a function that writes the folder of a run on a base model."""
 
     def make(folder, base, **changes):
-        torch.manual_seed(0)
-        model = add_adapter(load_base(str(base), Precision("float32", False), "sdpa"), Lora(4, 8, 0.1, ["all"]))
-        for name, weight in model.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(weight, std=0.2)
-        model.save_pretrained(folder)
+        save_drawn_adapter(folder, base, Lora(4, 8, 0.1, ["all"]), spread=0.2)
         (folder / "test.json").write_text(json.dumps(rows_of(records)), encoding="utf-8")
         values = {
             "model_name_or_path": str(base),

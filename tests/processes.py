@@ -52,15 +52,32 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path
     return Started(process, output)
 
 
-def _live(arguments: list[str], environment: dict[str, str], output: Path) -> None:
-    import torch
+def start_python(code: str, folder: Path, output: Path) -> Started:
+    """Run Python in a folder in a process of its own; what it prints on both streams goes into the file `output`."""
+    process = FORKS.Process(target=_execute, args=(code, folder, output))
+    process.start()
+    return Started(process, output)
 
+
+def _live(arguments: list[str], environment: dict[str, str], output: Path) -> None:
     from likely.cli import main
 
     os.environ.update(environment)
+    _alone(output)
+    sys.argv = ["likely", *arguments]
+    main()
+
+
+def _execute(code: str, folder: Path, output: Path) -> None:
+    _alone(output)
+    os.chdir(folder)
+    exec(code, {"__name__": "__main__"})
+
+
+def _alone(output: Path) -> None:
+    import torch
+
     torch.set_num_threads(1)
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    sys.argv = ["likely", *arguments]
-    main()

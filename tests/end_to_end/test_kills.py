@@ -1,21 +1,23 @@
 """A sample of `make torture`: a run that is killed in the writing of a checkpoint loses nothing."""
 
 import json
-import os
-import subprocess
+
+from processes import start_python
+
+SAMPLE = """
 import sys
-from pathlib import Path
+from torture.kills import main
 
-TESTS = Path(__file__).resolve().parents[1]
+sys.argv = ["kills", "--kills", "2", "--aimed", "1"]
+sys.exit(main())
+"""
 
 
-def test_a_killed_run_comes_to_the_end_of_one_that_was_not():
-    command = [sys.executable, "-m", "torture.kills", "--kills", "3", "--aimed", "2"]
-    own = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(command, cwd=TESTS, env=own, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    found = json.loads(ended.stdout)
-    assert found["kills"] >= 3
-    assert found["in the writing of a checkpoint"] >= 2
+def test_a_killed_run_comes_to_the_end_of_one_that_was_not(tmp_path):
+    said, status = start_python(SAMPLE, tmp_path, tmp_path / "said.txt").ended()
+    assert status == 0, said
+    found = json.loads(said)
+    assert found["kills"] >= 2
+    assert found["in the writing of a checkpoint"] >= 1
     assert found["lost"] == 0
     assert found["largest difference of a weight"] <= 1e-6

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from likely.sources.invented_ratings import make_sample
+from processes import start_python
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "finetune/README.md")]
@@ -97,15 +98,16 @@ def replaced(code: str, **pieces: str) -> str:
     return code
 
 
-def test_the_quickstart_runs_as_it_stands(tmp_path, monkeypatch, capsys, tiny_base):
+def test_the_quickstart_runs_as_it_stands_and_says_only_what_it_prints(tmp_path, tiny_base):
     """With invented ratings and a tiny model in place of those that would have to be fetched."""
-    monkeypatch.chdir(tmp_path)
     make_sample(tmp_path / "ratings")
     small = f"model_name_or_path={tiny_base}', 'max_samples=32', 'max_eval_samples=20', 'cutoff_len=512"
     code = python_of("README.md").replace('"', "'")
-    exec(replaced(code, **{"ml-latest-small": "ratings", "dataset=none": f"dataset=none', '{small}"}), {})
+    code = replaced(code, **{"ml-latest-small": "ratings", "dataset=none": f"dataset=none', '{small}"})
+    said, status = start_python(code, tmp_path, tmp_path / "said.txt").ended()
+    assert status == 0, said
     assert (tmp_path / "output" / "first" / "adapter_model.safetensors").is_file()
-    lines = capsys.readouterr().out.splitlines()
+    lines = said.splitlines()
     assert sorted(line.split(": ")[0] for line in lines) == ["Babe", "Ronin"]
     assert all(0 <= float(line.split(": ")[1]) <= 1 for line in lines)
 

@@ -52,6 +52,7 @@ def likely(installed, tmp_path):
     def run(*arguments):
         told = subprocess.run([installed, *arguments], timeout=300, **settings)
         assert told.returncode == 0, told.stderr
+        assert "warn" not in told.stderr.lower(), told.stderr
         return told.stdout
 
     return run

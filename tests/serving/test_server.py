@@ -2,10 +2,9 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -62,6 +61,18 @@ def post(port, body):
     return answer.status, json.loads(answer.read())
 
 
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def answers(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def under_way(port):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", "/metrics")
@@ -70,22 +81,30 @@ def under_way(port):
 
 
 def test_sigterm_lets_requests_under_way_finish(served_folder):
-    command = [sys.executable, "-m", "likely", "serve", "--run", str(served_folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        line = server.stdout.readline()
-        if "http://127.0.0.1:" not in line:
-            server.kill()
-        port = int(line.split("http://127.0.0.1:")[1].split()[0])
-        body = {"history": [{"title": "Heat", "rating": 4}], "candidates": "catalogue", "top": None}
+    """The command runs in this process, and so do its clients, in other threads."""
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    body = {"history": [{"title": "Heat", "rating": 4}], "candidates": "catalogue", "top": None}
+
+    def stop_at_work():
+        wait_for(lambda: answers(port))
         with ThreadPoolExecutor(8) as clients:
             waiting = [clients.submit(post, port, body) for _ in range(8)]
-            end = time.monotonic() + 60
-            while under_way(port) < 8 and not any(one.done() for one in waiting):
-                assert time.monotonic() < end
-            server.send_signal(signal.SIGTERM)
-            answers = [one.result() for one in waiting]
-        assert [status for status, _ in answers] == [200] * 8
-        assert {len(answer["ranked"]) for _, answer in answers} == {60}
-        assert server.wait(60) in (0, -signal.SIGTERM)
+            wait_for(lambda: under_way(port) == 8 or any(one.done() for one in waiting))
+            os.kill(os.getpid(), signal.SIGTERM)
+            return [one.result() for one in waiting]
+
+    signals = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))  # uvicorn passes it on at its end
+    try:
+        with ThreadPoolExecutor(1) as beside:
+            stopping = beside.submit(stop_at_work)
+            assert run(["serve", "--run", str(served_folder), "--port", str(port)]) == 0
+            told = stopping.result()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert signals == [signal.SIGTERM]
+    assert [status for status, _ in told] == [200] * 8
+    assert {len(answer["ranked"]) for _, answer in told} == {60}
     with pytest.raises(ConnectionRefusedError):
         post(port, body)

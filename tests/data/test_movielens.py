@@ -1,6 +1,7 @@
 """Every release is read into the same two tables, and what is wrong in a file is named by its line."""
 
 import csv
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -322,6 +323,19 @@ def test_recboles_other_data_sets_are_read_by_their_headers(tmp_path: Path, name
         (tmp_path / f"{name}.item").write_text(items)
     data = read_movielens(tmp_path)
     assert (data.words.noun, list(data.items.row(0)[1:]), data.ratings["rating"][0]) == expected
+
+
+@pytest.mark.parametrize(
+    "untyped", ["user_id", "item_id", "rating", "timestamp", "movie_title", "genre", "release_year"]
+)
+@pytest.mark.parametrize("ending", ["inter", "item", "both"])
+def test_recboles_columns_without_a_type_are_read_by_their_names(tmp_path: Path, untyped: str, ending: str) -> None:
+    for name, content in zip(("inter", "item"), RECBOLE["ml-1m"], strict=False):
+        changed = re.sub(rf"\b{untyped}:\w+", untyped, content) if ending in (name, "both") else content
+        (tmp_path / f"x.{name}").write_text(changed)
+    data = read_movielens(tmp_path)
+    assert data.ratings.rows() == [(1, 5, 4.0, 10)]
+    assert data.items.rows() == [(5, "The Matrix", 1999, ["Action", "Sci-Fi"])]
 
 
 def test_kaggles_copy_in_quotes_and_with_dates_is_the_same_release(tmp_path: Path) -> None:

@@ -223,7 +223,11 @@ def test_what_ratings_say_of_their_items_is_taken_from_them(tmp_path: Path) -> N
         (b"PAR1 and no more", {}, "is no whole Parquet file"),
         (b'{"reader": 1, "isbn": "a", "stars": 9, "when": 1}\n{"reader": 1,\n', {}, r"Line 2 of .* is not JSON"),
         (b"reader,isbn,stars,when\n1,a,9,1\n1,b,9,1\n", {"scale": None}, "All ratings of .* are 9"),
-        (b"reader,isbn,stars,when\n1,a,9,1\n", {"items": "missing.csv"}, r"There is no file missing\.csv"),
+        (
+            b"reader,isbn,stars,when\n1,a,9,1\n",
+            {"items": "missing.csv"},
+            r"missing\.csv does not exist; give the path of a table",
+        ),
         (b'reader,isbn,stars,when\n"1,a,9,1\n', {}, "cannot be read as a table"),
     ],
 )

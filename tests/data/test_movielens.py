@@ -338,6 +338,13 @@ def test_recboles_columns_without_a_type_are_read_by_their_names(tmp_path: Path,
     assert data.items.rows() == [(5, "The Matrix", 1999, ["Action", "Sci-Fi"])]
 
 
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+def test_ids_of_recbole_are_ids_whatever_their_type(tmp_path: Path, column: str) -> None:
+    (tmp_path / "x.inter").write_text(RECBOLE["ml-1m"][0].replace(f"{column}:token", f"{column}:float"))
+    (tmp_path / "x.item").write_text(RECBOLE["ml-1m"][1])
+    assert read_movielens(tmp_path).ratings.rows() == [(1, 5, 4.0, 10)]
+
+
 def test_kaggles_copy_in_quotes_and_with_dates_is_the_same_release(tmp_path: Path) -> None:
     for name, rows in {
         "rating.csv": [["userId", "movieId", "rating", "timestamp"], ["1", "2", "3.5", "2005-04-02 23:53:47"]],

@@ -176,9 +176,10 @@ class TableConfig(BaseModel):
             return 0.0 if self.shows == "quantity" else 1.0
         if self.scale and self.scale[0] < LIKE_THRESHOLD and self.scale[1] == 5:
             return LIKE_THRESHOLD
+        article = "an" if self.noun[0].lower() in "aeiou" else "a"
         raise LikelyError(
-            f"Nothing says from which rating on a user likes a {self.noun}; name it with like_threshold, such as 8 on "
-            "a scale from 1 to 10."
+            f"Nothing says from which rating on a user likes {article} {self.noun}; name it with like_threshold, such "
+            "as 8 on a scale from 1 to 10."
         )
 
 

@@ -94,7 +94,7 @@ def read_movielens(source: Path) -> RatingTable:
 def _recbole(ratings: TableFile, items: TableFile | None) -> dict[str, object]:
     """Return what the headers of RecBole's files say: `name:type`, with names that differ between its data sets.
 
-    A name without a type is taken for what it says.
+    A name without a type is taken for what it says, and ids for ids whatever their type.
     """
 
     def first(table: TableFile, types: tuple[str, ...], *parts: str, but: tuple[str | None, ...] = ()) -> str | None:
@@ -107,9 +107,10 @@ def _recbole(ratings: TableFile, items: TableFile | None) -> dict[str, object]:
         return None
 
     numbers, texts = ("float",), ("token", "token_seq")
-    user = first(ratings, texts, "user_id", "user", "")
+    anything = (*texts, *numbers)
+    user = first(ratings, anything, "user_id") or first(ratings, texts, "user", "")
     time = first(ratings, numbers, "timestamp", "time", "date")
-    item = first(ratings, texts, "item_id", but=(user,))
+    item = first(ratings, anything, "item_id", but=(user,))
     item = item or next((name for name in ratings.columns if items and name != user and name in items.columns), None)
     found: dict[str, object] = {
         "user": user or "user_id:token",

@@ -5,7 +5,13 @@ import pytest
 
 @pytest.mark.parametrize(
     ("word", "said"),
-    [("learning_rat", "did you mean learning_rate?"), ("sead", "did you mean seed?"), ("warp", "")],
+    [
+        ("learning_rat", "did you mean learning_rate?"),
+        ("sead", "did you mean seed?"),
+        ("SEED", "did you mean seed?"),
+        ("rate", "did you mean learning_rate?"),
+        ("warp", ""),
+    ],
 )
 def test_the_nearest_word_is_named_if_there_is_one(word, said):
     from likely.errors import did_you_mean

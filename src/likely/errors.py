@@ -14,12 +14,15 @@ class LikelyError(Exception):
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return a question that names the nearest of the choices; empty where none is near.
+    """Return a question that names the nearest of the choices, or one that holds the word; empty where none is near.
 
-    >>> did_you_mean("learning_rat", ["learning_rate", "seed"])
-    'did you mean learning_rate?'
+    >>> did_you_mean("learning_rat", ["learning_rate", "seed"]), did_you_mean("ASIN", ["parent_asin"])
+    ('did you mean learning_rate?', 'did you mean parent_asin?')
     """
-    near = difflib.get_close_matches(word, list(choices), 1, cutoff=0.5)
+    choices, asked = list(choices), word.casefold()
+    near = [choice for choice in choices if choice.casefold() == asked]
+    near += [choice for choice in choices if len(asked) > 2 and asked in choice.casefold()]
+    near += difflib.get_close_matches(word, choices, 1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else ""
 
 

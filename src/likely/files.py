@@ -28,27 +28,38 @@ PIECE = 1 << 16
 """Bytes asked of a zip or gzip file at once."""
 
 
-def read_lines(path: Path, remedy: str) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file, with or without a byte order mark, one after the other.
+@contextmanager
+def reading(path: Path, remedy: str) -> Iterator[None]:
+    """Turn what the file system refuses while a file is read into a sentence that names it.
 
     Args:
         path: the file.
         remedy: what to do where it cannot be read, as the end of a sentence.
 
     Raises:
-        LikelyError: it is missing, not readable or not UTF-8.
+        LikelyError: it is missing or cannot be read.
     """
-    number = 1
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        yield
     except FileNotFoundError:
         raise LikelyError(f"{path} does not exist; {remedy}") from None
-    except UnicodeDecodeError as error:
-        raise LikelyError(f"{path} is not UTF-8 text (line {number}); {remedy}") from error
     except OSError as error:
         raise LikelyError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+
+
+def read_lines(path: Path, remedy: str) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, with or without a byte order mark, one after the other.
+
+    Raises:
+        LikelyError: it is not UTF-8, or as :func:`reading`, whose arguments it takes.
+    """
+    number = 1
+    with reading(path, remedy), path.open("rb") as file:
+        try:
+            for number, line in enumerate(file, start=1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise LikelyError(f"{path} is not UTF-8 text (line {number}); {remedy}") from error
 
 
 def read_text(path: Path, remedy: str) -> str:

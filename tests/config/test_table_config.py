@@ -40,6 +40,12 @@ def test_yaml_and_options_say_the_same(tmp_path: Path) -> None:
         ({"like_threshold": "1"}, "like_threshold 1 would make"),
         ({"ids": "words"}, "ids: words is unknown; it can be any, numbers"),
         ({"noun": ""}, "noun: '' is not allowed"),
+        ({"details_noun": "title"}, "details_noun cannot be title"),
+        ({"details_noun": "rating"}, "details_noun cannot be rating"),
+        ({"details": "genre,title"}, "details cannot hold the column title"),
+        ({"details": "from {year}"}, "details cannot hold the column year"),
+        ({"details": "name", "title": "name"}, "details cannot hold the column name"),
+        ({"details": "stars", "rating": "stars", "items": None}, "details cannot hold the column stars"),
     ],
 )
 def test_what_is_wrong_names_its_key(values: dict[str, Any], message: str) -> None:

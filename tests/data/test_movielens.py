@@ -1,15 +1,19 @@
 """Every release is read into the same two tables, and what is wrong in a file is named by its line."""
 
 import csv
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from likely.data.movielens import GENRES_100K, read_movielens
+from likely.data.protocol import SPLITS, SplitProtocol
+from likely.data.timelines import build_timelines, make_rows
 from likely.data.titles import split_title
 from likely.errors import LikelyError
 
@@ -162,6 +166,42 @@ def test_any_ratings_come_back_in_order(tmp_path: Path, ratings: list[Rating], w
     folder.mkdir(exist_ok=True)
     write(folder, ratings)
     assert read_movielens(folder).ratings.rows() == ratings
+
+
+few_ratings = st.dictionaries(
+    st.tuples(st.integers(1, 2), st.integers(1, 4)),
+    st.tuples(st.integers(1, 5).map(float), st.integers(0, 3)),
+    min_size=3,
+).map(lambda table: [(*pair, *values) for pair, values in table.items()])
+
+
+@scratch
+@given(ratings=few_ratings, write=st.sampled_from(WRITERS), draw=st.data())
+def test_no_order_of_a_release_changes_the_records_and_none_shows_what_came_later(
+    tmp_path: Path, ratings: list[Rating], write: Writer, draw: st.DataObject
+) -> None:
+    folder = tmp_path / write.__name__
+    folder.mkdir(exist_ok=True)
+
+    def records() -> list[dict[str, Any]]:
+        data, protocol = read_movielens(folder), SplitProtocol(warmup=1, history_length=2)
+        timelines = build_timelines(data.ratings, protocol)
+        return [row for split in SPLITS for row in make_rows(timelines, data, split, protocol)]
+
+    write(folder, ratings)
+    expected = records()
+    write(folder, draw.draw(st.permutations(ratings), label="rows"))
+    if write in (write_csv, write_recbole):  # in the others, columns have no names
+        path, separator = folder / RATINGS_FILE[write], "," if write is write_csv else "\t"
+        order = draw.draw(st.permutations(range(4)), label="columns")
+        lines = [line.split(separator) for line in path.read_text().splitlines()]
+        path.write_text("\n".join(separator.join(line[place] for place in order) for line in lines) + "\n")
+    assert records() == expected
+    times = {(user, MOVIES[movie - 1][1]): time for user, movie, _, time in ratings}
+    for row in expected:
+        shown = re.findall(r"^- (.*?) \(\d{4}\)", row["input"], re.MULTILINE)
+        assert shown
+        assert all(times[row["user_id"], title] <= row["timestamp"] for title in shown)
 
 
 BROKEN = {
@@ -322,6 +362,26 @@ def test_recboles_other_data_sets_are_read_by_their_headers(tmp_path: Path, name
         (tmp_path / f"{name}.item").write_text(items)
     data = read_movielens(tmp_path)
     assert (data.words.noun, list(data.items.row(0)[1:]), data.ratings["rating"][0]) == expected
+
+
+@pytest.mark.parametrize(
+    "untyped", ["user_id", "item_id", "rating", "timestamp", "movie_title", "genre", "release_year"]
+)
+@pytest.mark.parametrize("ending", ["inter", "item", "both"])
+def test_recboles_columns_without_a_type_are_read_by_their_names(tmp_path: Path, untyped: str, ending: str) -> None:
+    for name, content in zip(("inter", "item"), RECBOLE["ml-1m"], strict=False):
+        changed = re.sub(rf"\b{untyped}:\w+", untyped, content) if ending in (name, "both") else content
+        (tmp_path / f"x.{name}").write_text(changed)
+    data = read_movielens(tmp_path)
+    assert data.ratings.rows() == [(1, 5, 4.0, 10)]
+    assert data.items.rows() == [(5, "The Matrix", 1999, ["Action", "Sci-Fi"])]
+
+
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+def test_ids_of_recbole_are_ids_whatever_their_type(tmp_path: Path, column: str) -> None:
+    (tmp_path / "x.inter").write_text(RECBOLE["ml-1m"][0].replace(f"{column}:token", f"{column}:float"))
+    (tmp_path / "x.item").write_text(RECBOLE["ml-1m"][1])
+    assert read_movielens(tmp_path).ratings.rows() == [(1, 5, 4.0, 10)]
 
 
 def test_kaggles_copy_in_quotes_and_with_dates_is_the_same_release(tmp_path: Path) -> None:

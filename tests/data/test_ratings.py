@@ -57,6 +57,13 @@ TIMES: dict[str, Callable[[int], Any]] = {
     "dates": lambda time: datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S"),
     "dates with a zone": lambda time: datetime.fromtimestamp(time, UTC).isoformat(),
 }
+SHOWS: dict[str, dict[str, Any]] = {
+    "rating": {},
+    "quantity": {"scale": None, "implicit": True, "like_threshold": 8},
+    "nothing": {"scale": None, "rating": None, "implicit": True, "negatives": 1},
+    "label": {"scale": None, "rating": None, "label": "stars"},
+}
+"""Keys of tables whose lines say one thing or another of an item."""
 
 
 def read(folder: Path, content: bytes, **keys: Any) -> RatingTable:
@@ -85,23 +92,26 @@ scratch = settings(max_examples=60, deadline=None, suppress_health_check=[Health
     rows=tables,
     kind=st.sampled_from(list(FORMATS)),
     times=st.sampled_from(list(TIMES)),
+    shows=st.sampled_from(list(SHOWS)),
     zipped=st.booleans(),
     draw=st.data(),
 )
 def test_no_order_and_no_format_changes_the_records(
-    tmp_path: Path, rows: list[Row], kind: str, times: str, zipped: bool, draw: st.DataObject
+    tmp_path: Path, rows: list[Row], kind: str, times: str, shows: str, zipped: bool, draw: st.DataObject
 ) -> None:
-    expected = records_of(read(tmp_path, FORMATS["csv"](rows)))
+    if shows == "label":
+        rows = [{**row, "stars": int(row["stars"] >= 8)} for row in rows]
+    expected = records_of(read(tmp_path, FORMATS["csv"](rows), **SHOWS[shows]))
     columns = draw.draw(st.permutations([*COLUMNS, "shop"]), label="columns")
     shuffled = draw.draw(st.permutations(rows), label="rows")
     spelled = [{**row, "when": TIMES[times](row["when"]), "shop": "any"} for row in shuffled]
     content = FORMATS[kind]([{column: row[column] for column in columns} for row in spelled])
-    records = records_of(read(tmp_path, gzip.compress(content) if zipped else content))
+    records = records_of(read(tmp_path, gzip.compress(content) if zipped else content, **SHOWS[shows]))
     assert records == expected
     # Ids stand for titles here, and all of a user's times are known: nothing shown is later than its candidate.
     at = {(row["reader"], row["isbn"]): row["when"] for row in rows}
     for record in records:
-        shown = re.findall(r"^- (.*) \| rated", record["input"], re.MULTILINE)
+        shown = re.findall(r"^- ([^|\n]*?)(?: \|.*)?$", record["input"], re.MULTILINE)
         assert shown
         assert str(record["item_id"]) not in shown
         assert all(at[str(record["user_id"]), item] <= record["timestamp"] for item in shown)
@@ -223,7 +233,11 @@ def test_what_ratings_say_of_their_items_is_taken_from_them(tmp_path: Path) -> N
         (b"PAR1 and no more", {}, "is no whole Parquet file"),
         (b'{"reader": 1, "isbn": "a", "stars": 9, "when": 1}\n{"reader": 1,\n', {}, r"Line 2 of .* is not JSON"),
         (b"reader,isbn,stars,when\n1,a,9,1\n1,b,9,1\n", {"scale": None}, "All ratings of .* are 9"),
-        (b"reader,isbn,stars,when\n1,a,9,1\n", {"items": "missing.csv"}, r"There is no file missing\.csv"),
+        (
+            b"reader,isbn,stars,when\n1,a,9,1\n",
+            {"items": "missing.csv"},
+            r"missing\.csv does not exist; give the path of a table",
+        ),
         (b'reader,isbn,stars,when\n"1,a,9,1\n', {}, "cannot be read as a table"),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likely.data.records import Labels, Record
-from likely.data.wording import show_item, show_question, show_rated
+from likely.data.wording import Words, show_item, show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.features import (
     FEATURES,
@@ -17,6 +17,8 @@ from likely.evaluation.features import (
     likes_of,
     log_odds,
     rating_counts,
+    share_matrix,
+    unread_columns,
 )
 
 TITLES = st.sampled_from(
@@ -32,8 +34,8 @@ def record(text, item="a", output="Yes", likes=1, length=2):
     return Record("Liked?", text, output, item_id=item, extra={"history_likes": likes, "history_length": length})
 
 
-def features_of(one):
-    return dict(zip(FEATURES, feature_matrix([one], COUNTS)[0], strict=True))
+def features_of(one, words=None):
+    return dict(zip(FEATURES, feature_matrix([one], COUNTS, words=words)[0], strict=True))
 
 
 @given(
@@ -41,13 +43,13 @@ def features_of(one):
 )
 def test_ratings_and_year_are_read_back_from_the_words_of_a_record(history, candidate, hint):
     lines = [show_rated(show_item(*movie), rating) for movie, rating in history]
-    read = features_of(record(show_question(lines, show_item(*candidate), hint)))
+    read = features_of(record(show_question(lines, show_item(*candidate), hint), length=len(lines)))
     ratings = [rating for _, rating in history]
     assert read["mean rating of the history"] == pytest.approx(np.mean(ratings))
     assert read["standard deviation of the history's ratings"] == pytest.approx(np.std(ratings))
     assert read["last rating of the history"] == ratings[-1]
     assert read["length of the history"] == len(ratings)
-    assert read["fraction of the history liked"] == 0.5
+    assert read["fraction of the history liked"] == 1 / len(ratings)
     if candidate[1] is None:
         assert np.isnan(read["release year of the candidate"])
     else:
@@ -56,8 +58,54 @@ def test_ratings_and_year_are_read_back_from_the_words_of_a_record(history, cand
 
 def test_foreign_words_leave_what_they_do_not_say_unknown():
     read = features_of(record("She saw Heat (1995) and liked it. What of Ronin (1998)?"))
-    assert read["length of the history"] == 0
-    assert all(np.isnan(read[name]) for name in FEATURES if "rating of" in name or "year" in name)
+    assert read["length of the history"] == 2
+    assert np.isnan(read["mean rating of the history"])
+    assert np.isnan(read["last rating of the history"])
+    assert np.isnan(read["release year of the candidate"])
+
+
+AMOUNTS = st.floats(0, 1e6).map(lambda amount: float(f"{amount:g}"))
+SPOKEN = st.builds(
+    Words,
+    noun=st.just("Spiel"),
+    shows=st.just("quantity"),
+    verb=st.sampled_from(["gespielt", "Played", "听", "listened to"]),
+    unit=st.sampled_from(["", "h/week", "Stunden", "小时", "CDs", "m2"]),
+)
+
+
+@given(st.lists(st.tuples(TITLES, AMOUNTS), min_size=1, max_size=8), SPOKEN)
+def test_quantities_are_read_back_in_the_words_of_any_run(history, words):
+    text = show_question([show_rated(title, amount, words) for title, amount in history], "Heat")
+    amounts = [amount for _, amount in history]
+    for read in (features_of(record(text), words), features_of(record(text))):
+        assert read["mean rating of the history"] == pytest.approx(np.mean(amounts))
+        assert read["last rating of the history"] == amounts[-1]
+
+
+def test_what_a_user_took_has_no_rating_whatever_number_stands_in_its_line():
+    words = Words("game", shows="nothing", verb="played")
+    read = features_of(record(show_question([show_rated("FIFA | the 2006 edition", None, words)], "Heat")), words)
+    assert np.isnan(read["mean rating of the history"])
+    labels = Words("game", shows="label", verb="liked")
+    lines = [show_rated("Heat", 1, labels), show_rated("Ronin", 0, labels)]
+    assert features_of(record(show_question(lines, "Babe")), labels)["mean rating of the history"] == 0.5
+
+
+def test_columns_that_no_record_tells_are_named():
+    foreign = record("She saw Heat (1995) and liked it. What of Ronin (1998)?")
+    (line,) = unread_columns(feature_matrix([foreign, foreign], COUNTS))
+    assert "do without mean rating of the history, " in line
+    assert line.endswith("last rating of the history, release year of the candidate.")
+    prepared = record(show_question([show_rated("Heat (1995)", 4)], "Ronin (1998)"))
+    assert unread_columns(feature_matrix([foreign, prepared], COUNTS)) == []
+
+
+@pytest.mark.parametrize("name", ["of_genres", "of_details"])
+def test_shares_of_likes_are_read_whatever_details_are_called(name):
+    shares = {"of_all": 0.1, "above": 0.2, name: 0.3, "others": 0.5}
+    one = Record("Liked?", "", "Yes", extra={"shares": shares})
+    assert share_matrix([one])[0] == pytest.approx([0.1, 0.2, 0.3, np.nan, 0.5], nan_ok=True)
 
 
 @given(PAIRS)

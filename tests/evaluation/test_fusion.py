@@ -45,7 +45,7 @@ def test_fusions_add_to_the_adapter_what_is_known_and_never_see_a_row(monkeypatc
 
     (adapter_eval, known_eval), (adapter_rows, known_rows) = halves(tuned), halves(rows)
     weak, strong = system("weak", "baseline", random.random(len(tuned))), system("strong", "baseline", known_eval)
-    monkeypatch.setattr(fusion, "baseline_systems", lambda *_: ([weak, strong], []))
+    monkeypatch.setattr(fusion, "baseline_systems", lambda *_, **__: ([weak, strong], []))
     entered = [system("weak", "baseline", known_rows), system("strong", "baseline", known_rows)]
     entered.append(system("with the adapter", "adapter", adapter_rows))
     with_rates, with_best = fusion.fusions(train, tuned, rows, Labels(), adapter_eval, entered)

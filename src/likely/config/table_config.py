@@ -36,6 +36,11 @@ Shows = Literal["rating", "quantity", "label", "nothing"]
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
+OWN = ("id", "title", "year", "rating", "earlier_likes", "earlier_ratings")
+"""What files of items and histories say of every item, so that details cannot be called so."""
+
+_DETAIL = re.compile(r"(.*)\{([^{}]+)\}(.*)")
+
 
 class TableConfig(BaseModel):
     """Every key of a table of ratings.
@@ -105,6 +110,18 @@ class TableConfig(BaseModel):
         for said, holds in clashes.items():
             if holds:
                 raise ValueError(said)
+        if self.details_noun in OWN:
+            raise ValueError(
+                f"details_noun cannot be {self.details_noun}, which items have beside their details; choose another "
+                "word, such as genres"
+            )
+        said_elsewhere = {*OWN, self.item_in_items or self.item, self.title, self.year}
+        said_elsewhere |= set() if self.items else {self.user, self.value_column, self.time}
+        for column in [column for _, column, _ in self.details_parts if column in said_elsewhere]:
+            raise ValueError(
+                f"details cannot hold the column {column}, which records say elsewhere or must not tell; leave it out, "
+                "name it with title or year, or rename it"
+            )
         if self.scale and self.scale[0] >= self.scale[1]:
             raise ValueError(f"scale: {self.scale[0]:g} is not below {self.scale[1]:g}")
         if self.like_threshold is not None and self.scale and not self.scale[0] < self.like_threshold <= self.scale[1]:
@@ -113,6 +130,12 @@ class TableConfig(BaseModel):
                 f"{self.scale[0]:g} and at most to {self.scale[1]:g}"
             )
         return self
+
+    @property
+    def details_parts(self) -> list[tuple[str, str, str]]:
+        """The columns of details, each between the words before and after it."""
+        matches = [_DETAIL.fullmatch(name) or _DETAIL.fullmatch(f"{{{name}}}") for name in self.details]
+        return [(match[1], match[2], match[3]) for match in matches if match]
 
     @property
     def is_split(self) -> bool:
@@ -153,9 +176,10 @@ class TableConfig(BaseModel):
             return 0.0 if self.shows == "quantity" else 1.0
         if self.scale and self.scale[0] < LIKE_THRESHOLD and self.scale[1] == 5:
             return LIKE_THRESHOLD
+        article = "an" if self.noun[0].lower() in "aeiou" else "a"
         raise LikelyError(
-            f"Nothing says from which rating on a user likes a {self.noun}; name it with like_threshold, such as 8 on "
-            "a scale from 1 to 10."
+            f"Nothing says from which rating on a user likes {article} {self.noun}; name it with like_threshold, such "
+            "as 8 on a scale from 1 to 10."
         )
 
 

@@ -19,8 +19,6 @@ from likely.errors import LikelyError
 NO_DETAIL = {"", "(no genres listed)", "unknown"}
 """How files say that an item has no detail."""
 
-_DETAIL = re.compile(r"(.*)\{([^{}]+)\}(.*)")
-
 
 def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable[[str], bytes]) -> pl.DataFrame:
     """Return item, title and year as text and details list[str] of every item of the items file, or of the ratings.
@@ -37,8 +35,7 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
     if config.items:
         files = [open_table(config.items, read(config.items), config.items_columns)]
         key = config.item_in_items or key
-    details = [_DETAIL.fullmatch(name) or _DETAIL.fullmatch(f"{{{name}}}") for name in config.details]
-    parts = [match.groups() for match in details if match]
+    parts = config.details_parts
     columns = [key, *(name for name in (config.title, config.year) if name), *(column for _, column, _ in parts)]
     rows = pl.concat([file.read([*columns, *config.flags]) for file in files], how="vertical_relaxed")
     filled = pl.any_horizontal(pl.all().is_not_null())

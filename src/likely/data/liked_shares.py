@@ -21,6 +21,9 @@ Floats = NDArray[np.float32]
 TASTES = ("liked_of_all", "liked_of_genres", "liked_of_similar")
 """Columns that :func:`add_tastes` adds to a table."""
 
+OF_DETAILS = "of_details"
+"""What files call the share of items with details of the candidate, where details are no genres."""
+
 USER_PRIOR = (1.0, 2.0)
 """Imaginary likes and ratings of every user, half of them likes, so that a share is defined before the first."""
 
@@ -191,7 +194,7 @@ class Shares:
     """Shares of likes, from 0 to 1, that a hint puts into words; nan where there is nothing to go by.
 
     Attributes:
-        of_all: among all earlier movies of the user.
+        of_all: among all earlier items of the user.
         above: among the items of the history that the prompt shows.
         of_genres: among earlier items with details of the candidate.
         of_similar: among earlier items that the same people like as the candidate.
@@ -204,9 +207,15 @@ class Shares:
     of_similar: float
     others: float
 
-    def known(self) -> dict[str, float]:
-        """Return the shares that there are, by name, rounded to four places as files hold them."""
-        return {name: round(share, 4) for name, share in vars(self).items() if not math.isnan(share)}
+    def known(self, details: str) -> dict[str, float]:
+        """Return the shares that there are, rounded to four places as files hold them, by :func:`share_names`."""
+        named = zip(share_names(details), vars(self).values(), strict=True)
+        return {name: round(share, 4) for name, share in named if not math.isnan(share)}
+
+
+def share_names(details: str) -> list[str]:
+    """Return what files call the shares of items that have such details; where they are no genres, nothing says so."""
+    return [OF_DETAILS if name == "of_genres" and details != "genres" else name for name in Shares.__dataclass_fields__]
 
 
 def count_earlier_ratings(table: pl.DataFrame, like_threshold: float) -> pl.DataFrame:

@@ -92,17 +92,25 @@ def read_movielens(source: Path) -> RatingTable:
 
 
 def _recbole(ratings: TableFile, items: TableFile | None) -> dict[str, object]:
-    """Return what the headers of RecBole's files say: `name:type`, with names that differ between its data sets."""
+    """Return what the headers of RecBole's files say: `name:type`, with names that differ between its data sets.
+
+    A name without a type is taken for what it says, and ids for ids whatever their type.
+    """
 
     def first(table: TableFile, types: tuple[str, ...], *parts: str, but: tuple[str | None, ...] = ()) -> str | None:
         """Return the first column of some types whose name has the first of the parts that any name has."""
-        typed = [column for column in table.columns if column.partition(":")[2] in types and column not in but]
-        return next((column for part in parts for column in typed if part in column.partition(":")[0]), None)
+        for part in parts:
+            for column in table.columns:
+                name, _, kind = column.partition(":")
+                if column not in but and part in name and (kind in types or (part and not kind)):
+                    return column
+        return None
 
     numbers, texts = ("float",), ("token", "token_seq")
-    user = first(ratings, texts, "user_id", "user", "")
+    anything = (*texts, *numbers)
+    user = first(ratings, anything, "user_id") or first(ratings, texts, "user", "")
     time = first(ratings, numbers, "timestamp", "time", "date")
-    item = first(ratings, texts, "item_id", but=(user,))
+    item = first(ratings, anything, "item_id", but=(user,))
     item = item or next((name for name in ratings.columns if items and name != user and name in items.columns), None)
     found: dict[str, object] = {
         "user": user or "user_id:token",
@@ -112,6 +120,8 @@ def _recbole(ratings: TableFile, items: TableFile | None) -> dict[str, object]:
     }
     if items is None:
         return found
+    bare = str(found["item"]).partition(":")[0]
+    found["item_in_items"] = next((name for name in items.columns if name.partition(":")[0] == bare), None)
     title = first(items, texts, "title", "name")
     of_movies = title is not None and "movie" in title
     kinds = [first(items, texts, part, but=(title,)) for part in ("class", "genre", "categor")]

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from likely.data.catalogue_file import CATALOGUE_FILE, catalogue_rows
-from likely.data.liked_shares import Shares, add_tastes, count_earlier_ratings, rating_deviations
+from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations, share_names
 from likely.data.negatives import add_negatives, count_missing
 from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
 from likely.data.ratings import RatingTable
@@ -28,12 +28,6 @@ FIVE_STARS = MOVIES.highest - MOVIES.lowest
 """The width of the scale on which hints take two items for alike."""
 
 FileFormat = Literal["json", "parquet"]
-
-NESTED = {
-    "shares": pl.Struct(dict.fromkeys(Shares.__dataclass_fields__, pl.Float64)),
-    "history_parts": pl.Struct(dict.fromkeys(SPLITS, pl.Int64)),
-}
-"""Types of the values of records that are mappings."""
 
 
 @dataclass(frozen=True)
@@ -116,18 +110,24 @@ def prepare(
     rows = {f"{split}.{file_format}": make_rows(table, data, split, protocol) for split in SPLITS}
     rows[CATALOGUE_FILE] = catalogue_rows(everybody, data, protocol.like_threshold)
     try:
-        _write(output_dir, rows, description)
+        _write(output_dir, rows, data.words.details, description)
     except OSError as error:
         raise LikelyError(f"Cannot write to {output_dir} ({error}); choose another output folder.") from error
     return Preparation(**splits, notes=(*data.notes, *_notes(table, everybody, protocol)))
 
 
-def _write(output_dir: Path, files: Mapping[str, Iterable[Mapping[str, Any]]], description: Mapping[str, Any]) -> None:
+def _write(
+    output_dir: Path, files: Mapping[str, Iterable[Mapping[str, Any]]], details: str, description: Mapping[str, Any]
+) -> None:
     """Write files of records, and what they are with their digests, into a folder of its own and move all together."""
     earlier = prepared_files(output_dir)
+    nested = {
+        "shares": pl.Struct(dict.fromkeys(share_names(details), pl.Float64)),
+        "history_parts": pl.Struct(dict.fromkeys(SPLITS, pl.Int64)),
+    }
     with replacing_folder(output_dir, last=PREPARATION_FILE) as staging:
         for name, rows in files.items():
-            write_records(staging / name, rows, NESTED)
+            write_records(staging / name, rows, nested)
         digests = {name: digest_of(staging / name) for name in files}
         write_json(staging / PREPARATION_FILE, {**description, "sha256": digests})
     for name in earlier - files.keys():  # in the other format

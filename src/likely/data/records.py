@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from likely.data.dataset_info import PREPARE, Columns
+from likely.data.dataset_info import Columns
 from likely.data.label_spellings import plain, spellings
 from likely.data.record_formats import read_row, recognised
-from likely.data.row_files import SLICE, iter_rows
+from likely.data.row_files import REMEDY, SLICE, iter_rows
 from likely.errors import LikelyError
-from likely.files import replacing, replacing_bytes, writing
+from likely.files import reading, replacing, replacing_bytes, writing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -94,12 +94,8 @@ def read_content(path: Path) -> bytes:
     Raises:
         LikelyError: the file is missing or cannot be read.
     """
-    try:
+    with reading(path, REMEDY):
         return path.read_bytes()
-    except FileNotFoundError:
-        raise LikelyError(f"{path} does not exist; make it with: {PREPARE}") from None
-    except OSError as error:
-        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a file of records.") from error
 
 
 def records_of(

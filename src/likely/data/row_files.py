@@ -10,12 +10,13 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from likely.data.dataset_info import PREPARE
 from likely.errors import LikelyError
-from likely.files import parse_json
+from likely.files import parse_json, reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,7 +47,9 @@ def iter_rows(path: Path, content: bytes | None = None) -> Iterator[Any]:
     if path.suffix.lower() == ".parquet":
         rows: Iterator[Any] = (row for frame in parquet_frames(path, content) for row in frame.iter_rows(named=True))
     else:
-        texts = _texts(io.BytesIO(content) if content is not None else _open(path), path)
+        with reading(path, REMEDY):
+            file = io.BytesIO(content) if content is not None else path.open("rb")
+        texts = _texts(file, path)
         rows = _csv_rows(texts, path) if path.suffix.lower() == ".csv" else _json_rows(texts, path)
     empty = True
     for row in rows:
@@ -65,7 +68,8 @@ def parquet_frames(path: Path, content: bytes | None = None, rows: int = SLICE) 
     import polars as pl
 
     if content is None:
-        _open(path).close()
+        with reading(path, REMEDY):
+            path.open("rb").close()
     try:
         table = pl.scan_parquet(path if content is None else io.BytesIO(content))
         count = table.select(pl.len()).collect().item()
@@ -77,15 +81,6 @@ def parquet_frames(path: Path, content: bytes | None = None, rows: int = SLICE) 
         except (pl.exceptions.PolarsError, OSError) as error:
             raise LikelyError(f"{path} is damaged after row {start}; {REMEDY}") from error
         yield frame
-
-
-def _open(path: Path) -> IO[bytes]:
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        raise LikelyError(f"{path} does not exist; name a file of records.") from None
-    except OSError as error:
-        raise LikelyError(f"{path} cannot be read ({error.strerror}); give a file of records.") from error
 
 
 def _texts(file: IO[bytes], path: Path) -> Iterator[str]:
@@ -123,7 +118,7 @@ def _csv_rows(texts: Iterable[str], path: Path) -> Iterator[dict[str, str]]:
     lines = _lines(texts)
     first = next(lines, "")
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(_chained(first, lines), delimiter=delimiter, strict=True)
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
         if not any(header):
@@ -143,22 +138,17 @@ def _csv_rows(texts: Iterable[str], path: Path) -> Iterator[dict[str, str]]:
         raise LikelyError(f"{path} is not CSV (line {reader.line_num}: {error}); fix that line.") from error
 
 
-def _chained(first: str, others: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from others
-
-
 def _json_rows(texts: Iterator[str], path: Path) -> Iterator[Any]:
     start = next(texts, "")
     while not start.strip() and (more := next(texts, "")):
         start += more
     opening = start.lstrip()[:1]
     if opening == "{":
-        for number, line in enumerate(_lines(_chained(start, texts)), start=1):
+        for number, line in enumerate(_lines(chain([start], texts)), start=1):
             if line.strip():
                 yield _cleaned(parse_json(line, path, REMEDY, number), line)
     elif opening == "[":
-        yield from _ListReader(texts, path, start).items()
+        yield from _list_rows(texts, path, start)
     else:
         value = parse_json(start + "".join(texts), path, REMEDY)
         raise LikelyError(
@@ -166,104 +156,68 @@ def _json_rows(texts: Iterator[str], path: Path) -> Iterator[Any]:
         )
 
 
-class _ListReader:
-    """Reads the items of a JSON list, and of its text holds no more than an item and a block."""
+def _list_rows(texts: Iterator[str], path: Path, text: str) -> Iterator[Any]:
+    """Yield the items of a JSON list, and of its text hold no more than an item and a block.
 
-    def __init__(self, texts: Iterator[str], path: Path, text: str) -> None:
-        """Begin with the `text` read so far, in which the list opens."""
-        self.texts, self.path = texts, path
-        self.text, self.place = text, 0
-        self.line, self.column = 1, 0
+    Args:
+        texts: what is not read yet.
+        path: the file, for messages.
+        text: what is read of it, up to some place after the bracket that opens the list.
 
-    def items(self) -> Iterator[Any]:
-        """Yield one item after the other.
-
-        Raises:
-            LikelyError: it is not JSON.
-        """
-        self._advance(self.text.index("[") + 1)
-        if self._next_character() == "]":
-            self._advance(self.place + 1)
-        else:
-            while True:
-                yield self._item()
-                following = self._next_character()
-                self._advance(self.place + bool(following))
-                if following == "]":
-                    break
-                if following != ",":
-                    raise self._fault("Expecting ',' delimiter", bool(following))
-                self._next_character()
-        if self._next_character():
-            raise self._fault("Extra data")
-
-    def _item(self) -> Any:
-        decoder = json.JSONDecoder()
-        while True:
+    Raises:
+        LikelyError: it is not JSON; in the words in which reading it whole would say so.
+    """
+    decoder = json.JSONDecoder()
+    place = text.index("[")  # of the bracket or the comma before an item
+    line, column = 1, 0  # of the beginning of `text`
+    while text[place] != "]":
+        start = following = _after_space(text, place + 1)
+        if text[place] != "[" or text[start : start + 1] != "]":
             try:
-                item, end = decoder.raw_decode(self.text, self.place)
-            except json.JSONDecodeError:
-                if self._read_more():
-                    continue
-                self._explain()
-            except (RecursionError, ValueError):
-                self._explain()
-            # Of a number there may be more to come.
-            is_whole = not isinstance(item, int | float) or self.text[end : end + 1] in tuple(",] \t\r\n")
-            if is_whole or not self._read_more():
-                break
-        item = _cleaned(item, self.text[self.place : end])
-        self._advance(end)
-        return item
+                item, end = decoder.raw_decode(text, start)
+                following = _after_space(text, end)
+            except (ValueError, RecursionError):
+                following = len(text)
+        if text[following : following + 1] in (",", "]"):
+            if following > start:
+                yield _cleaned(item, text[start:end])
+            place = following
+            continue
+        # More may come, of a number too. Twice as much each time, so that the time grows with the file and no faster.
+        more = "".join(islice(texts, 1 + (len(text) - place) // BLOCK))
+        line, column = _moved(line, column, text[:place])
+        text, place = text[place:] + more, 0
+        if not more:
+            _explain(text, line, column, path)
+    line, column = _moved(line, column, text[:place])
+    text = text[place:]
+    while _after_space(text, 1) == len(text) and (more := next(texts, "")):
+        text += more
+    if _after_space(text, 1) < len(text):
+        _explain(text, line, column, path)
 
-    def _explain(self) -> NoReturn:
-        """Parse what is left to say what is wrong with it, and where."""
-        rest = self.text[self.place :]
-        if not rest.strip():
-            raise self._fault("Expecting value")
-        parse_json(" " * self.column + rest, self.path, REMEDY, self.line)
-        raise AssertionError("what could not be parsed before can be now")
 
-    def _next_character(self) -> str:
-        """Go to the next character that is no white space and return it; nothing at the end."""
-        while True:
-            space = _SPACE.match(self.text, self.place)
-            assert space is not None
-            self._advance(space.end())
-            if self.place < len(self.text) or not self._read_more():
-                return self.text[self.place : self.place + 1]
+def _after_space(text: str, place: int) -> int:
+    space = _SPACE.match(text, place)
+    assert space is not None
+    return space.end()
 
-    def _advance(self, place: int) -> None:
-        passed = self.text[self.place : place]
-        self.line += passed.count("\n")
-        self.column = self.column + len(passed) if "\n" not in passed else len(passed) - passed.rindex("\n") - 1
-        self.place = place
 
-    def _read_more(self) -> bool:
-        """Let go of what is read, and take at least as much again as is left; return whether there was anything."""
-        left = self.text[self.place :]
-        new: list[str] = []
-        while sum(map(len, new)) <= len(left) and (text := next(self.texts, "")):
-            new.append(text)
-        if new:
-            self.text, self.place = left + "".join(new), 0
-        return bool(new)
+def _moved(line: int, column: int, passed: str) -> tuple[int, int]:
+    """Return where a place in a file is after a text has passed by."""
+    lines = passed.count("\n")
+    return line + lines, len(passed) - passed.rindex("\n") - 1 if lines else column + len(passed)
 
-    def _fault(self, what: str, went_past: bool = False) -> LikelyError:
-        where = f"line {self.line}, column {self.column + (not went_past)}"
-        return LikelyError(f"{self.path} is not JSON ({where}: {what}); {REMEDY}")
+
+def _explain(rest: str, line: int, column: int, path: Path) -> NoReturn:
+    """Say what is wrong with a list of which the rest, from a bracket or comma on, begins at a place of the file."""
+    opening = "" if rest.startswith("[") else "[0\n"
+    parse_json(opening + " " * column + rest, path, REMEDY, line - len(opening.splitlines()))
+    raise AssertionError("what could not be parsed before can be now")
 
 
 def _cleaned(value: Any, text: str) -> Any:
     """Return what was parsed of a text without halves of surrogate pairs."""
-    return _without_lone_surrogates(value) if _SURROGATE_ESCAPE.search(text) else value
-
-
-def _without_lone_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, dict):
-        return {_without_lone_surrogates(key): _without_lone_surrogates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_lone_surrogates(item) for item in value]
-    return value
+    if not _SURROGATE_ESCAPE.search(text):
+        return value
+    return json.loads(re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False)))

@@ -15,7 +15,7 @@ import polars as pl
 
 from likely.data.ids import parse_id
 from likely.errors import LikelyError, did_you_mean
-from likely.files import gunzip
+from likely.files import gunzip, reading
 
 SEPARATORS = (",", "\t", ";", "|")
 UNIT = "\x1f"
@@ -109,14 +109,9 @@ class TableFile:
 
     def _check(self, column: str) -> None:
         if column not in self.columns:
-            asked = column.casefold()
-            near = [name for name in self.columns if name.casefold() == asked]
-            near += [name for name in self.columns if len(asked) > 2 and asked in name.casefold()]
-            hint = f"did you mean {near[0]}?" if near else did_you_mean(column, self.columns)
+            hint = did_you_mean(column, self.columns) or f"it has {', '.join(self.columns)}."
             where = f"Line {self.first_line - 1} of {self.name}" if self.first_line > 1 else self.name
-            raise LikelyError(
-                f"{where} names no column {column!r}; {hint or 'it has ' + ', '.join(self.columns) + '.'}"
-            )
+            raise LikelyError(f"{where} names no column {column!r}; {hint}")
 
     def _records(self) -> Iterator[tuple[int, Sequence[str]]]:
         """Yield each row's line and fields, blank lines too where they count as rows."""
@@ -152,12 +147,8 @@ def read_bytes(path: str) -> bytes:
     Raises:
         LikelyError: it is missing or cannot be read.
     """
-    try:
+    with reading(Path(path), "give the path of a table."):
         return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise LikelyError(f"There is no file {path}; give the path of a table.") from None
-    except OSError as error:
-        raise LikelyError(f"{path} cannot be read ({error.strerror}); give the path of a table.") from error
 
 
 def open_table(name: str, content: bytes, columns: Sequence[str] = ()) -> TableFile:

@@ -182,7 +182,7 @@ def _row(history: History, window: slice, candidate: Candidate, words: Words) ->
         "history_likes": liked,
         "history_length": len(lines),
         **({} if parts is None else {"history_parts": {part: parts[part] for part in SPLITS if parts[part]}}),
-        **({"shares": shares.known()} if shares else {}),
+        **({"shares": shares.known(words.details)} if shares else {}),
     }
 
 

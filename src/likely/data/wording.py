@@ -204,8 +204,11 @@ def opinion(share_liked: float) -> str:
     return next(word for bound, word in OPINIONS if share_liked < bound)
 
 
-RATED_LINE = re.compile(r"^- .*\| [a-z]+(?: [a-z]+)* (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)(?: [a-z]+)*$", re.MULTILINE)
-"""A line of a history with a rating, `rated 4`, or a quantity, `played 12.5 hours`, which it captures."""
+RATED_LINE = re.compile(r"^- .*\| [^|\d\n]+ (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)(?: [^|\n]+)?$", re.MULTILINE)
+"""What looks like a line of a history with a rating, `rated 4`, or a quantity, `played 12.5 hours`, which it captures.
+
+For records whose words are unknown; :func:`read_rated` reads those whose words are known.
+"""
 
 CANDIDATE_LINE = re.compile(r"^Candidate: (.*)$", re.MULTILINE)
 

@@ -13,6 +13,7 @@ import scipy.special
 from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
+from likely.data.wording import Words
 from likely.evaluation.contest import System
 from likely.evaluation.features import (
     FEATURES,
@@ -27,6 +28,7 @@ from likely.evaluation.features import (
     likes_of,
     log_odds,
     share_matrix,
+    unread_columns,
 )
 from likely.evaluation.text_baseline import text_regression
 from likely.model.answers import BoolRows, FloatRows
@@ -194,11 +196,13 @@ class Given:
         train: records to count in and fit on; may be empty.
         rows: records to answer.
         labels: which output is a like.
+        words: in which records speak of ratings, None where unknown.
     """
 
     train: Sequence[Record]
     rows: Sequence[Record]
     labels: Labels
+    words: Words | None = None
 
     @cached_property
     def liked(self) -> BoolRows:
@@ -209,7 +213,8 @@ class Given:
     def features(self) -> tuple[Matrix, Matrix]:
         """Columns of `FEATURES` of the training records, each left out of its own like-rate, and of the rows."""
         items = count_likes(item_keys(self.train), self.liked)
-        return feature_matrix(self.train, items, own=self.liked), feature_matrix(self.rows, items)
+        fitted_on = feature_matrix(self.train, items, own=self.liked, words=self.words)
+        return fitted_on, feature_matrix(self.rows, items, words=self.words)
 
     @cached_property
     def features_and_shares(self) -> tuple[Matrix, Matrix]:
@@ -274,18 +279,22 @@ WITH_HINTS = (
 """They know what hints tell the model; for records with hints only."""
 
 
-def baseline_systems(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> tuple[list[System], list[str]]:
+def baseline_systems(
+    train: Sequence[Record], rows: Sequence[Record], labels: Labels, words: Words | None = None
+) -> tuple[list[System], list[str]]:
     """Answer rows with every baseline that the records allow.
 
     Args:
         train: records to count in and fit on; may be empty.
         rows: records to answer.
         labels: which output is a like.
+        words: in which the records speak of ratings, where that is known.
 
     Returns:
-        The baselines in the order of the table, and for each one left out a line that says why.
+        The baselines in the order of the table, and for each one left out a line that says why, and one for what the
+        words of the records do not tell.
     """
-    given = Given(train, rows, labels)
+    given = Given(train, rows, labels, words=words)
     baselines = (*BASELINES, *WITH_HINTS) if has_shares((*train, *rows)) else BASELINES
     systems, left_out = [], []
     for one in baselines:
@@ -294,4 +303,6 @@ def baseline_systems(train: Sequence[Record], rows: Sequence[Record], labels: La
             left_out.append(f"{one.name} is left out: it needs {', and '.join(lacking)}.")
         else:
             systems.append(System.from_probabilities(one.name, "baseline", one.answer(given)))
+    if words is None and not given.lacking.intersection(ON_FEATURES):
+        left_out += unread_columns(given.features[1])
     return systems, left_out

@@ -12,8 +12,9 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
+from likely.data.liked_shares import OF_DETAILS
 from likely.data.records import Labels, Record
-from likely.data.wording import CANDIDATE_LINE, RATED_LINE, YEAR
+from likely.data.wording import CANDIDATE_LINE, RATED_LINE, YEAR, Words, read_rated
 from likely.errors import LikelyError
 from likely.evaluation.metrics import CLIP
 from likely.model.answers import BoolRows, FloatRows
@@ -122,7 +123,9 @@ def history_fraction(rows: Sequence[Record]) -> FloatRows:
     return fractions
 
 
-def feature_matrix(records: Sequence[Record], items: LikeCounts, own: BoolRows | None = None) -> NDArray[np.float64]:
+def feature_matrix(
+    records: Sequence[Record], items: LikeCounts, own: BoolRows | None = None, words: Words | None = None
+) -> NDArray[np.float64]:
     """Return the columns of `FEATURES`.
 
     Args:
@@ -130,6 +133,7 @@ def feature_matrix(records: Sequence[Record], items: LikeCounts, own: BoolRows |
         items: of the training rows.
         own: the truth of the records if they are those training rows, which are then left out of their own rates
             and counts.
+        words: in which the records speak of ratings; None for a guess.
 
     Returns:
         float64 [rows, 8]; nan where the text shows no rating or no year.
@@ -138,9 +142,18 @@ def feature_matrix(records: Sequence[Record], items: LikeCounts, own: BoolRows |
         LikelyError: records lack what is needed.
     """
     keys = item_keys(records)
-    texts = np.array([_text_features(record.input) for record in records]).reshape(len(records), 5)
+    texts = np.array([_text_features(record, words) for record in records]).reshape(len(records), 5)
     counts = rating_counts(items, keys, leave_one_out=own is not None)
     return np.column_stack([like_rates(items, keys, own), np.log1p(counts), history_fraction(records), texts])
+
+
+def unread_columns(features: NDArray[np.float64]) -> list[str]:
+    """Say which columns of :func:`feature_matrix` no record's words tell, in a line; nothing if there are none."""
+    names = [name for name, column in zip(FEATURES, features.T, strict=True) if np.isnan(column).all()]
+    told = (
+        "The words of these records are not those of likely prepare: logistic regression and boosted trees do without"
+    )
+    return [f"{told} {', '.join(names)}."] if names else []
 
 
 def has_shares(records: Sequence[Record]) -> bool:
@@ -151,7 +164,8 @@ def has_shares(records: Sequence[Record]) -> bool:
 def share_matrix(records: Sequence[Record]) -> NDArray[np.float64]:
     """Return the columns of `SHARES` of records that have them, float64 [rows, 5]; nan for a share that is unknown."""
     known = [record.extra["shares"] for record in records]
-    return np.array([[shares.get(name, np.nan) for name in SHARES] for shares in known], dtype=float)
+    known = [shares if "of_genres" in shares else {**shares, "of_genres": shares.get(OF_DETAILS)} for shares in known]
+    return np.array([[shares.get(name) for name in SHARES] for shares in known], dtype=float)
 
 
 def item_keys(records: Sequence[Record]) -> list[str]:
@@ -181,15 +195,30 @@ def _history_counts(record: Record) -> tuple[int, int] | None:
     return (likes, length) if isinstance(likes, int) and isinstance(length, int) else None
 
 
-def _text_features(text: str) -> tuple[float, float, float, float, float]:
-    """Return mean, standard deviation, last and number of the history's ratings, and the candidate's year."""
-    candidates = CANDIDATE_LINE.findall(text)
+def _text_features(record: Record, words: Words | None) -> tuple[float, float, float, float, float]:
+    """Return mean, standard deviation and last of the history's ratings, its length, and the candidate's year."""
+    candidates = CANDIDATE_LINE.findall(record.input)
     year = YEAR.search(candidates[-1]) if candidates else None
     released = float(year[1]) if year else np.nan
-    ratings = [float(rating) for rating in RATED_LINE.findall(text)]
+    _, length = _history_counts(record) or (0, 0)
+    ratings = _ratings_in(record.input, words)
     if not ratings:
-        return np.nan, np.nan, np.nan, 0.0, released
+        return np.nan, np.nan, np.nan, float(length), released
     mean = sum(ratings) / len(ratings)
     # Plain sums: numpy's own mean and std take longer than all the rest on fifteen numbers.
     deviation = (sum((rating - mean) ** 2 for rating in ratings) / len(ratings)) ** 0.5
-    return mean, deviation, ratings[-1], float(len(ratings)), released
+    return mean, deviation, ratings[-1], float(length), released
+
+
+def _ratings_in(text: str, words: Words | None) -> list[float]:
+    """Return the ratings of a history, as far as its lines are in these words, or without any look like ratings."""
+    if words is None:
+        return [float(rating) for rating in RATED_LINE.findall(text)]
+    ratings = []
+    for line in text.split("\n"):
+        if line.startswith("- "):
+            try:
+                ratings.append(read_rated(line, words)[1])
+            except (KeyError, ValueError):  # a line in other words
+                continue
+    return [rating for rating in ratings if rating is not None]

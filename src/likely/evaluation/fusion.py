@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from likely.data.records import Labels, Record
+from likely.data.wording import Words
 from likely.evaluation.baselines import baseline_systems, logistic_regression, prior_log_odds
 from likely.evaluation.contest import System
 from likely.evaluation.features import likes_of, log_odds
@@ -46,6 +47,7 @@ def fusions(
     labels: Labels,
     adapter_on_eval: FloatRows,
     systems: Sequence[System],
+    words: Words | None = None,
 ) -> list[System]:
     """Mix the adapter with the like-rates of item and user, and with the baseline that is best on the eval rows.
 
@@ -59,10 +61,11 @@ def fusions(
         labels: which output is a like.
         adapter_on_eval: P(Yes) of the adapter for `tuned`, float64 [eval rows].
         systems: the adapter's and the baselines' answers to `rows`.
+        words: in which the records speak of ratings, where that is known.
     """
     liked = likes_of(tuned, labels)
     (adapter,) = (system.p_yes for system in systems if system.kind == "adapter")
-    on_eval = {system.name: system.p_yes for system in baseline_systems(train, tuned, labels)[0]}
+    on_eval = {system.name: system.p_yes for system in baseline_systems(train, tuned, labels, words=words)[0]}
     on_rows = {one.name: one.p_yes for one in systems if one.kind == "baseline" and one.name in on_eval}
     best = max(on_rows, key=lambda name: float(roc_auc_score(liked, on_eval[name])))
     mixes = {

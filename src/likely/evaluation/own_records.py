@@ -28,9 +28,10 @@ def named_by_label(systems: Sequence[System], labels: Labels) -> list[System]:
 
 def left_out_briefly(left_out: Sequence[str]) -> list[str]:
     """Return one line for all baselines that are left out: that they need users and items is no surprise here."""
-    if not left_out:
-        return []
-    names = [line.partition(" is left out")[0] for line in left_out]
+    names = [line.partition(" is left out")[0] for line in left_out if " is left out" in line]
+    others = [line for line in left_out if " is left out" not in line]
+    if not names:
+        return others
     if any(name.startswith("TF-IDF") for name in names):
         return ["No baseline can be fitted: that takes training records with both labels."]
-    return [f"{len(names)} baselines that need user_id, item_id or histories of ratings are left out."]
+    return [f"{len(names)} baselines that need user_id, item_id or histories of ratings are left out.", *others]

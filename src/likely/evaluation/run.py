@@ -20,7 +20,7 @@ from likely.data.run_data import (
     split_records,
     subset_of_users,
 )
-from likely.data.task import TASK_FILE, RecordsTask, Task, read_task, task_of
+from likely.data.task import TASK_FILE, RatingsTask, RecordsTask, Task, read_task, task_of
 from likely.errors import LikelyError
 from likely.evaluation.baselines import always_yes, baseline_systems, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
@@ -100,7 +100,8 @@ def evaluate(
     tuned = subset_of_users(split_records(config, "eval"), config.max_eval_samples, config.seed) if folder else []
     run = _load(folder, config) if folder else None
     task = task_in(folder, config)
-    systems, notes = baseline_systems(train, rows, labels)
+    words = task.words if isinstance(task, RatingsTask) else None
+    systems, notes = baseline_systems(train, rows, labels, words=words)
     if isinstance(task, RecordsTask):
         notes = left_out_briefly(notes)
     known = len(rated_pairs(rows) & rated_pairs(train))
@@ -114,7 +115,7 @@ def evaluate(
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
-            systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems)
+            systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems, words)
     if isinstance(task, RecordsTask):
         systems = named_by_label(systems, labels)
     if not all(record.user_id for record in rows):

@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -73,7 +73,7 @@ class Worker:
             done = self.scorer.score(name)
         except LikelyError as error:
             problem = str(error)
-        return {"name": name, "problem": problem, **asdict(done)}
+        return {"name": name, "done": done, "problem": problem}
 
 
 def spread_on_ray(job: FolderJob, names: Sequence[str], workers: int | None) -> Iterator[tuple[str, Prediction]]:
@@ -105,7 +105,7 @@ def spread_on_ray(job: FolderJob, names: Sequence[str], workers: int | None) -> 
         for row in scored.iter_rows():
             if row["problem"]:
                 raise LikelyError(row["problem"])
-            yield row["name"], Prediction(row["rows"], row["kept"], row["shortened"])
+            yield row["name"], row["done"]
 
 
 def share_of(machines: Sequence[Mapping[str, float]], workers: int | None) -> Share:

@@ -6,7 +6,7 @@ scored one says in its metadata that it was made from that file, by this adapter
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from likely.config.run_config import RunConfig
@@ -47,7 +47,7 @@ class PartScorer:
     """Scores one file of a job after another with one model, which is loaded when the first of them needs it."""
 
     job: FolderJob
-    _loaded: list[LoadedRun] = field(default_factory=list)
+    _run: LoadedRun | None = None
 
     def score(self, name: str, on_progress: Progress | None = None) -> Prediction:
         """Score a file, unless it is finished, and go on where an earlier command was killed within it.
@@ -66,9 +66,9 @@ class PartScorer:
         return predict(job.run, data, output, job.config, job.with_base, True, on_progress, self._load)
 
     def _load(self, folder: Path, config: RunConfig) -> LoadedRun:
-        if not self._loaded:
-            self._loaded.append(LoadedRun.load(folder, config))
-        return self._loaded[0]
+        if self._run is None or self._run.config != config:
+            self._run = LoadedRun.load(folder, config)
+        return self._run
 
 
 def predict_folder(

@@ -161,7 +161,7 @@ def row_of(measured: dict[str, Any], where: str) -> Row:
     rates = f"{two['rate']:.1f} rows/s against {one['rate']:.1f}, and {alone['rate']:.1f} in one process without Ray"
     times = f"{two['cpu']:.4f} s against {one['cpu']:.4f}, and {alone['cpu']:.4f} in one process without Ray"
     note = f"{where}; {times}; {rates}, while other work shared the two cores"
-    figure = "`likely predict --engine ray`, CPU a row of two workers against one"
+    figure = "`likely predict` on Ray, CPU a row of two workers against one"
     return Row(figure, "", f"{one['cpu'] / two['cpu']:.2f}x", None, note)
 
 

@@ -15,10 +15,10 @@ test: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --dist worksteal
 
-# What needs packages that are no dependency: GGUF files, Weights & Biases, MLflow.
+# What needs packages that are no dependency: GGUF files, Ray, Weights & Biases, MLflow.
 test-extras: $(READY)
-	$(BIN)/python -m pip install --quiet wandb mlflow-skinny -e '.[export]'
-	$(BIN)/pytest tests/inference/exporting tests/training/test_reporting.py
+	$(BIN)/python -m pip install --quiet wandb mlflow-skinny -e '.[export,ray]'
+	$(BIN)/pytest tests/inference/exporting tests/training/test_reporting.py tests/inference/test_on_ray.py
 
 # A training killed at 60 moments, and what docs/reliability.md says came of it; a quarter of an hour.
 torture: $(READY)

@@ -81,10 +81,15 @@ def load(arguments: argparse.Namespace, data: RatingTable, scratch: Path) -> Ben
     """Return the model to serve."""
     if not arguments.tiny:
         return common.load_bench(arguments.model, arguments.shapes)
+    tiny = common.load_bench(str(tiny_model(data, scratch)))
+    return Bench("tiny, random weights", tiny.model, tiny.builder, tiny.budget)
+
+
+def tiny_model(data: RatingTable, scratch: Path) -> Path:
+    """Make the tiny model, whose tokenizer has read of the movies, and return its folder."""
     shown = [show_item(*movie) for movie in data.items.select("title", "year", "details").head(3000).iter_rows()]
     prompts = [chat_prompt(f"{make_instruction(4)}\n{show_question([show_rated(one, 4)], one)}") for one in shown]
-    tiny = common.load_bench(str(make_tiny_base(scratch / "tiny", prompts, TINY)))
-    return Bench("tiny, random weights", tiny.model, tiny.builder, tiny.budget)
+    return make_tiny_base(scratch / "tiny", prompts, TINY)
 
 
 def served(bench: Bench, together: int) -> Served:

@@ -24,6 +24,7 @@ ORDER = (
     "gpu",
     "start-up",
     "serve-load",
+    "predict-on-ray",
 )
 VERDICT = {True: "met", False: "**missed**", None: "not measured"}
 

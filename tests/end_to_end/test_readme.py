@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "finetune/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 TYPED = re.compile(r"(?:likely|python finetune/scripts/\w+\.py)(?: .*)?")
+LAUNCHED = re.compile(r"(?:torchrun|accelerate launch) .*finetune/scripts/\w+\.py .*")
 
 
 def code_lines(page: Path) -> list[str]:
@@ -25,9 +26,9 @@ def code_lines(page: Path) -> list[str]:
     return blocks + re.findall(r"`([^`\n]+)`", text)
 
 
-def commands() -> list[str]:
+def commands(form: re.Pattern[str] = TYPED) -> list[str]:
     """All commands of ours in the documents, without comments and what they are redirected to."""
-    found = [line for page in PAGES for line in code_lines(page) if TYPED.fullmatch(line) and line != "likely"]
+    found = [line for page in PAGES for line in code_lines(page) if form.fullmatch(line) and line != "likely"]
     return sorted({re.split(r" +#| > ", line)[0].strip() for line in found})
 
 
@@ -69,6 +70,19 @@ def test_a_command_in_the_documents_can_be_typed(command):
     config = str(given.get("config") or "run.yaml")
     presets = {path.stem for path in (ROOT / "finetune" / "configs").glob("*.yaml")}
     assert config == "run.yaml" or config in presets or (ROOT / config).is_file()
+
+
+@pytest.mark.parametrize("command", commands(LAUNCHED))
+def test_a_command_that_starts_several_processes_can_be_typed(command):
+    from accelerate.commands.launch import launch_command_parser
+    from torch.distributed.run import get_args_parser
+
+    launcher, *words = shlex.split(command)
+    parser = get_args_parser() if launcher == "torchrun" else launch_command_parser()
+    given = parser.parse_args(words if launcher == "torchrun" else words[1:])
+    script = ["python", given.training_script, *given.training_script_args]
+    if script[-1] != "...":
+        test_a_command_in_the_documents_can_be_typed(shlex.join(script))
 
 
 def anchors(page: Path) -> set[str]:
@@ -123,6 +137,17 @@ def test_the_rows_that_an_evaluation_left_can_be_written(tmp_path, monkeypatch):
     left = json.loads((folder / "rest.json").read_text())
     assert len(left) == 6 * 4
     assert [row for row in rows if row["user_id"] in {one["user_id"] for one in left}] == left
+
+
+def test_pairs_are_cut_into_files_that_keep_a_user_together(tmp_path, monkeypatch):
+    """The Python of the page on scale."""
+    import polars as pl
+
+    monkeypatch.chdir(tmp_path)
+    pl.DataFrame({"user_id": [1, 2, 1, 3, 2, 1], "row": range(6)}).write_parquet("pairs.parquet")
+    exec(replaced(python_of("docs/guides/scale.md"), **{"50_000": "4"}), {})
+    parts = [pl.read_parquet(path)["row"].to_list() for path in sorted((tmp_path / "pairs").iterdir())]
+    assert parts == [[0, 2, 5, 1], [4, 3]]
 
 
 def test_the_version_is_the_same_everywhere():

@@ -88,7 +88,7 @@ def test_a_preset_trains_on_files_of_ones_own_from_an_empty_folder(likely, recor
 
 def test_every_package_that_is_imported_is_declared():
     extras = PROJECT["optional-dependencies"]
-    optional = [*extras["qlora"], *extras["serve"]]
+    optional = [*extras["qlora"], *extras["serve"], *extras["ray"]]
     declared = {re.match(r"[\w.-]+", line)[0].lower() for line in [*PROJECT["dependencies"], *optional]}
     distributions = packages_distributions()
     for path in (ROOT / "src").rglob("*.py"):

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,36 +18,6 @@ from likely.inference import predict as predicting
 from likely.inference.loaded_run import LoadedRun
 from likely.inference.predict import predict
 from likely.inference.scores_in_progress import ScoresInProgress
-from likely.model.adapter import Lora
-from support import rows_of, save_drawn_adapter
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, tiny_base):
-    """Folder of a run: an adapter with random weights and its configuration."""
-    folder = tmp_path_factory.mktemp("predict") / "run"
-    save_drawn_adapter(folder, tiny_base, Lora(4, 8, 0.0, ["q_proj"]), spread=0.5)
-    values = {
-        "model_name_or_path": str(tiny_base),
-        "dataset": None,
-        "train_file": "nowhere.json",
-        "output_dir": str(folder),
-        "cutoff_len": 512,
-        "per_device_eval_batch_size": 2,
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    (folder / TASK_FILE).write_text(dump_task(RecordsTask()), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def rows(records):
-    """Rows without answers, a column among them that means nothing here."""
-    rows = rows_of(records)
-    for place, row in enumerate(rows):
-        del row["output"]
-        row["note"] = f'“{place}”, "quoted"\nand more' if place % 3 else None
-    return rows
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +136,7 @@ def test_scores_of_something_else_are_not_gone_on_with(tmp_path, folder, rows, m
     source, output = saved(tmp_path / "in.jsonl", rows), tmp_path / "out.csv"
     monkeypatch.setattr(LoadedRun, "load", lambda *_: pytest.fail("the model was loaded"))
     partial = ScoresInProgress.beside(output, 4)
-    made_with = predicting._made_with(folder, predicting.config_of(folder), source, Columns(), False)
+    made_with = predicting.made_with(folder, predicting.config_of(folder), source, False)
     assert partial.begin(made_with, resume=False) == 0
     with pytest.raises(LikelyError, match="go on with --resume, or delete it"):
         predict(folder, source, output)

@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import signal
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from likely.cli.options import MAIN_RUN, Overrides, RunFolder
-from likely.errors import StoppedError
+from likely.errors import LikelyError, StoppedError
+
+if TYPE_CHECKING:
+    from likely.inference.predict_folder import Spread
 
 
 def predict(
-    data: Annotated[Path, typer.Option(help="Records: .json, .jsonl, .csv or .parquet; answers in it are not read.")],
-    output: Annotated[Path, typer.Option(help="File of the scored records: .parquet, .csv or .jsonl.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="Records: .json, .jsonl, .csv, .parquet, or a folder of .parquet; answers are not read."),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="File of the scored records: .parquet, .csv or .jsonl; a folder where --data is one.")
+    ],
     overrides: Overrides = None,
     adapter_dir: RunFolder = MAIN_RUN,
     base: Annotated[bool, typer.Option("--base", help="Ask the base model too: twice the time.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after a command that did not finish.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after a command that did not finish; folders always do.")
+    ] = False,
+    engine: Annotated[
+        Literal["ray"] | None, typer.Option(help="Spread the files of a folder over the workers of Ray.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Of Ray, a model each; by default one a GPU, or a machine without.", min=1)
+    ] = None,
 ) -> None:
     """Score records without answers: the same columns, and p_yes beside them."""
+    spread = _engine(engine, workers, data)
 
     from likely.cli.progress import scoring_bar
     from likely.inference.loaded_run import config_of
     from likely.inference.predict import predict
+    from likely.inference.predict_folder import predict_folder
     from likely.model.runtime import ready_process
     from likely.report.console import SafeConsole
 
@@ -33,13 +52,40 @@ def predict(
     config = config_of(adapter_dir, None, overrides or ())
     try:
         with scoring_bar(console, "scoring") as on_progress:
-            done = predict(adapter_dir, data, output, config, base, resume, on_progress)
+            if data.is_dir():
+                done = list(predict_folder(adapter_dir, data, output, config, base, on_progress, spread).values())
+            else:
+                done = [predict(adapter_dir, data, output, config, base, resume, on_progress)]
     except KeyboardInterrupt:
-        raise StoppedError(
-            "Stopped; what is scored is kept. Go on with the same command and --resume.", 128 + signal.SIGINT
-        ) from None
-    if done.kept:
-        console.print(f"{done.kept:,} rows had been scored before.", highlight=False)
-    if done.shortened:
-        console.print(f"{done.shortened:,} rows lost old history to fit cutoff_len {config.cutoff_len}.")
-    console.print(f"{done.rows:,} rows written to {output}.", highlight=False, markup=False, soft_wrap=True)
+        again = "the same command" if data.is_dir() else "the same command and --resume"
+        raise StoppedError(f"Stopped; what is scored is kept. Go on with {again}.", 128 + signal.SIGINT) from None
+    if kept := sum(one.kept for one in done):
+        console.print(f"{kept:,} rows had been scored before.", highlight=False)
+    if shortened := sum(one.shortened for one in done):
+        console.print(f"{shortened:,} rows lost old history to fit cutoff_len {config.cutoff_len}.")
+    files = f" of {len(done):,} files" if data.is_dir() else ""
+    rows = sum(one.rows for one in done)
+    console.print(f"{rows:,} rows{files} written to {output}.", highlight=False, markup=False, soft_wrap=True)
+
+
+def _engine(engine: str | None, workers: int | None, data: Path) -> Spread | None:
+    """Return what spreads the files of a folder, if anything is to.
+
+    Raises:
+        LikelyError: it is not installed, or there is no folder.
+    """
+    if engine is None:
+        if workers is not None:
+            raise LikelyError("--workers are those of --engine ray; add it, or leave --workers out.")
+        return None
+    if find_spec("ray") is None:
+        raise LikelyError(
+            "--engine ray needs the extra `ray`, which is not installed; install it with: pip install 'ray[data]'"
+        )
+    if not data.is_dir():
+        raise LikelyError(f"--engine ray takes a folder of .parquet files, and --data {data} is none; name one.")
+    from functools import partial
+
+    from likely.inference.on_ray import spread_on_ray
+
+    return partial(spread_on_ray, workers=workers)

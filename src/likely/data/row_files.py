@@ -67,20 +67,36 @@ def parquet_frames(path: Path, content: bytes | None = None, rows: int = SLICE) 
     """
     import polars as pl
 
-    if content is None:
-        with reading(path, REMEDY):
-            path.open("rb").close()
-    try:
-        table = pl.scan_parquet(path if content is None else io.BytesIO(content))
-        count = table.select(pl.len()).collect().item()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise LikelyError(f"{path} is not a Parquet file that can be read; {REMEDY}") from error
+    table, count = _scan(path, content)
     for start in range(0, count, rows):
         try:
             frame = table.slice(start, rows).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise LikelyError(f"{path} is damaged after row {start}; {REMEDY}") from error
         yield frame
+
+
+def count_parquet_rows(path: Path) -> int:
+    """Return how many rows a Parquet file has, by what its end says.
+
+    Raises:
+        LikelyError: it is missing or damaged.
+    """
+    return _scan(path)[1]
+
+
+def _scan(path: Path, content: bytes | None = None) -> "tuple[pl.LazyFrame, int]":
+    """Return the table of a Parquet file, not read yet, and its length."""
+    import polars as pl
+
+    if content is None:
+        with reading(path, REMEDY):
+            path.open("rb").close()
+    try:
+        table = pl.scan_parquet(path if content is None else io.BytesIO(content))
+        return table, table.select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise LikelyError(f"{path} is not a Parquet file that can be read; {REMEDY}") from error
 
 
 def _texts(file: IO[bytes], path: Path) -> Iterator[str]:

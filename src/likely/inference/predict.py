@@ -5,7 +5,7 @@ Reads the file in windows (`data.row_files`), asks a finished run about each (`l
 computed together as far as they stand in the same window.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -28,6 +28,9 @@ WINDOW = 2048
 """Records that are encoded, scored and kept together."""
 
 P_YES, BASE_P_YES = "p_yes", "base_p_yes"
+
+Load = Callable[[Path, RunConfig], LoadedRun]
+"""Gives the run of a folder."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def predict(
     with_base: bool = False,
     resume: bool = False,
     on_progress: Progress | None = None,
+    load: Load | None = None,
 ) -> Prediction:
     """Score the records of a file, and write them with their scores once all are done.
 
@@ -64,6 +68,7 @@ def predict(
         with_base: whether the base model is asked too.
         resume: keep the scores of a command that did not finish.
         on_progress: told after every forward pass how many answers there are, and of how many.
+        load: gives the run where one file after the other is scored with it; by default it is loaded anew.
 
     Raises:
         LikelyError: the file or the run cannot be read, a record does not fit, the scores cannot be written, or there
@@ -76,10 +81,11 @@ def predict(
     added = [P_YES, BASE_P_YES] if with_base else [P_YES]
     shape = look_through(data, labels_of(config), columns, added)
     scores = ScoresInProgress.beside(output, WINDOW)
-    kept = scores.begin(_made_with(folder, config, data, columns, with_base), resume)
+    origin = made_with(folder, config, data, with_base)
+    kept = scores.begin(origin, resume)
     shortened = 0
     if kept < shape.rows:
-        run = LoadedRun.load(folder, config)
+        run = (load or LoadedRun.load)(folder, config)
         windows = _windows(data, run.builder.labels, columns, kept)
         for done, window in zip(count(kept, WINDOW), windows, strict=False):
             encoded = run.encode(window)
@@ -87,7 +93,7 @@ def predict(
                 run.check(encoded)
             scores.append(_ask(run, encoded, len(added), done, shape.rows, on_progress))
             shortened += sum(record.dropped_lines > 0 for record in encoded)
-    write_scored(output, data, shape, added, scores.read())
+    write_scored(output, data, shape, added, scores.read(), origin)
     scores.path.unlink()
     return Prediction(shape.rows, kept, shortened)
 
@@ -124,10 +130,11 @@ def _ask(
     return said
 
 
-def _made_with(folder: Path, config: RunConfig, data: Path, columns: Columns, with_base: bool) -> MadeWith:
+def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool) -> MadeWith:
+    """Return what the scores of a file depend on; arguments as of :func:`predict`."""
     return {
         "records": digest_of(data)[:16],
-        "columns": repr(columns),
+        "columns": repr(columns_of(folder)),
         "adapter": digest_of(folder / ADAPTER_WEIGHTS)[:16],
         "model_name_or_path": config.model_name_or_path,
         "model_revision": config.model_revision,

@@ -18,11 +18,15 @@ from likely.data.records import Labels, records_of
 from likely.data.row_files import SLICE, iter_rows, parquet_frames
 from likely.errors import LikelyError
 from likely.files import check_writable, replacing_bytes, writing
+from likely.inference.scores_in_progress import MadeWith
 
 if TYPE_CHECKING:
     import polars as pl
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
+
+ORIGIN = "likely.predict"
+"""Key in the metadata of a scored Parquet file, under which it says what it was made with."""
 
 Kind = type[bool] | type[int] | type[float] | type[str] | type[object]
 """Type of a value; `object` for what no column of a table holds, such as a list."""
@@ -84,7 +88,12 @@ def look_through(data: Path, labels: Labels, columns: Columns, added: Sequence[s
 
 
 def write_scored(
-    output: Path, data: Path, shape: Shape, added: Sequence[str], scores: Iterable[Sequence[float]]
+    output: Path,
+    data: Path,
+    shape: Shape,
+    added: Sequence[str],
+    scores: Iterable[Sequence[float]],
+    made_with: MadeWith,
 ) -> None:
     """Write the rows of a file with scores beside them, whole or not at all, in the format that the name ends in.
 
@@ -97,13 +106,14 @@ def write_scored(
         shape: what it holds.
         added: names of the scores.
         scores: those of each row.
+        made_with: of the scores; a Parquet file says it, see :func:`rows_written`.
 
     Raises:
         LikelyError: it cannot be written.
     """
     with writing(output), replacing_bytes(output) as out:
         if output.suffix.lower() == ".parquet":
-            _write_parquet(out, data, shape, added, iter(scores))
+            _write_parquet(out, data, shape, added, iter(scores), {ORIGIN: _as_origin(made_with)})
             return
         rows = (row | dict(zip(added, own, strict=True)) for row, own in zip(iter_rows(data), scores, strict=True))
         text = io.TextIOWrapper(out, encoding="utf-8", newline="")
@@ -116,8 +126,29 @@ def write_scored(
         text.detach()
 
 
+def rows_written(output: Path, made_with: MadeWith) -> int | None:
+    """Return how many rows a scored Parquet file has, or None if it is missing, damaged or made with anything else."""
+    import polars as pl
+
+    try:
+        if pl.read_parquet_metadata(output).get(ORIGIN) != _as_origin(made_with):
+            return None
+        return int(pl.scan_parquet(output).select(pl.len()).collect().item())
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+
+
+def _as_origin(made_with: MadeWith) -> str:
+    return json.dumps(made_with, sort_keys=True)
+
+
 def _write_parquet(
-    out: IO[bytes], data: Path, shape: Shape, added: Sequence[str], scores: Iterator[Sequence[float]]
+    out: IO[bytes],
+    data: Path,
+    shape: Shape,
+    added: Sequence[str],
+    scores: Iterator[Sequence[float]],
+    metadata: dict[str, str],
 ) -> None:
     import polars as pl
     from polars.io.plugins import register_io_source
@@ -131,7 +162,7 @@ def _write_parquet(
             own = list(zip(*islice(scores, frame.height), strict=True))
             yield frame.with_columns(pl.Series(name, of_rows) for name, of_rows in zip(added, own, strict=True))
 
-    register_io_source(scored, schema=schema).sink_parquet(out, maintain_order=True)
+    register_io_source(scored, schema=schema).sink_parquet(out, maintain_order=True, metadata=metadata)
 
 
 def _frames(data: Path, types: "Mapping[str, pl.DataType]") -> "Iterator[pl.DataFrame]":

@@ -22,7 +22,7 @@ def predict(
 ) -> None:
     """Score records without answers: the same columns, and p_yes beside them."""
 
-    from likely.cli.progress import scoring_bar
+    from likely.cli.progress import print_notes, scoring_bar
     from likely.inference.loaded_run import config_of
     from likely.inference.predict import predict
     from likely.model.runtime import ready_process
@@ -38,6 +38,7 @@ def predict(
         raise StoppedError(
             "Stopped; what is scored is kept. Go on with the same command and --resume.", 128 + signal.SIGINT
         ) from None
+    print_notes(console, done.notes)
     if done.kept:
         console.print(f"{done.kept:,} rows had been scored before.", highlight=False)
     if done.shortened:

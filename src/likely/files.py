@@ -247,11 +247,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_new(folder: Path) -> None:
-    """Check that a folder is not there, or empty.
+    """Check that a folder is not there, or empty, and that its name is a text, as libraries want it that write into it.
 
     Raises:
-        LikelyError: there is something.
+        LikelyError: there is something, or its name is no text.
     """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise LikelyError(f"The name of the folder {folder} is not UTF-8 text; name another one.") from None
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise LikelyError(f"{folder} exists and is not an empty folder; name another one.")
 

@@ -8,15 +8,18 @@ and give the same probabilities, which are compared in every round. Prints how m
 """
 
 import argparse
+from pathlib import Path
 
 import polars as pl
 
 from benchmarks import common
 from benchmarks.common import PADDED, TREE, Bench
+from likely.config.reading import load_config
 from likely.data.movielens import read_movielens
 from likely.data.protocol import SplitProtocol
 from likely.data.ratings import RatingTable
 from likely.data.task import ratings_task
+from likely.inference.loaded_run import LoadedRun
 from likely.inference.movies import Movie, RatedMovie
 from likely.inference.ranking import Ranker
 from likely.model.adapter import base_model
@@ -76,7 +79,9 @@ def question(data: RatingTable, length: int, count: int) -> tuple[list[RatedMovi
 def ranker_of(bench: Bench) -> Ranker:
     """Return a ranker of the benchmark's model."""
     bench.model.eval()
-    return Ranker(bench.model, bench.builder, ratings_task(SplitProtocol()), bench.budget)
+    config = load_config("smollm2_movielens_cpu", [f"cutoff_len={common.CUTOFF}"])
+    run = LoadedRun(Path("benchmark"), config, bench.builder, bench.model, bench.plan("tree"))
+    return Ranker(run, ratings_task(SplitProtocol()))
 
 
 if __name__ == "__main__":

@@ -28,11 +28,9 @@ from rich.table import Table
 from benchmarks import common
 from benchmarks.common import Bench, Row
 from benchmarks.scoring_throughput import ranker_of
-from likely.config.reading import load_config
 from likely.data.movielens import read_movielens
 from likely.data.ratings import RatingTable
 from likely.data.wording import make_instruction, show_item, show_question, show_rated
-from likely.inference.loaded_run import LoadedRun
 from likely.serving.app import make_app
 from likely.serving.served import Limits, Served
 from likely.serving.server import listen
@@ -94,10 +92,8 @@ def tiny_model(data: RatingTable, scratch: Path) -> Path:
 
 def served(bench: Bench, together: int) -> Served:
     """Return what a server of a benchmark's model is made of; `together` is the most requests of one turn."""
-    config = load_config("smollm2_movielens_cpu", [f"cutoff_len={common.CUTOFF}"])
-    bench.model.eval()
-    run = LoadedRun(Path("benchmark"), config, bench.builder, bench.model, bench.plan("tree"))
-    return Served(run, ranker_of(bench), "", None, {}, None, Limits(places=256, together=together))
+    ranker = ranker_of(bench)
+    return Served(ranker.run, ranker, "", None, None, Limits(places=256, together=together))
 
 
 @contextmanager

@@ -266,3 +266,14 @@ def test_what_cannot_be_written_is_said_before_anything_is_computed(tmp_path, na
     (tmp_path / "file").write_text("x")
     with pytest.raises(LikelyError, match=r"written"):
         check_writable(tmp_path / name)
+
+
+def test_a_file_takes_the_place_of_no_device(tmp_path):
+    """As root, an output called /dev/null would otherwise be one for every program of the machine."""
+    os.mkfifo(tmp_path / "device")
+    with pytest.raises(LikelyError, match="it is a device, not a file"):
+        check_writable(tmp_path / "device")
+    with pytest.raises(LikelyError, match="it is a device, not a file"), replacing(tmp_path / "device"):
+        pass
+    assert stat.S_ISFIFO((tmp_path / "device").stat().st_mode)
+    assert list(tmp_path.iterdir()) == [tmp_path / "device"]

@@ -3,6 +3,7 @@
 What cannot be read is said in one sentence.
 """
 
+import errno
 import gzip
 import io
 import json
@@ -187,17 +188,20 @@ def check_writable(path: Path) -> None:
     """Try whether a file can be written, before hours of computing what goes into it; nothing is left behind.
 
     Raises:
-        LikelyError: it cannot, or it is a folder.
+        LikelyError: it cannot, or it is a folder or a device.
     """
     if path.is_dir():
         raise LikelyError(f"{path} is a folder, not a file that can be written; name a file in it.")
-    with writing(path), tempfile.TemporaryFile(dir=path.parent) as out:
-        out.write(b"x")
+    with writing(path):
+        _check_ordinary(path)
+        with tempfile.TemporaryFile(dir=path.parent) as out:
+            out.write(b"x")
 
 
 @contextmanager
 def replacing_bytes(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that takes the place of `path` once all is written, and vanishes if writing fails."""
+    _check_ordinary(path)
     out = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False)  # noqa: SIM115
     try:
         with out:
@@ -207,6 +211,12 @@ def replacing_bytes(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         os.unlink(out.name)
         raise
+
+
+def _check_ordinary(path: Path) -> None:
+    """Raise OSError for a device such as /dev/null, whose place a file would take for everybody."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a device, not a file")
 
 
 @contextmanager
@@ -248,11 +258,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_new(folder: Path) -> None:
-    """Check that a folder is not there, or empty.
+    """Check that a folder is not there, or empty, and that its name is a text, as libraries want it that write into it.
 
     Raises:
-        LikelyError: there is something.
+        LikelyError: there is something, or its name is no text.
     """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise LikelyError(f"The name of the folder {folder} is not UTF-8 text; name another one.") from None
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise LikelyError(f"{folder} exists and is not an empty folder; name another one.")
 

@@ -1,6 +1,7 @@
 """Columns of numbers are read as numbers, and whatever is not spelled as one keeps its text."""
 
 import gzip
+import io
 
 import polars as pl
 import pytest
@@ -38,3 +39,31 @@ def test_a_gzip_file_that_inflates_to_far_more_than_it_has_is_refused():
 def test_a_column_that_is_not_there_names_the_one_that_was_meant(asked, meant):
     with pytest.raises(LikelyError, match=f"names no column '{asked}'; did you mean {meant}\\?"):
         open_table("a.jsonl", b'{"rating": 1, "parent_asin": "B"}').read([asked])
+
+
+def parquet(**columns):
+    written = io.BytesIO()
+    pl.DataFrame(columns).write_parquet(written)
+    return written.getvalue()
+
+
+def test_only_columns_that_may_hold_lists_do():
+    table = open_table("a.parquet", parquet(id=["a", "b"], genres=[["x"], []], more=[{"a": 1}, None]))
+    assert table.read(["id", "genres"], lists=["genres"])["genres"].to_list() == [["x"], []]
+    with pytest.raises(LikelyError, match=r"Column 'genres' of a\.parquet holds List\(String\); make it a text"):
+        table.read(["id", "genres"])
+    with pytest.raises(LikelyError, match="Column 'more' of"):
+        table.read(["more"], lists=["more"])
+
+
+@pytest.mark.parametrize("content", [b"id,x\ry\n1,2\n", b"id,name\n1,a\rb\n2,c\n3\n"])
+def test_a_carriage_return_within_a_line_is_white_space(content):
+    table = open_table("a.csv", content)
+    assert table.columns[0] == "id"
+    assert table.place(0)[1][0] == "1"
+    assert table.place(99) == ("Row 100 of a.csv", ())
+
+
+def test_a_field_that_is_far_too_long_is_said():
+    with pytest.raises(LikelyError, match="cannot be read as a table"):
+        open_table("a.csv", b"id," + b"x" * 200_000 + b"\n1,2\n")

@@ -16,6 +16,8 @@ from likely.data.records import write_records
 from likely.encoding import prompt
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
+from likely.inference import predict as predicting
+from likely.inference import scores_in_progress
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.training import run_folder
 from likely.training.run import train
@@ -33,7 +35,7 @@ def it_is(monkeypatch):
         clock = SimpleNamespace(
             date=SimpleNamespace(today=lambda: day, fromisoformat=datetime.date.fromisoformat), datetime=None
         )
-        for module in (prompt, run_folder):
+        for module in (prompt, run_folder, scores_in_progress):
             monkeypatch.setattr(module, "datetime", clock)
 
     turn_to(YESTERDAY)
@@ -100,6 +102,34 @@ def test_a_run_that_kept_no_date_is_answered_with_a_warning(config, it_is, recor
         assert run([verb, "--run", str(folder), "--max-samples", "5"]) == 0
         assert "set prompt_date" in " ".join(capsys.readouterr().out.split())
     assert LoadedRun.load(folder, config_of(folder, None, ["prompt_date=2031-03-09"])).notes == ()
+
+
+def test_one_file_of_scores_has_the_prompts_of_one_day(config, it_is, tmp_path, monkeypatch, capsys):
+    """Also where the run kept no day, and the command was killed and goes on the day after."""
+    folder = train(load_config(config), answer_metrics).output_dir
+    settings = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(settings.replace("prompt_date: 2031-03-09\n", ""))
+    monkeypatch.setattr(predicting, "WINDOW", 9)
+    words = ["predict", "--run", str(folder), "--data", str(tmp_path / "train.json"), "--output"]
+    assert run([*words, str(tmp_path / "whole.jsonl")]) == 0
+    assert "so 2031-03-09 is written; set prompt_date" in " ".join(capsys.readouterr().out.split())
+    append, appended = scores_in_progress.ScoresInProgress.append, []
+
+    def killed(self, scores):
+        if len(appended) == 2:
+            raise KeyboardInterrupt
+        appended.append(scores)
+        append(self, scores)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scores_in_progress.ScoresInProgress, "append", killed)
+        assert run([*words, str(tmp_path / "out.jsonl")]) == 130
+    it_is(TODAY)
+    assert run([*words, str(tmp_path / "out.jsonl"), "--resume"]) == 0
+    assert "so 2031-03-09 is written; set prompt_date" in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert run([*words, str(tmp_path / "today.jsonl")]) == 0
+    assert (tmp_path / "today.jsonl").read_bytes() != (tmp_path / "whole.jsonl").read_bytes()
 
 
 def test_a_template_without_a_date_keeps_none(config, tiny_base):

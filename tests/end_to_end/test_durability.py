@@ -23,10 +23,10 @@ from likely.encoding.batches import Budget
 from likely.encoding.prompt import PromptBuilder
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
+from likely.locking import alone_in
 from likely.model.adapter import load_adapter
 from likely.model.base import Precision, load_base, load_tokenizer
 from likely.model.scoring import PassPlan, score
-from likely.training.lock import alone_in
 from likely.training.run import train
 from support import rows_of
 

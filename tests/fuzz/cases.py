@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import traceback
@@ -179,8 +180,10 @@ def alarm() -> Iterator[None]:
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Fetch nothing and train nothing for a while."""
+    """Fetch, train, serve and upload nothing for a while."""
     import huggingface_hub.constants
+
+    ask = socket.getaddrinfo
 
     def unreachable(*_: object, **__: object) -> None:
         raise UnreachableError("there is no network here.")
@@ -192,6 +195,9 @@ def isolated() -> Iterator[None]:
         draw(Figure().subplots())
         return f"<svg><title>{name} {spoken}</title></svg>"
 
+    def numbers_only(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
+        return ask(host, port, family, type, proto, flags | socket.AI_NUMERICHOST)
+
     def begins(*_: object, **__: object) -> None:
         raise StoppedError("a training would begin here.", 0)
 
@@ -200,6 +206,9 @@ def isolated() -> Iterator[None]:
             patches.enter_context(mock.patch(f"likely.sources.catalogue.{name}", unreachable))
         for name in ("likely.training.run.take_steps", "likely.cli.demo.finetune"):
             patches.enter_context(mock.patch(name, begins))
+        patches.enter_context(mock.patch("socket.getaddrinfo", numbers_only))
+        patches.enter_context(mock.patch("likely.serving.server.run_server"))
+        patches.enter_context(mock.patch("huggingface_hub.get_token", return_value=None))
         patches.enter_context(mock.patch("likely.cli.app.app", COMMAND))
         patches.enter_context(mock.patch("likely.report.figures._drawing", drawn))
         patches.enter_context(mock.patch("likely.cli.demo.tiny_base", return_value=Path("base")))

@@ -5,10 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from fuzz.cases import COMMAND, Case, as_file
-from fuzz.mutations import WORDS, Draw, archive, damaged, json_text, table, yaml_text
+from fuzz.mutations import WORDS, Draw, archive, damaged, json_text, packed, parquet, table, yaml_text
+from fuzz.world import TABLE
 from likely.config.run_config import RunConfig
 from likely.config.spellings import HARDWARE_ONLY, NO_EFFECT, RENAMED
+from likely.config.table_config import TableConfig
 
 KEYS = (*RunConfig.model_fields, *RENAMED, *NO_EFFECT, *HARDWARE_ONLY, "bf16", "fp16")
 COUNT = ("audit", "--char-only", "--config", "run.yaml")
@@ -34,6 +38,15 @@ MODEL_FILES = (
 )
 
 
+TABLE_FILES = {"ratings": "hours", "items": "games"}
+FLAGS = ("implicit",)
+OF_TABLES = tuple(
+    key
+    for key in TableConfig.model_fields
+    if f"--{key.replace('_', '-')}" in {name for option in COMMAND.commands["prepare"].params for name in option.opts}  # type: ignore[attr-defined]
+)
+
+
 def configuration(draw: Draw, world: Path) -> Case:
     """A YAML file."""
     verb = draw.choice(
@@ -54,22 +67,43 @@ def _override(draw: Draw) -> str:
     return draw.choice((f"{draw.choice(KEYS)}={word}",) * 8 + (f"{word}=1", word, f" seed ={word}"))
 
 
+RECORDS = (
+    *(("tiny.json", "tiny"), ("tiny.jsonl", "tiny"), ("turns.json", "turns"), ("tiny.csv", "tiny")),
+    *(("tiny.parquet", "tiny"), ("messages.jsonl", "tiny")),
+)
+
+
 def records(draw: Draw, world: Path) -> Case:
-    """Records in Alpaca's or ShareGPT's format, as a list or as lines."""
-    name, dataset = draw.choice((("tiny.json", "tiny"), ("tiny.jsonl", "tiny"), ("turns.json", "turns")))
-    content = _read(world / "data" / name)
+    """Records in the formats of Alpaca, ShareGPT and OpenAI, as a list, lines or a table."""
+    name, dataset = draw.choice(RECORDS)
+    content = _rows(draw, world / "data" / name)
+    path = f"data/{name}"
+    keys = [f"dataset={dataset}"] if name.endswith(".json") else [f"dataset={dataset}", f"train_file={path}"]
+    scored = draw.choice(("scored.csv", "scored.jsonl", "scored.parquet"))
+    command = draw.choice(
+        ([*COUNT, *keys],) * 16
+        + (["evaluate", "--baselines-only", "--config", "run.yaml", "--max-samples", "6", *keys],)
+        + (["predict", "--run", "run", "--data", path, "--output", scored],) * 2
+        + (["render", "--run", "run", "--data", path, "--row", draw.choice(("1", "3", "12"))],)
+    )
+    return Case(command, {path: as_file(content)})
+
+
+def _rows(draw: Draw, path: Path) -> bytes:
+    """Return a file of rows with something wrong in it, by what its name ends in."""
+    content = _read(path)
+    if path.suffix == ".parquet":
+        return parquet(draw, pl.read_parquet(path).to_dicts())
     if draw.random() < 0.4:
-        content = damaged(draw, content)
-    elif name.endswith("l"):
-        lines = content.splitlines()
-        place = draw.randrange(len(lines))
-        lines[place] = json_text(draw, json.loads(lines[place]))
-        content = b"\n".join(lines)
-    else:
-        content = json_text(draw, json.loads(content))
-    verb = draw.choice((COUNT,) * 8 + (("evaluate", "--baselines-only", "--config", "run.yaml", "--max-samples", "6"),))
-    keys = [f"dataset={dataset}", f"train_file=data/{name}"] if name.endswith("l") else [f"dataset={dataset}"]
-    return Case([*verb, *keys], {f"data/{name}": as_file(content)})
+        return damaged(draw, content)
+    if path.suffix == ".json":
+        return json_text(draw, json.loads(content))
+    if path.suffix != ".jsonl":
+        return table(draw, content)
+    lines = content.splitlines()
+    place = draw.randrange(len(lines))
+    lines[place] = json_text(draw, json.loads(lines[place]))
+    return b"\n".join(lines)
 
 
 def registry(draw: Draw, world: Path) -> Case:
@@ -93,6 +127,33 @@ def ratings(draw: Draw, world: Path) -> Case:
     if draw.random() < 0.3:
         files[name] = table(draw, files[name])
     return Case([*PREPARE, "ratings/ml.zip"], {"ratings/ml.zip": as_file(archive(draw, files))})
+
+
+def tables(draw: Draw, world: Path) -> Case:
+    """A table of a user's own: its files, its description in YAML, or options over it."""
+    endings = [draw.choice((".csv", ".tsv", ".jsonl", ".parquet")) for _ in range(2)]
+    names = {key: f"tables/{name}{end}" for (key, name), end in zip(TABLE_FILES.items(), endings, strict=True)}
+    command = ["prepare", "--output", "made", "--warmup", "4", "--history-len", "3"]
+    what = draw.random()
+    if what < 0.3:
+        keys = [key for key in TableConfig.model_fields if draw.random() < 0.9]
+        text = yaml_text(draw, keys, _read(world / "tables" / "table.yaml").decode())
+        return Case([*command, "--data", "tables/table.yaml"], {"tables/table.yaml": as_file(text)})
+    described = {**TABLE, **names}
+    files: dict[str, Any] = {}
+    if what < 0.45:
+        for key in draw.sample(list(OF_TABLES), draw.choice((1, 1, 2))):
+            described[key] = draw.choice((*WORDS, *TABLE.values())) if key not in FLAGS else True
+    else:
+        key = draw.choice(list(names))
+        content = _rows(draw, world / names[key])
+        if draw.random() < 0.2:
+            described[key], content = f"{names[key]}.gz", packed(draw, content)
+        files[described[key]] = as_file(content)
+    for key, value in described.items():
+        option = f"--{key.replace('_', '-')}"
+        command += [option] if key in FLAGS else [f"{option}={value}".replace("\0", "")]
+    return Case(command, files)
 
 
 def movies(draw: Draw, world: Path) -> Case:
@@ -145,6 +206,10 @@ def command_line(draw: Draw, world: Path) -> Case:
         "evaluate": ["--run", "run", "--max-samples", "4"],
         "rank": [*RANK[1:]],
         "report": ["--run", "run"],
+        "predict": ["--run", "run", "--data", "data/tiny.jsonl", "--output", "scored.csv"],
+        "serve": ["--run", "run", "--port", "0"],
+        "export": ["--run", "run", "--output", "exported", "--to", "merged"],
+        "render": ["--run", "run", "--row", "1"],
     }
     good |= {
         "score": good["rank"],
@@ -212,11 +277,12 @@ def _read(path: Path) -> bytes:
 
 
 KINDS: dict[str, tuple[int, Callable[[Draw, Path], Case]]] = {
-    "configuration": (4000, configuration),
-    "override": (3500, override),
+    "configuration": (3500, configuration),
+    "override": (3000, override),
     "records": (4000, records),
     "registry": (2500, registry),
-    "ratings": (3000, ratings),
+    "ratings": (2000, ratings),
+    "tables": (2000, tables),
     "command line": (1200, command_line),
     "movies": (500, movies),
     "run folder": (600, run_folder),

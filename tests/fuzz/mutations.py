@@ -1,11 +1,16 @@
 """How good text, JSON, tables and zips become bad ones; everything is drawn from the generator that is passed in."""
 
+import datetime
+import gzip
 import io
 import json
 import random
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+import polars as pl
+from polars.exceptions import PolarsError
 
 Draw = random.Random
 
@@ -158,3 +163,40 @@ def archive(draw: Draw, files: dict[str, bytes]) -> bytes:
     elif draw.random() < 0.7:
         return damaged(draw, bytes(content))
     return bytes(content)
+
+
+COLUMNS: tuple[tuple[Any, Any], ...] = (
+    *((None, pl.Null()), (True, pl.Boolean()), (7, pl.Int8()), (2**63, pl.UInt64()), (-(2**63), pl.Int64())),
+    *((0.5, pl.Float32()), (float("nan"), pl.Float64()), (float("inf"), pl.Float64()), (b"\xff\0", pl.Binary())),
+    *((datetime.date(1, 1, 1), pl.Date()), (datetime.datetime(9999, 12, 31), pl.Datetime("ns"))),
+    *((datetime.timedelta(days=1), pl.Duration()), (datetime.time(1), pl.Time()), ([], pl.List(pl.Int64()))),
+    *((["a", None], pl.List(pl.String())), ({"a": 1}, pl.Struct({"a": pl.Int64()})), ("x" * 5000, pl.String())),
+    *(("a", pl.Categorical()), ("\0", pl.String()), ("", pl.String()), (1, pl.Decimal(10, 2))),
+)
+"""Values of a column of Parquet, with its type."""
+
+
+def parquet(draw: Draw, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return rows as Parquet, with a column of another type, another name, or damaged bytes."""
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    name, what = draw.choice(frame.columns), draw.random()
+    if what < 0.4:
+        value, kind = draw.choice(COLUMNS)
+        odd = pl.Series(name, [value] * frame.height, dtype=kind, strict=False)
+        frame = frame.with_columns(odd if draw.random() < 0.7 else odd.shift(1))
+    elif what < 0.5:
+        frame = frame.rename({name: draw.choice((*WORDS, name.upper()))}, strict=False)
+    elif what < 0.6:
+        frame = frame.drop(name) if draw.random() < 0.5 else frame.clear()
+    written = io.BytesIO()
+    try:
+        frame.write_parquet(written, compression=draw.choice(("zstd", "snappy", "uncompressed", "gzip")))
+    except (PolarsError, OverflowError, ValueError):  # what cannot be written cannot come in
+        return b"PAR1"
+    return damaged(draw, written.getvalue()) if what > 0.7 else written.getvalue()
+
+
+def packed(draw: Draw, content: bytes) -> bytes:
+    """Return bytes gzipped, seldom damaged afterwards."""
+    pressed = gzip.compress(content, mtime=0)
+    return damaged(draw, pressed) if draw.random() < 0.3 else pressed

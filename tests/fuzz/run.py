@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -66,28 +66,55 @@ def repeat(paths: list[Path], world: Path) -> int:
 
 
 def fuzz(options: argparse.Namespace, world: Path) -> int:
-    """Run the inputs of all kinds in a random order, and print how many there were and what failed."""
+    """Run the inputs of all kinds in a random order, and print how many there were and what failed.
+
+    Ctrl-C ends it after the inputs under way, which are as mixed as all of them.
+    """
     started, failures = time.monotonic(), 0
     ended: Counter[tuple[str, str]] = Counter()
     batches = list(batches_of(options))
     random.Random(options.seed).shuffle(batches)
-    pool = ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn"), initializer=limit)
-    with pool:
+    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn"), initializer=limit) as pool:
         waiting = {pool.submit(run_batch, options.seed, *batch, world): batch for batch in batches}
-        for done in as_completed(waiting):
-            kind, numbers = waiting[done]
-            try:
-                results = done.result()
-            except BrokenProcessPool:
-                print(f"FAILED {kind} {numbers[0]} to {numbers[-1]}: the process died")
-                failures += 1
-                continue
-            for number, case, outcome in results:
-                ended[kind, "failed" if outcome.fault else "refused" if outcome.status else "succeeded"] += 1
-                if outcome.fault:
-                    failures += 1
-                    kept = keep(case, f"{kind}-{options.seed}-{number}")
-                    print(f"FAILED {kind} {number}: {outcome.fault}\n  {kept}", flush=True)
+        try:
+            for done in as_completed(waiting):
+                failures += count_batch(done, waiting[done], options.seed, ended)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+    show_counts(ended)
+    seconds, computing = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{ended.total():,} inputs of seed {options.seed} in {seconds:.0f} s, of computing "
+        f"{computing.ru_utime + computing.ru_stime:.0f} s; {failures} failures."
+    )
+    return 1 if failures else 0
+
+
+def count_batch(
+    done: "Future[list[tuple[int, Case, Outcome]]]",
+    batch: tuple[str, range],
+    seed: int,
+    ended: "Counter[tuple[str, str]]",
+) -> int:
+    """Count how the inputs of a batch ended, keep and print those that failed, and return how many did."""
+    kind, numbers = batch
+    try:
+        results = done.result()
+    except BrokenProcessPool:
+        print(f"FAILED {kind} {numbers[0]} to {numbers[-1]}: the process died")
+        return 1
+    failures = 0
+    for number, case, outcome in results:
+        ended[kind, "failed" if outcome.fault else "refused" if outcome.status else "succeeded"] += 1
+        if outcome.fault:
+            failures += 1
+            kept = keep(case, f"{kind}-{seed}-{number}")
+            print(f"FAILED {kind} {number}: {outcome.fault}\n  {kept}", flush=True)
+    return failures
+
+
+def show_counts(ended: "Counter[tuple[str, str]]") -> None:
+    """Print how many inputs of each kind ended how."""
     width = max(map(len, KINDS))
     for kind in KINDS:
         counts = {how: ended[kind, how] for how in ("succeeded", "refused", "failed")}
@@ -97,12 +124,6 @@ def fuzz(options: argparse.Namespace, world: Path) -> int:
                 *(f"{how} {count:>6,}" for how, count in counts.items()),
                 sep="  ",
             )
-    seconds, computing = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        f"{ended.total():,} inputs of seed {options.seed} in {seconds:.0f} s, of computing "
-        f"{computing.ru_utime + computing.ru_stime:.0f} s; {failures} failures."
-    )
-    return 1 if failures else 0
 
 
 def batches_of(options: argparse.Namespace) -> Iterator[tuple[str, range]]:

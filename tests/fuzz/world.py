@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
+
 from likely.config.run_config import RunConfig
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
@@ -35,6 +37,20 @@ HISTORY = [{"title": "Matrix, The (1999)", "genres": "Action|Sci-Fi", "rating": 
 CANDIDATES = [{"title": "Ronin", "year": 1998, "genres": ["Action"], "id": 7}, {"title": "Alien (1979)"}]
 COLUMNS = ["user_id:token", "item_id:token", "rating:float", "timestamp:float"]
 ITEM_COLUMNS = ["item_id:token", "movie_title:token_seq", "release_year:token", "class:token_seq"]
+TABLE = {
+    "ratings": "tables/hours.csv",
+    "items": "tables/games.csv",
+    "user": "player",
+    "item": "game",
+    "rating": "hours",
+    "time": "day",
+    "title": "name",
+    "details": "maker",
+    "year": "year",
+    "noun": "game",
+    "scale": "1-10",
+    "like_threshold": 6,
+}
 
 
 @contextmanager
@@ -52,6 +68,7 @@ def make_world(folder: Path) -> Path:
     """Fill a folder and return it."""
     with inside(folder):
         make_ratings(Path("ratings"))
+        make_tables(Path("tables"))
         make_data(Path("data"))
         make_base(Path("base"))
         for name, rows in (("history.json", HISTORY), ("candidates.json", CANDIDATES)):
@@ -98,6 +115,27 @@ def make_ratings(folder: Path) -> None:
             archive.write(folder / "csv" / name, f"ml/{name}")
 
 
+def make_tables(folder: Path) -> None:
+    """Write ratings of games as a table of a user's own in several formats, what the games are, and its description."""
+    folder.mkdir()
+    draw = random.Random(0)
+    hours = [
+        {"player": f"p{user}", "game": f"g{game}", "hours": draw.randrange(1, 11), "day": f"2024-03-{day:02}"}
+        for user in range(6)
+        for day, game in enumerate(draw.sample(range(15), 10), start=1)
+    ]
+    games = [
+        {"game": f"g{game}", "name": f"Game {game}, The", "maker": "A|B", "year": 1990 + game} for game in range(15)
+    ]
+    for name, rows in (("hours", hours), ("games", games)):
+        table = pl.DataFrame(rows)
+        table.write_csv(folder / f"{name}.csv")
+        table.write_csv(folder / f"{name}.tsv", separator="\t")
+        table.write_parquet(folder / f"{name}.parquet")
+        table.write_ndjson(folder / f"{name}.jsonl")
+    (folder / "table.yaml").write_text("".join(f"{key}: {value}\n" for key, value in TABLE.items()), encoding="utf-8")
+
+
 def make_data(folder: Path) -> None:
     """Write records in Alpaca's and ShareGPT's format, what they are called, and records as `likely prepare` makes."""
     folder.mkdir()
@@ -109,6 +147,13 @@ def make_data(folder: Path) -> None:
         for row in rows
     ]
     write_records(folder / "turns.json", turns)
+    pl.DataFrame(rows).write_csv(folder / "tiny.csv")
+    pl.DataFrame(rows).write_parquet(folder / "tiny.parquet")
+    messages = [
+        {"messages": [{"role": "user", "content": row["input"]}, {"role": "assistant", "content": row["output"]}]}
+        for row in rows
+    ]
+    write_records(folder / "messages.jsonl", messages)
     files = {"file_name": "tiny.json", "file_name_eval": "tiny.json", "file_name_test": "tiny.json"}
     entries = {
         "tiny": {**files, "columns": {"prompt": "instruction", "query": "input", "response": "output"}},

@@ -1,7 +1,9 @@
 """Records get the P(Yes) that they have alone, in the order of their file; what was scored before a kill is kept."""
 
 import csv
+import datetime
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,12 @@ from likely.cli import run as command
 from likely.data.dataset_info import Columns
 from likely.data.task import TASK_FILE, RecordsTask, dump_task
 from likely.errors import LikelyError
+from likely.inference import loaded_run
 from likely.inference import predict as predicting
 from likely.inference.loaded_run import LoadedRun
 from likely.inference.predict import predict
 from likely.inference.scores_in_progress import ScoresInProgress
+from likely.locking import alone_at
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +141,7 @@ def test_scores_of_something_else_are_not_gone_on_with(tmp_path, folder, rows, m
     monkeypatch.setattr(LoadedRun, "load", lambda *_: pytest.fail("the model was loaded"))
     partial = ScoresInProgress.beside(output, 4)
     made_with = predicting.made_with(folder, predicting.config_of(folder), source, False)
-    assert partial.begin(made_with, resume=False) == 0
+    assert partial.begin(made_with, resume=False) == (0, datetime.date.today())
     with pytest.raises(LikelyError, match="go on with --resume, or delete it"):
         predict(folder, source, output)
     saved(source, rows[1:])
@@ -146,6 +150,27 @@ def test_scores_of_something_else_are_not_gone_on_with(tmp_path, folder, rows, m
     partial.path.write_text("{", encoding="utf-8")
     with pytest.raises(LikelyError, match="damaged"):
         predict(folder, source, output, resume=True)
+
+
+def test_a_second_command_does_not_write_the_same_output(tmp_path, folder, rows, capsys, monkeypatch):
+    monkeypatch.setattr(LoadedRun, "load", lambda *_: pytest.fail("the model was loaded"))
+    words = ["predict", "--data", str(saved(tmp_path / "in.csv", rows)), "--output", str(tmp_path / "out.csv")]
+    with alone_at(tmp_path / "out.csv"):
+        assert command([*words, "--run", str(folder)]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"out.csv is being written by another command (process {os.getpid()} on" in told
+
+
+def test_longer_records_in_a_later_window_are_checked_too(tmp_path, folder, rows, monkeypatch):
+    monkeypatch.setattr(predicting, "WINDOW", 4)
+    checked = []
+    monkeypatch.setattr(loaded_run, "check_exactness", lambda _, encoded, *__: checked.append(len(encoded)))
+    by_length = sorted(rows, key=lambda row: len(row["input"]))
+    predict(folder, saved(tmp_path / "in.jsonl", by_length), tmp_path / "out.jsonl")
+    assert len(checked) > 1
+    checked.clear()
+    predict(folder, saved(tmp_path / "in.jsonl", by_length[::-1]), tmp_path / "again.jsonl")
+    assert len(checked) == 1
 
 
 @pytest.mark.parametrize(

@@ -112,11 +112,16 @@ def some_history(count):
     return [RatedMovie(movie, 0.5 + place % 10 / 2) for place, movie in enumerate(some_movies(count, seed=1))]
 
 
+def within(ranker, budget):
+    """A ranker whose forward passes may cost so much."""
+    return replace(ranker, run=replace(ranker.run, plan=replace(ranker.run.plan, budget=budget)))
+
+
 def alone(ranker, record):
     """P(Yes) of one record, with transformers' own causal mask."""
     ids = torch.from_numpy(ranker.builder.encode(record).input_ids).long()[None]
     with torch.no_grad():
-        logits = ranker.model(input_ids=ids).logits[0, -1]
+        logits = ranker.run.model(input_ids=ids).logits[0, -1]
     return logits[list(ranker.builder.first_tokens)].softmax(-1)[0].item()
 
 
@@ -130,7 +135,7 @@ def test_a_ranking_is_what_one_record_after_another_gives(ranker, length):
     assert max(expected.values()) - min(expected.values()) > 1e-3
     longest = max(len(record.input_ids) for record in ranker.builder.encode_all(records))
     for tokens in (longest + 60, 100_000):  # a few candidates a row, all in one row
-        limited = replace(ranker, budget=Budget(tokens, ranker.budget.attention_share))
+        limited = within(ranker, Budget(tokens, ranker.run.plan.budget.attention_share))
         ranked = limited.rank(history, candidates)
         assert {one.candidate.title: one.p_yes for one in ranked} == pytest.approx(expected, rel=1e-5)
         assert [one.candidate.title for one in ranked] == sorted(titles, key=expected.__getitem__, reverse=True)
@@ -285,7 +290,7 @@ def test_the_history_is_computed_once_for_many_candidates(ranker):
     computed = []
     history, movies = some_history(20), some_movies(40)
     ranker.rank(history, movies)  # which checks the layout, once
-    embedding = ranker.model.get_input_embeddings()
+    embedding = ranker.run.model.get_input_embeddings()
     hook = embedding.register_forward_hook(lambda module, inputs, output: computed.append(inputs[0].numel()))
     ranker.rank(history, movies)
     hook.remove()
@@ -310,7 +315,7 @@ def test_longer_prompts_than_before_are_checked_again(adapter, monkeypatch):
 
 def test_progress_counts_to_the_end(ranker):
     seen = []
-    one_a_row = replace(ranker, budget=Budget(1))
+    one_a_row = within(ranker, Budget(1))
     one_a_row.rank(some_history(2), some_movies(5), on_progress=lambda *count: seen.append(count))
     assert seen == [(done, 5) for done in range(1, 6)]
 

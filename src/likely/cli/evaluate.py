@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from likely.config.run_config import RunConfig
     from likely.evaluation.run import Findings
+    from likely.inference.kept_answers import KeptAnswers
     from likely.report.facts import RunFacts
 
 
@@ -57,11 +59,19 @@ def evaluate(
         settings = config_of(folder, config, overrides or ())
         written = output or folder
     check_folder(written, baselines_only)
-    findings = measure(console, settings, folder, data, max_samples, base)
-    console.print(results_table(findings.evaluation))  # first, so that a disk that has filled up costs the files only
-    page = keep_findings(written, findings, _facts(folder, settings))
+    with _kept(written) if folder else nullcontext() as kept:
+        findings = measure(console, settings, folder, data, max_samples, base, kept)
+        console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
+        page = keep_findings(written, findings, _facts(folder, settings))
     written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}"
     console.print(f"Written to {written}: {written_files}.", markup=False, soft_wrap=True, highlight=False)
+
+
+def _kept(written: Path) -> AbstractContextManager[KeptAnswers]:
+    """Keep what is scored; imported here because baselines alone need no model library."""
+    from likely.inference.kept_answers import keeping_beside
+
+    return keeping_beside(written)
 
 
 def check_folder(folder: Path, baselines_only: bool) -> None:
@@ -93,6 +103,7 @@ def measure(
     data: Path | None = None,
     max_samples: int | None = None,
     with_base: bool = True,
+    kept: KeptAnswers | None = None,
 ) -> Findings:
     """Evaluate, with a bar; print who is left out and why, and how long it took."""
     from likely.cli.progress import print_notes, scoring_bar
@@ -100,8 +111,8 @@ def measure(
 
     started = time.monotonic()
     with scoring_bar(console, "scoring" if folder else "baselines") as on_progress:
-        findings = evaluate(folder, config, data, max_samples, with_base, on_progress)
-    print_notes(console, findings.notes)
+        findings = evaluate(folder, config, data, max_samples, with_base, on_progress, kept)
+    print_notes(console, findings.notes, kept)
     evaluation, seconds = findings.evaluation, time.monotonic() - started
     console.print(
         f"{len(evaluation.results)} systems on {len(evaluation.records):,} rows in {seconds:.1f} s.", highlight=False

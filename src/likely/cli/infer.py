@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,7 @@ def infer(
     from likely.evaluation.contest import judge
     from likely.evaluation.own_records import named_by_label
     from likely.evaluation.run import ask_models, simple_baselines, task_in
+    from likely.inference.kept_answers import keeping_beside
     from likely.inference.loaded_run import LoadedRun, config_of
     from likely.model.runtime import ready_process
     from likely.report.console import SafeConsole
@@ -45,20 +47,21 @@ def infer(
     labels = labels_of(settings)
     records = held_out_records(settings, data, max_samples)
     baselines = simple_baselines(split_records(settings, "train"), records, labels)
-    with scoring_bar(console, "scoring base and adapter") as on_progress:
-        run = LoadedRun.load(adapter_dir, settings)
-        said = ask_models(run, records, on_progress=on_progress)
-    print_notes(console, run.notes)
-    assert said.base is not None
-    if examples:
-        console.print(example_table(records, said.base, said.adapter, examples))
-    systems = [*baselines, *said.systems(settings)]
-    if isinstance(task_in(adapter_dir, settings), RecordsTask):
-        systems = named_by_label(systems, labels)
-    console.print(results_table(judge(records, labels, systems)))
-    if output:
-        write_scores(output, records, said.base, said.adapter)
-        console.print(f"Scores written to {output}.", highlight=False)
+    with keeping_beside(output) if output else nullcontext() as kept:
+        with scoring_bar(console, "scoring base and adapter") as on_progress:
+            run = LoadedRun.load(adapter_dir, settings)
+            said = ask_models(run, records, on_progress=on_progress, kept=kept)
+        print_notes(console, run.notes, kept)
+        assert said.base is not None
+        if examples:
+            console.print(example_table(records, said.base, said.adapter, examples))
+        systems = [*baselines, *said.systems(settings)]
+        if isinstance(task_in(adapter_dir, settings), RecordsTask):
+            systems = named_by_label(systems, labels)
+        console.print(results_table(judge(records, labels, systems)))
+        if output:
+            write_scores(output, records, said.base, said.adapter)
+            console.print(f"Scores written to {output}.", highlight=False)
 
 
 def write_scores(path: Path, records: Sequence[Record], base: Answers, adapter: Answers) -> None:

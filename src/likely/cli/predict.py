@@ -40,7 +40,7 @@ def predict(
     """Score records without answers: the same columns, and p_yes beside them."""
     spread = _engine(engine, workers, data)
 
-    from likely.cli.progress import scoring_bar
+    from likely.cli.progress import print_notes, scoring_bar
     from likely.inference.loaded_run import config_of
     from likely.inference.predict import predict
     from likely.inference.predict_folder import predict_folder
@@ -59,6 +59,7 @@ def predict(
     except KeyboardInterrupt:
         again = "the same command" if data.is_dir() else "the same command and --resume"
         raise StoppedError(f"Stopped; what is scored is kept. Go on with {again}.", 128 + signal.SIGINT) from None
+    print_notes(console, dict.fromkeys(note for one in done for note in one.notes))
     if kept := sum(one.kept for one in done):
         console.print(f"{kept:,} rows had been scored before.", highlight=False)
     if shortened := sum(one.shortened for one in done):

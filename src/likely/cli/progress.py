@@ -1,7 +1,10 @@
 """A bar with the time left, for everything that takes more than a moment."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -12,6 +15,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+if TYPE_CHECKING:
+    from likely.inference.kept_answers import KeptAnswers
 
 
 def progress_bar(console: Console) -> Progress:
@@ -38,7 +44,9 @@ def scoring_bar(console: Console, description: str) -> Iterator[Callable[[int, i
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def print_notes(console: Console, notes: Iterable[str]) -> None:
-    """Print what a reader of figures should know, a sentence a line."""
+def print_notes(console: Console, notes: Iterable[str], kept: KeptAnswers | None = None) -> None:
+    """Print what a reader of figures should know, a sentence a line, and how much an earlier command had computed."""
     for note in notes:
         console.print(note, style="dim", markup=False, highlight=False)
+    if kept and kept.known:
+        console.print(f"{kept.known:,} answers had been scored before.", highlight=False)

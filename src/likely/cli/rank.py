@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,17 +40,19 @@ def rank(
     console = SafeConsole()
     ready_process()
     from likely.cli.progress import print_notes, scoring_bar
+    from likely.inference.kept_answers import keeping_beside
     from likely.inference.ranking import Ranker
     from likely.report.ranking_table import ranking_table
 
-    ranker = Ranker.load(adapter_dir)
-    with scoring_bar(console, "scoring candidates") as on_progress:
-        ranked = ranker.rank(rated, movies, on_progress=on_progress)
-    print_notes(console, ranker.notes)
-    console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", words.noun))
-    if output:
-        write_ranking(output, ranked, words.details)
-        console.print(f"Scores written to {output}.", highlight=False)
+    with keeping_beside(output) if output else nullcontext() as kept:
+        ranker = Ranker.load(adapter_dir)
+        with scoring_bar(console, "scoring candidates") as on_progress:
+            ranked = ranker.rank(rated, movies, on_progress=on_progress, kept=kept)
+        print_notes(console, ranker.run.notes, kept)
+        console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", words.noun))
+        if output:
+            write_ranking(output, ranked, words.details)
+            console.print(f"Scores written to {output}.", highlight=False)
 
 
 def write_ranking(path: Path, ranked: Sequence[Ranked], details: str = "genres") -> None:

@@ -37,7 +37,8 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
         key = config.item_in_items or key
     parts = config.details_parts
     columns = [key, *(name for name in (config.title, config.year) if name), *(column for _, column, _ in parts)]
-    rows = pl.concat([file.read([*columns, *config.flags]) for file in files], how="vertical_relaxed")
+    lists = [column for _, column, _ in parts]
+    rows = pl.concat([file.read([*columns, *config.flags], lists=lists) for file in files], how="vertical_relaxed")
     filled = pl.any_horizontal(pl.all().is_not_null())
     rows = rows.with_columns(stripped(rows[key]).alias(key))
     if config.items and config.ids == "numbers":

@@ -7,7 +7,9 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +22,9 @@ from likely.files import gunzip, reading
 SEPARATORS = (",", "\t", ";", "|")
 UNIT = "\x1f"
 """Takes the place of `::`, because polars takes separators of one byte only."""
+
+NO_TEXT = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
+"""Types of Parquet's columns that have no one text."""
 
 SURPLUS = "fields after the last column"
 """Name of a column that is null wherever a row has as many fields as there are columns."""
@@ -47,8 +52,14 @@ class TableFile:
     quoted: bool = False
     first_line: int = 1
 
-    def read(self, columns: Sequence[str], ids: Sequence[str] = (), numbers: Sequence[str] = ()) -> pl.DataFrame:
-        """Return columns as text, null where a field is missing; lists of Parquet stay lists.
+    def read(
+        self,
+        columns: Sequence[str],
+        ids: Sequence[str] = (),
+        numbers: Sequence[str] = (),
+        lists: Sequence[str] = (),
+    ) -> pl.DataFrame:
+        """Return columns as text, null where a field is missing.
 
         Every line of text is a row, also a blank one, whose fields are all null.
 
@@ -57,9 +68,11 @@ class TableFile:
             ids: those of them that become i32 if every field is a whole number below 2^31 and spelled as such.
             numbers: those that become f64 if every field is a finite number. Parsed while the file is read, numbers
                 take a fraction of the memory of text.
+            lists: those whose lists stay lists, which Parquet may hold.
 
         Raises:
-            LikelyError: a column is not there, a line has more fields than columns, or the content is damaged.
+            LikelyError: a column is not there or holds what is no text, a line has more fields than columns, or the
+                content is damaged.
         """
         for column in columns:
             self._check(column)
@@ -73,24 +86,29 @@ class TableFile:
             texts = [name for name in parsed if table[name].null_count()]
             if texts:
                 table = table.with_columns(scan.select(texts).collect(engine="streaming"))
+            own = {name for name in lists if isinstance(table.schema[name], pl.List)} | {*parsed} - {*texts}
+            for name in wanted:
+                if isinstance(table.schema[name], NO_TEXT) and name not in own:
+                    raise LikelyError(f"Column {name!r} of {self.name} holds {table.schema[name]}; make it a text.")
+            table = table.with_columns(pl.col(name).cast(pl.String) for name in wanted if name not in own)
         except pl.exceptions.PolarsError as error:
             raise LikelyError(self._damage(str(error).partition("\n")[0])) from error
         for row in table.select(pl.col(SURPLUS).is_not_null().arg_true()).to_series().head(1).to_list():
             raise LikelyError(self.miscounted(row))
-        kept = {name for name, dtype in table.schema.items() if isinstance(dtype, pl.List)} | {*parsed} - {*texts}
-        return table.drop(SURPLUS).with_columns(pl.col(name).cast(pl.String) for name in wanted if name not in kept)
+        return table.drop(SURPLUS)
 
     def place(self, row: int) -> tuple[str, Sequence[str]]:
         """Return how messages call a row, counted from 0, and its fields as they stand there."""
         if self.kind == "parquet":
             return f"Row {row + 1} of {self.name}", ()
-        line, fields = next(one for number, one in enumerate(self._records()) if number == row)
-        return f"Line {line} of {self.name}", fields
+        for line, fields in islice(self._records(), row, None):
+            return f"Line {line} of {self.name}", fields
+        return f"Row {row + 1} of {self.name}", ()  # quotes that two readers take differently
 
     def miscounted(self, row: int) -> str:
         """Return that a row has more or fewer fields than there are columns; empty if it has as many."""
         where, fields = self.place(row)
-        if self.kind != "text" or len(fields) == len(self.columns):
+        if self.kind != "text" or not fields or len(fields) == len(self.columns):
             return ""
         return f"{where} has {len(fields)} fields instead of {len(self.columns)}; fix or remove the line."
 
@@ -119,10 +137,11 @@ class TableFile:
             lines = enumerate(self.content.decode("utf-8", "replace").split("\n"), start=1)
             yield from ((number, [line]) for number, line in lines if line.strip())
             return
-        text = io.StringIO(self.content.decode(), newline="")
+        text = io.StringIO(_lines_of(self.content.decode()))
         reader = csv.reader(text, delimiter=self.separator, quoting=_quoting(self.quoted))
-        for fields in reader:
-            yield reader.line_num + self.first_line - 1, fields
+        with _readable(self.name):
+            for fields in reader:
+                yield reader.line_num + self.first_line - 1, fields
 
     def _damage(self, reason: str) -> str:
         """Return what is wrong with content that polars refuses."""
@@ -133,7 +152,7 @@ class TableFile:
                         return f"Line {line} of {self.name} holds no object of JSON; write one rating or item a line."
                 except (ValueError, RecursionError) as error:
                     return f"Line {line} of {self.name} is not JSON ({error}); fix or remove the line."
-        return f"{self.name} cannot be read as a table ({reason}); correct its quotes, or save it anew."
+        return _no_table(self.name, reason)
 
 
 def _parse_number(text: pl.Expr) -> pl.Expr:
@@ -191,8 +210,30 @@ def open_table(name: str, content: bytes, columns: Sequence[str] = ()) -> TableF
     if columns:
         return TableFile(name, "text", tuple(columns), content, separator, quoted)
     line = content.count(b"\n", 0, begin - 1) + 1
-    (names,) = csv.reader([first.decode().strip("\r\n")], delimiter=separator, quoting=_quoting(quoted))
+    header = _lines_of(first.decode().strip("\r\n"))
+    with _readable(name):
+        (names,) = csv.reader([header], delimiter=separator, quoting=_quoting(quoted))
     return TableFile(name, "text", _distinct(names), content[begin:], separator, quoted, line + 1)
+
+
+def _no_table(name: str, reason: str) -> str:
+    return f"{name} cannot be read as a table ({reason}); correct its quotes, or save it anew."
+
+
+def _lines_of(text: str) -> str:
+    """Return a text whose lines end in line feeds alone, as polars counts them."""
+    return text.replace("\r\n", "\n").replace("\r", " ")
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Turn what the reader of CSV refuses, such as fields of more than 128 KiB, into a sentence."""
+    try:
+        yield
+    except csv.Error as error:
+        raise LikelyError(
+            f"{name} cannot be read as a table ({error}); correct its quotes, or save it anew."
+        ) from error
 
 
 def _quoting(quoted: bool) -> Literal[0, 3]:

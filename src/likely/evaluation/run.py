@@ -30,6 +30,8 @@ from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.model.answers import Answers, FloatRows
 
 if TYPE_CHECKING:
+    from likely.encoding.prompt import EncodedRecord
+    from likely.inference.kept_answers import KeptAnswers
     from likely.inference.loaded_run import LoadedRun
     from likely.model.scoring import Progress
 
@@ -78,6 +80,7 @@ def evaluate(
     max_samples: int | None = None,
     with_base: bool = True,
     on_progress: "Progress | None" = None,
+    kept: "KeptAnswers | None" = None,
 ) -> Findings:
     """Let everybody answer the same rows.
 
@@ -89,6 +92,7 @@ def evaluate(
         max_samples: at most so many of them, of whole users; None for all.
         with_base: whether the base model answers too, where there is an adapter.
         on_progress: told after every forward pass how many records are scored, and of how many.
+        kept: answers of an earlier command that are taken up, and where these are kept.
 
     Raises:
         LikelyError: the records or the models cannot be read, or there is neither a run nor a configuration.
@@ -110,7 +114,7 @@ def evaluate(
     if run is not None:
         notes += run.notes
         reason = why_no_fusion(train, tuned, rows, labels)
-        said = ask_models(run, rows, [] if reason else tuned, with_base, on_progress)
+        said = ask_models(run, rows, [] if reason else tuned, with_base, on_progress, kept)
         systems += said.systems(config)
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")
@@ -141,11 +145,12 @@ def ask_models(
     tuned: Sequence[Record] = (),
     with_base: bool = True,
     on_progress: "Progress | None" = None,
+    kept: "KeptAnswers | None" = None,
 ) -> ModelAnswers:
     """Score rows with base model and adapter, and eval rows, where there are any, with the adapter.
 
     Raises:
-        LikelyError: a record does not fit.
+        LikelyError: a record does not fit, or what is to be kept cannot be written.
     """
     encoded, encoded_eval = run.encode(rows), run.encode(tuned)
     run.check([*encoded, *encoded_eval])
@@ -154,9 +159,12 @@ def ask_models(
     def progress_after(already: int) -> "Progress | None":
         return (lambda done, _: on_progress(already + done, total)) if on_progress else None
 
-    base = run.answers(encoded, adapter=False, on_progress=progress_after(0)) if with_base else None
-    adapter = run.answers(encoded, on_progress=progress_after(with_base * len(encoded)))
-    on_eval = run.answers(encoded_eval, on_progress=progress_after(total - len(encoded_eval))) if encoded_eval else None
+    def ask(asked: "Sequence[EncodedRecord]", adapter: bool, already: int) -> Answers:
+        return run.answers(asked, adapter, progress_after(already), kept)
+
+    base = ask(encoded, False, 0) if with_base else None
+    adapter = ask(encoded, True, with_base * len(encoded))
+    on_eval = ask(encoded_eval, True, total - len(encoded_eval)) if encoded_eval else None
     return ModelAnswers(base, adapter, on_eval)
 
 

@@ -6,7 +6,8 @@ adapter and configuration, then the tokenizer, then the weights.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from likely.data.task import Task, columns_of, read_task
 from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
+from likely.inference.kept_answers import KeptAnswers
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
@@ -31,6 +33,7 @@ from likely.model.base import (
 )
 from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
+from likely.model.fingerprint import adapter_of, tokens_of, weights_of
 from likely.model.scoring import PassPlan, Progress, score
 from likely.model.self_check import check_exactness
 from likely.sources.catalogue import resolve_model
@@ -63,6 +66,7 @@ class LoadedRun:
     model: "PeftModel"
     plan: PassPlan
     notes: tuple[str, ...] = ()
+    _checked: list[int] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path | str, config: RunConfig | None = None, layout: Layout | None = None) -> "LoadedRun":
@@ -97,7 +101,7 @@ class LoadedRun:
         tokens = config.per_device_eval_batch_size * config.cutoff_len
         budget = Budget(tokens, attention_share(base), width_multiple(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
-        return cls(folder, config, builder, model, plan, _notes(folder, config, builder))
+        return cls(folder, config, builder, model, plan, notes_on(folder, config, builder))
 
     @property
     def base(self) -> "PreTrainedModel":
@@ -137,18 +141,23 @@ class LoadedRun:
         return self.answers(list(asked)).p_yes
 
     def check(self, encoded: Sequence[EncodedRecord]) -> None:
-        """Check that records get the answers in this layout that they get alone; see `self_check`.
+        """Check that records get the answers in this layout that they get alone, unless ones as long were checked.
 
         Raises:
-            LikelyError: they do not.
+            LikelyError: they do not; see `self_check`.
         """
-        check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens)
+        longest = max((len(record.input_ids) for record in encoded), default=0)
+        if longest > max(self._checked, default=0):
+            check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens)
+            self._checked.append(longest)
 
     def answers(
         self,
         asked: Sequence[Record | EncodedRecord],
         adapter: bool = True,
         on_progress: Progress | None = None,
+        kept: KeptAnswers | None = None,
+        plan: PassPlan | None = None,
     ) -> Answers:
         """Return what the model says of records, in their order.
 
@@ -156,10 +165,25 @@ class LoadedRun:
             asked: records, encoded or not.
             adapter: switch the adapter on; off, the base model answers.
             on_progress: told after every forward pass how many records are done, and of how many.
+            kept: answers of an earlier command that are taken up, and where these are kept.
+            plan: of the forward passes; by default the run's.
+
+        Raises:
+            LikelyError: what is to be kept cannot be written.
         """
+        plan = plan or self.plan
         encoded = [one if isinstance(one, EncodedRecord) else self.builder.encode(one) for one in asked]
         with nullcontext() if adapter else self.model.disable_adapter():
-            return score(self.model, self.base, encoded, self.plan, on_progress)
+            passes = kept.open(self._made_with(encoded, adapter, plan)) if kept and encoded else None
+            return score(self.model, self.base, encoded, plan, on_progress, passes)
+
+    def _made_with(self, encoded: Sequence[EncodedRecord], adapter: bool, plan: PassPlan) -> str:
+        """Return everything that answers depend on, to the last digit."""
+        base = self.base
+        arithmetic = (base.dtype, base.device.type, base.config._attn_implementation, plan)
+        versions = [version(name) for name in ("likely", "torch", "transformers", "peft")]
+        made_with = (adapter_of(self.folder), adapter, weights_of(base), tokens_of(encoded), arithmetic, versions)
+        return repr(made_with)
 
 
 def config_of(folder: Path, path: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
@@ -184,7 +208,7 @@ def config_of(folder: Path, path: Path | None = None, overrides: Sequence[str] =
     return config
 
 
-def _notes(folder: Path, config: RunConfig, builder: PromptBuilder) -> tuple[str, ...]:
+def notes_on(folder: Path, config: RunConfig, builder: PromptBuilder) -> tuple[str, ...]:
     """Return what is doubtful in the answers of a run whose earlier version kept no date, in a sentence."""
     if builder.date == config.prompt_date or builder.date is None:
         return ()

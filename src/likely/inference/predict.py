@@ -17,11 +17,12 @@ from likely.data.row_files import iter_rows
 from likely.data.run_data import labels_of
 from likely.data.task import columns_of, digest_of
 from likely.encoding.prompt import EncodedRecord
-from likely.inference.loaded_run import LoadedRun, config_of
+from likely.inference.loaded_run import LoadedRun, config_of, notes_on
 from likely.inference.scored_file import check_output, look_through, write_scored
 from likely.inference.scores_in_progress import MadeWith, ScoresInProgress
-from likely.model.adapter import ADAPTER_WEIGHTS
+from likely.locking import alone_at
 from likely.model.answers import FloatRows
+from likely.model.fingerprint import adapter_of
 from likely.model.scoring import Progress
 
 WINDOW = 2048
@@ -41,11 +42,13 @@ class Prediction:
         rows: of the file.
         kept: how many of them an earlier command had scored.
         shortened: how many of the others had to lose old history to fit.
+        notes: what a person should know of the scores, a sentence each.
     """
 
     rows: int
     kept: int
     shortened: int
+    notes: tuple[str, ...] = ()
 
 
 def predict(
@@ -71,31 +74,47 @@ def predict(
         load: gives the run where one file after the other is scored with it; by default it is loaded anew.
 
     Raises:
-        LikelyError: the file or the run cannot be read, a record does not fit, the scores cannot be written, or there
-            are some of another command; most of it before the model is loaded.
+        LikelyError: the file or the run cannot be read, a record does not fit, the scores cannot be written, there
+            are some of another command, or one is writing them; most of it before the model is loaded.
     """
-    folder = Path(folder)
     check_output(output, data)
-    config = config or config_of(folder)
+    with alone_at(output):
+        folder = Path(folder)
+        config = config or config_of(folder)
+        return _predict(folder, data, output, config, with_base, resume, on_progress, load or LoadedRun.load)
+
+
+def _predict(
+    folder: Path,
+    data: Path,
+    output: Path,
+    config: RunConfig,
+    with_base: bool,
+    resume: bool,
+    on_progress: Progress | None,
+    load: Load,
+) -> Prediction:
+    """Do what :func:`predict` says, where nobody else does."""
     columns = columns_of(folder)
     added = [P_YES, BASE_P_YES] if with_base else [P_YES]
     shape = look_through(data, labels_of(config), columns, added)
     scores = ScoresInProgress.beside(output, WINDOW)
     origin = made_with(folder, config, data, with_base)
-    kept = scores.begin(origin, resume)
-    shortened = 0
+    kept, day = scores.begin(origin, resume)
+    shortened, notes = 0, tuple[str, ...]()
     if kept < shape.rows:
-        run = (load or LoadedRun.load)(folder, config)
+        # A run of an earlier version may have kept no day, and one file's prompts are all of one.
+        run = load(folder, config.model_copy(update={"prompt_date": config.prompt_date or day}))
+        notes = notes_on(folder, config, run.builder)
         windows = _windows(data, run.builder.labels, columns, kept)
         for done, window in zip(count(kept, WINDOW), windows, strict=False):
             encoded = run.encode(window)
-            if done == kept:
-                run.check(encoded)
+            run.check(encoded)
             scores.append(_ask(run, encoded, len(added), done, shape.rows, on_progress))
             shortened += sum(record.dropped_lines > 0 for record in encoded)
     write_scored(output, data, shape, added, scores.read(), origin)
     scores.path.unlink()
-    return Prediction(shape.rows, kept, shortened)
+    return Prediction(shape.rows, kept, shortened, notes)
 
 
 def _windows(data: Path, labels: Labels, columns: Columns, first: int) -> Iterator[list[Record]]:
@@ -135,7 +154,7 @@ def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool) -> M
     return {
         "records": digest_of(data)[:16],
         "columns": repr(columns_of(folder)),
-        "adapter": digest_of(folder / ADAPTER_WEIGHTS)[:16],
+        "adapter": adapter_of(folder),
         "model_name_or_path": config.model_name_or_path,
         "model_revision": config.model_revision,
         "dtype": config.dtype,

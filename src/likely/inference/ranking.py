@@ -6,9 +6,8 @@ folder says them (`data.task`), and gives the candidates to a caller, best first
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,18 +16,13 @@ from likely.data.records import Record
 from likely.data.task import RatingsTask, read_task
 from likely.data.timelines import window_start
 from likely.data.wording import hint, show_question, show_rated
-from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
+from likely.inference.kept_answers import KeptAnswers
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.movies import Movie, RatedMovie
-from likely.model.adapter import base_model
 from likely.model.answers import FloatRows
-from likely.model.scoring import PassPlan, Progress, score
-from likely.model.self_check import check_exactness
-
-if TYPE_CHECKING:
-    from peft import PeftModel
+from likely.model.scoring import PassPlan, Progress
 
 
 @dataclass(frozen=True)
@@ -48,21 +42,12 @@ class Ranker:
         best = ranker.rank(history, [Movie("Ronin", 1998), Movie("Babe", 1995)], top=1)
 
     Attributes:
-        model: base model and adapter.
-        builder: renders records as the run did.
+        run: loaded in the layout `tree`, or `padded` for a model that is exact in no other.
         task: what the run's records ask, and how much of a history they show.
-        budget: what one forward pass may cost by the run's configuration.
-        layout: `tree`, or `padded` for a model that is exact in no other.
-        notes: what a person should know of its answers, a sentence each.
     """
 
-    model: "PeftModel"
-    builder: PromptBuilder
+    run: LoadedRun
     task: RatingsTask
-    budget: Budget
-    layout: Layout = "tree"
-    notes: tuple[str, ...] = ()
-    _checked: list[int] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path | str) -> "Ranker":
@@ -78,12 +63,12 @@ class Ranker:
         folder = Path(folder)
         config = config_of(folder)
         task = ratings_task_of(folder)
-        return cls.of(LoadedRun.load(folder, config, layout="tree"), task)
+        return cls(LoadedRun.load(folder, config, layout="tree"), task)
 
-    @classmethod
-    def of(cls, run: LoadedRun, task: RatingsTask) -> "Ranker":
-        """Return a ranker of a run that is loaded, in the layout that it was loaded in."""
-        return cls(run.model, run.builder, task, run.plan.budget, run.plan.layout, run.notes)
+    @property
+    def builder(self) -> PromptBuilder:
+        """Renders records as the run did."""
+        return self.run.builder
 
     def rank(
         self,
@@ -91,6 +76,7 @@ class Ranker:
         candidates: Sequence[Movie],
         top: int | None = None,
         on_progress: Progress | None = None,
+        kept: KeptAnswers | None = None,
     ) -> list[Ranked]:
         """Return candidates with their P(Yes), best first; equal ones keep their order.
 
@@ -103,6 +89,7 @@ class Ranker:
             candidates: what to rank.
             top: return the best so many; None for all.
             on_progress: told after every forward pass.
+            kept: scores of an earlier command that are taken up, and where these are kept.
 
         Raises:
             LikelyError: there is no history or no candidate, a rating is outside of the run's scale, `top` is below 1,
@@ -112,9 +99,9 @@ class Ranker:
         if top is not None and top < 1:
             raise LikelyError(f"top is {top}; set it to 1 or more, or to None for all candidates.")
         encoded = self.encode(history, candidates)
-        self._check(encoded)
-        plan = cheapest_plan(encoded, PassPlan(self.layout, self.budget, self.builder.first_tokens))
-        p_yes = score(self.model, base_model(self.model), encoded, plan, on_progress).p_yes
+        self.run.check(encoded)
+        plan = cheapest_plan(encoded, self.run.plan)
+        p_yes = self.run.answers(encoded, on_progress=on_progress, kept=kept, plan=plan).p_yes
         return [Ranked(candidates[place], float(p_yes[place])) for place in best_first(p_yes, top)]
 
     def encode(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[EncodedRecord]:
@@ -129,13 +116,6 @@ class Ranker:
         if not candidates:
             raise LikelyError("There are no candidates; give at least one.")
         return self.builder.encode_all(self.records_of(history, candidates))
-
-    def _check(self, encoded: Sequence[EncodedRecord]) -> None:
-        """Check records in this layout unless ones as long have been."""
-        longest = max(len(record.input_ids) for record in encoded)
-        if longest > max(self._checked, default=0):
-            check_exactness(base_model(self.model), encoded, self.layout, self.builder.first_tokens)
-            self._checked.append(longest)
 
     def records_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[Record]:
         """Return the record that `timelines` would write for every candidate after a timeline that is the history.

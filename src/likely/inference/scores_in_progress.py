@@ -1,9 +1,10 @@
 """Scores of a file's rows while they are being computed: kept beside the output, so that a killed command can go on.
 
 `predict` appends to it window by window and reads it back when all rows are scored. The first line says what the scores
-are made with, and every other one has the scores of a row.
+are made with and on which day they were begun, and every other one has the scores of a row.
 """
 
+import datetime
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from likely.model.answers import FloatRows
 
 MadeWith = Mapping[str, str | int | bool | None]
 """Everything that scores depend on, by what it is called in messages."""
+
+BEGUN = "begun"
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class ScoresInProgress:
         """Return the file that belongs to an output."""
         return cls(output.with_name(f"{output.name}.partial"), window)
 
-    def begin(self, made_with: MadeWith, resume: bool) -> int:
+    def begin(self, made_with: MadeWith, resume: bool) -> tuple[int, datetime.date]:
         """Make the file, or find out how many rows of it can be kept.
 
         Args:
@@ -43,30 +46,31 @@ class ScoresInProgress:
             resume: whether to keep what is there.
 
         Returns:
-            Rows that are done.
+            Rows that are done, and the day on which the first of them was begun.
 
         Raises:
             LikelyError: there is a file, and it is not to be kept, is damaged, or was made with something else; or it
                 cannot be written.
         """
         if not self.path.exists():
+            day = datetime.date.today()
             with replacing(self.path) as out:
-                out.write(json.dumps(made_with) + "\n")
-            return 0
+                out.write(json.dumps({**made_with, BEGUN: day.isoformat()}) + "\n")
+            return 0, day
         if not resume:
             raise LikelyError(
                 f"{self.path} holds scores of a command that did not finish; go on with --resume, or delete it."
             )
         with writing(self.path), self.path.open("r+b") as file:
             header = file.readline()
-            self._check(header, made_with)
+            day = self._check(header, made_with)
             kept, rows, place = (0, len(header)), 0, len(header)
             for line in file:
                 rows, place = rows + 1, place + len(line)
                 if rows % self.window == 0 and line.endswith(b"\n"):
                     kept = (rows, place)
             file.truncate(kept[1])
-        return kept[0]
+        return kept[0], day
 
     def append(self, scores: Sequence[FloatRows]) -> None:
         """Add the scores of a window, so that they outlast the process.
@@ -94,9 +98,11 @@ class ScoresInProgress:
                 except ValueError as error:
                     raise LikelyError(f"{self.path} is damaged; delete it and start anew.") from error
 
-    def _check(self, header: bytes, made_with: MadeWith) -> None:
+    def _check(self, header: bytes, made_with: MadeWith) -> datetime.date:
+        """Return the day on which scores were begun, unless they were made with something else."""
         try:
             before = json.loads(header)
+            day = datetime.date.fromisoformat(before[BEGUN])
             changed = [f"{name}: {before[name]} -> {now}" for name, now in made_with.items() if before[name] != now]
         except (ValueError, KeyError, TypeError) as error:
             raise LikelyError(f"{self.path} is damaged or of another version of likely; delete it.") from error
@@ -105,3 +111,4 @@ class ScoresInProgress:
                 f"{self.path} was made with something else ({'; '.join(changed)}); set it back to go on with --resume, "
                 "or delete the file to start anew."
             )
+        return day

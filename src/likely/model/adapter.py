@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 ALL = "all"
 """As the only target: every linear module but the head."""
 
@@ -126,10 +126,10 @@ def adapter_base(adapter_dir: Path) -> str:
     Raises:
         LikelyError: the folder holds no adapter.
     """
-    path = adapter_dir / "adapter_config.json"
+    path = adapter_dir / ADAPTER_CONFIG
     if not path.is_file() or not (adapter_dir / ADAPTER_WEIGHTS).is_file():
         raise LikelyError(
-            f"{adapter_dir} holds no adapter (adapter_config.json, {ADAPTER_WEIGHTS}); "
+            f"{adapter_dir} holds no adapter ({ADAPTER_CONFIG}, {ADAPTER_WEIGHTS}); "
             "train one with finetune/scripts/finetune_lora.py or name its folder with --adapter-dir."
         )
     described = read_json(path, "train the adapter again or copy it anew.")

@@ -103,6 +103,7 @@ def load_tokenizer(name_or_path: str, revision: str | None = None) -> "PreTraine
             location, revision=revision, trust_remote_code=False
         )
         tokenizer.name_or_path = name_or_path
+        tokenizer("A word", add_special_tokens=False)  # what its settings hold shows where they are used
         return tokenizer
 
     return _load("tokenizer", name_or_path, revision, TOKENIZER_FILES, load)

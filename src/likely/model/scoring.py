@@ -17,6 +17,7 @@ from likely.encoding.prompt import EncodedRecord
 from likely.model.answers import Answers, FloatRows
 from likely.model.base import device_of
 from likely.model.forward import answer_logits
+from likely.model.kept_passes import KeptPasses
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -26,6 +27,10 @@ Progress = Callable[[int, int], None]
 
 ReadLogits = Callable[[torch.Tensor, Batch], torch.Tensor]
 """Takes logits [answers, vocabulary] and the batch they are of, and gives some numbers of each record."""
+
+
+NUMBERS = 5
+"""What is kept of a record: the figures of `answers.Answers`."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ def score(
     encoded: Sequence[EncodedRecord],
     plan: PassPlan,
     on_progress: Progress | None = None,
+    kept: KeptPasses | None = None,
 ) -> Answers:
     """Return what a model answers to every record.
 
@@ -58,12 +64,15 @@ def score(
         encoded: records in any order.
         plan: layout and limits.
         on_progress: told after every forward pass.
+        kept: passes that an earlier command computed for these very records in this plan, and where others are kept.
     """
 
     def read(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         return read_answers(logits, batch, plan.first_tokens)
 
-    p_yes, says_yes, says_no, label_mass, loss = _read_passes(model, inner, encoded, plan, read, 5, on_progress)
+    p_yes, says_yes, says_no, label_mass, loss = _read_passes(
+        model, inner, encoded, plan, read, NUMBERS, on_progress, kept
+    )
     liked = np.array([record.liked for record in encoded], dtype=bool)
     return Answers(liked, p_yes, says_yes > 0, says_no > 0, label_mass, loss)
 
@@ -103,19 +112,27 @@ def _read_passes(
     read: ReadLogits,
     numbers: int,
     on_progress: Progress | None = None,
+    kept: KeptPasses | None = None,
 ) -> NDArray[np.float64]:
-    """Compute all forward passes and return what is read from them, float64 [numbers, records]."""
+    """Compute all forward passes that are not kept and return what is read from them, float64 [numbers, records]."""
     was_training = model.training
     model.eval()
     columns = np.zeros((numbers, len(encoded)))
     done = 0
     with torch.inference_mode():
         for rows in plan_batches(encoded, plan.layout, plan.budget):
-            laid = collate(encoded, rows, plan.layout, plan.budget)
-            batch = laid.to(device_of(model))
-            numbers_read = read(answer_logits(model, batch, inner), batch)
-            columns[:, laid.records.numpy()] = numbers_read.cpu().numpy()
-            done += len(batch.records)
+            records = [record for row in rows for record in row.records]
+            before = kept.of(records) if kept else None
+            if before is not None:
+                columns[:, records] = before
+            else:
+                laid = collate(encoded, rows, plan.layout, plan.budget)
+                batch = laid.to(device_of(model))
+                numbers_read = read(answer_logits(model, batch, inner), batch).cpu().numpy()
+                columns[:, laid.records.numpy()] = numbers_read
+                if kept:
+                    kept.add(laid.records.tolist(), numbers_read)
+            done += len(records)
             if on_progress:
                 on_progress(done, len(encoded))
     model.train(was_training)

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from likely.data.task import RatingsTask
 from likely.data.wording import MOVIES
-from likely.encoding.prompt import EncodedRecord
 from likely.encoding.saving import computed_tokens
 from likely.errors import LikelyError
 from likely.inference.loaded_run import LoadedRun, config_of
@@ -57,7 +56,6 @@ class Served:
     catalogue: Catalogue | None
     held_out: HeldOutFile | None
     limits: Limits
-    _checked: list[int] = field(default_factory=lambda: [0], repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path, limits: Limits | None = None) -> "Served":
@@ -75,7 +73,7 @@ class Served:
             reason = str(error)
         catalogue = Catalogue.load(folder, task.words if task else MOVIES)
         run = LoadedRun.load(folder, config, layout="tree")
-        ranker = Ranker.of(run, task) if task else None
+        ranker = Ranker(run, task) if task else None
         held_out = HeldOutFile.of(config, task.words, catalogue) if catalogue and task else None
         return cls(run, ranker, reason, catalogue, held_out, limits or Limits())
 
@@ -107,7 +105,7 @@ class Served:
                 continue
             encoded = [portion.ask.encoded[place] for portion in portions for place in portion.places]
             tokens = sorted({token for portion in portions for token in portion.ask.tokens})
-            self._check(encoded)
+            self.run.check(encoded)
             plan = cheapest_plan(encoded, self.run.plan)
             with nullcontext() if adapter else self.run.model.disable_adapter():
                 log_probs = token_log_probs(self.run.model, self.run.base, encoded, tokens, plan)
@@ -118,13 +116,6 @@ class Served:
                 ask.log_probs[portion.places] = log_probs[rows][:, np.searchsorted(tokens, ask.tokens)]
                 ask.computed += int(costs[rows].sum())
                 start = rows.stop
-
-    def _check(self, encoded: Sequence[EncodedRecord]) -> None:
-        """Check the layout on the first turn, and on the first with records twice as long as any that were checked."""
-        longest = max(len(record.input_ids) for record in encoded)
-        if longest > 2 * self._checked[-1]:
-            self.run.check(encoded)
-            self._checked.append(longest)
 
     def room(self, longest: int) -> int:
         """Return how many tokens a turn should have that begins with a record of some length."""

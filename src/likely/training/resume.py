@@ -5,17 +5,13 @@
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from likely.config.run_config import RunConfig
-from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
-
-if TYPE_CHECKING:
-    import torch
 
 FIXED_KEYS = (
     *("cutoff_len", "max_samples", "max_eval_samples", "positive_label", "negative_label", "label_map", "prompt_date"),
@@ -67,7 +63,7 @@ def facts_of(
     Args:
         config: all knobs.
         precision: arithmetic that was chosen for this machine.
-        prompts: of :func:`tokens_of`.
+        prompts: of :func:`likely.model.fingerprint.tokens_of`.
         train_data: of :func:`content`.
         eval_data: of :func:`content`; None without evaluation.
         processes: that train together.
@@ -92,27 +88,6 @@ def content(path: Path, columns: object) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(repr(columns).encode())
-    return digest.hexdigest()[:16]
-
-
-def tokens_of(encoded: Sequence[EncodedRecord]) -> str:
-    """Return what stands for encoded records: a hash of all their tokens."""
-    digest = hashlib.sha256()
-    for record in encoded:
-        digest.update(record.input_ids.tobytes())
-        digest.update(repr(record.answer).encode())
-    return digest.hexdigest()[:16]
-
-
-def weights_of(model: "torch.nn.Module") -> str:
-    """Return what stands for a model's weights: a hash of the first values of each, which training would change."""
-    import torch
-
-    digest = hashlib.sha256()
-    for parameter in model.parameters():
-        head = parameter.detach().flatten()[:64].cpu().contiguous()
-        digest.update(repr(tuple(parameter.shape)).encode())
-        digest.update(head.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

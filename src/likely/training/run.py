@@ -30,6 +30,7 @@ from likely.model.base import (
 )
 from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
+from likely.model.fingerprint import weights_of
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
@@ -37,7 +38,7 @@ from likely.training.arguments import check_reporters, count_devices, is_first_p
 from likely.training.inputs import RunInputs, describe, read_inputs
 from likely.training.model_card import CardFacts, model_card
 from likely.training.ranks import together
-from likely.training.resume import check_same_run, weights_of
+from likely.training.resume import check_same_run
 from likely.training.run_folder import Start, leave_adapter, leave_figures, run_figures
 from likely.training.stopping import StopRequest
 from likely.training.stretch import OnNote, begun_in, go_on, own_callbacks, run_facts, run_name_of, take_steps

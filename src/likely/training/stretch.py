@@ -16,12 +16,13 @@ from likely.config.run_config import RunConfig, is_plain_name
 from likely.data.run_data import files_of
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import StoppedError
+from likely.locking import alone_in
 from likely.model.base import Precision
+from likely.model.fingerprint import tokens_of
 from likely.training.arguments import count_devices, is_first_process, total_steps
 from likely.training.checkpoints import clear, saying_why, step_of, tidy
-from likely.training.lock import alone_in
 from likely.training.ranks import by_first, together
-from likely.training.resume import applied_changes, check_same_run, content, facts_of, tokens_of
+from likely.training.resume import applied_changes, check_same_run, content, facts_of
 from likely.training.run_folder import Start, check_folder, check_output
 from likely.training.stopping import StopRequest, listening
 

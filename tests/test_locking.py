@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from likely.errors import LikelyError
-from likely.training.lock import LOCK_FILE, alone_in
+from likely.locking import LOCK_FILE, alone_in
 
-HOLD = "import sys, time, pathlib; from likely.training.lock import alone_in\n"
+HOLD = "import sys, time, pathlib; from likely.locking import alone_in\n"
 HOLD += "with alone_in(pathlib.Path(sys.argv[1])): print('holding', flush=True); time.sleep(60)"
 
 

@@ -13,6 +13,7 @@ from benchmarks import DOCS, RESULTS, common, speed_page
 
 FOLDER = RESULTS.parent
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "common"))
+SCRIPTS += [path.parent.name for path in FOLDER.glob("*/__main__.py")]
 
 
 def test_the_speed_page_is_what_the_results_say():
@@ -85,7 +86,7 @@ def test_what_one_machine_cannot_measure_another_can(tmp_path, monkeypatch):
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     for processor, rows in (("a", [row("rate", None), row("other", None)]), ("b", [row("rate", True)])):
         monkeypatch.setattr(common, "processor", lambda name=processor: name)
-        common.save("gpu-rate", "rate", "python -m benchmarks.gpu_rate", rows, {})
+        common.save("gpu-acceptance", "rate", "python -m benchmarks.gpu_acceptance", rows, {})
     lines = speed_page.table(speed_page.results(tmp_path)).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| other", "| rate"]
     assert "3.0x" in lines[3]

@@ -1,6 +1,6 @@
 """FlexAttention under a tree's block mask gives the whole model the gradient of one record at a time.
 
-torch computes it on a CPU too, by plain arithmetic in place of its kernels; only its check of devices has to be left out.
+torch computes it on a CPU too, by plain arithmetic in place of its kernels; only its check of devices is left out.
 """
 
 import pytest
@@ -21,7 +21,7 @@ def on_a_cpu(monkeypatch):
     monkeypatch.setattr(transformers_flex, "is_torchdynamo_compiling", lambda: True)
 
 
-def adapted(tiny_qwen, implementation):
+def adapted(folder, implementation):
     torch.manual_seed(0)
     base = load_base(str(folder), Precision("float32", False), implementation)
     model = add_adapter(base, Lora(4, 8, 0.0, ["q_proj", "v_proj", "down_proj"]))

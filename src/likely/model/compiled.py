@@ -5,12 +5,11 @@ own; layers are alike, so that one piece serves them all.
 """
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import torch
     from transformers import PreTrainedModel
 
 PIECES = 64
@@ -35,12 +34,14 @@ def compile_layers(model: "PreTrainedModel", backend: "str | Callable[..., Any]"
         backend: of `torch.compile`.
 
     Returns:
-        How many layers there are.
+        How many layers there are; none where they are no list.
     """
     import torch
 
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, PIECES)
-    layers = cast("torch.nn.ModuleList", model.get_decoder().layers)
+    count = model.config.get_text_config().num_hidden_layers
+    lists = (module for module in model.get_decoder().modules() if isinstance(module, torch.nn.ModuleList))
+    layers = next((modules for modules in lists if len(modules) == count), torch.nn.ModuleList())
     for layer in layers:
         layer.compile(dynamic=True, backend=backend)
     return len(layers)

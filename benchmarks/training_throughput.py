@@ -161,7 +161,7 @@ def loss_at_answers(bench: Bench, batch: dict[str, torch.Tensor], answers: int) 
     targets = labels[rows, columns + 1]
     loss = torch.nn.functional.cross_entropy(logits, targets, reduction="sum") / answers
     loss.backward()
-    return float(loss)
+    return loss.item()
 
 
 def best_of_trl(bench: Bench, step: list[EncodedRecord], folder: Path) -> tuple[Callable[[int], float], str]:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from likely.encoding.batches import Budget, make_batches
-from likely.model import memory
 from likely.model.adapter import Lora, add_adapter, base_model
 from likely.model.base import Precision, load_base
 from likely.model.forward import answer_logits
@@ -93,9 +92,10 @@ def test_flex_attention_keeps_no_mask(tiny_base):
     assert kept_of(base, Lora(4, 8, 0.0, ALL), gradient_checkpointing=False).pair == 0
 
 
-def test_what_torch_holds_for_reuse_is_free(monkeypatch):
+@pytest.mark.parametrize(("fraction", "expected"), [(1.0, 6), (0.5, 3)])
+def test_what_torch_holds_for_reuse_is_free_and_what_it_may_not_take_is_not(monkeypatch, fraction, expected):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (5 * GIB, 8 * GIB))
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: fraction)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2 * GIB)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: GIB)
-    assert free_bytes(torch.device("cuda")) == 6 * GIB
-    assert memory.SHARE <= 0.5
+    assert free_bytes(torch.device("cuda")) == expected * GIB

@@ -84,8 +84,13 @@ def tokens_that_fit(asked: int, kept: Kept, free: int) -> int:
 
 
 def free_bytes(device: "torch.device") -> int:
-    """Return the memory of a CUDA device that this process can still take, with what torch holds for reuse."""
+    """Return the memory of a CUDA device that this process can still take, with what torch holds for reuse.
+
+    A process that may take a part of it only (`set_per_process_memory_fraction`) has what is left of that part.
+    """
     import torch
 
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(torch.cuda.mem_get_info(device)[0] + unused)
+    free, total = torch.cuda.mem_get_info(device)
+    reserved = torch.cuda.memory_reserved(device)
+    allowed = torch.cuda.get_per_process_memory_fraction(device) * total - reserved
+    return int(min(free, allowed) + reserved - torch.cuda.memory_allocated(device))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from likely.sources.catalogue import resolve_model
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 CUTOFF = 1024
+VERSIONS = ("likely", "torch", "transformers", "peft", "trl", "tokenizers")
 TREE, PADDED, TRL = "tree", "padded, answers only", "TRL SFTTrainer"
 """How the table of docs/speed.md calls the three that several benchmarks compare."""
 
@@ -233,7 +235,7 @@ def save(name: str, claim: str, command: str, rows: Sequence[Row], details: Mapp
         "command": command,
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
-        "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft", "trl", "tokenizers")},
+        "versions": {name: version(name) for name in VERSIONS if find_spec(name)},
         "rows": [asdict(row) for row in rows],
         **details,
     }

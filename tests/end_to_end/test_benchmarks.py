@@ -9,10 +9,11 @@ import sys
 
 import pytest
 
-from benchmarks import DOCS, RESULTS, common, speed_page
+from benchmarks import DOCS, RESULTS, common, speed_page, training_throughput
 
 FOLDER = RESULTS.parent
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "common"))
+SCRIPTS += [path.parent.name for path in FOLDER.glob("*/__main__.py")]
 
 
 def test_the_speed_page_is_what_the_results_say():
@@ -85,9 +86,21 @@ def test_what_one_machine_cannot_measure_another_can(tmp_path, monkeypatch):
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     for processor, rows in (("a", [row("rate", None), row("other", None)]), ("b", [row("rate", True)])):
         monkeypatch.setattr(common, "processor", lambda name=processor: name)
-        common.save("gpu-rate", "rate", "python -m benchmarks.gpu_rate", rows, {})
+        common.save("gpu-acceptance", "rate", "python -m benchmarks.gpu_acceptance", rows, {})
     lines = speed_page.table(speed_page.results(tmp_path)).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| other", "| rate"]
     assert "3.0x" in lines[3]
     assert "[1] on a, " in lines[-1]
     assert "[2] on b, " in lines[-1]
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_trls_batches_have_its_loss_with_the_head_at_answers_only(tiny_base, records, tmp_path, packing):
+    bench = common.load_bench(str(tiny_base), own_attention=False, own_product=False)
+    step = bench.builder.encode_all(records[:4])
+    steps = [
+        training_throughput.trl_step(bench, step, tmp_path, packing, head_at_answers=at_answers)
+        for at_answers in (False, True)
+    ]
+    theirs, ours = (run(0) for run in steps)
+    assert ours == pytest.approx(theirs, rel=1e-5)

@@ -28,9 +28,10 @@ from likely.errors import LikelyError
 from likely.inference import loaded_run
 from likely.inference.loaded_run import config_of
 from likely.inference.movies import Movie, RatedMovie, read_candidates, read_history
-from likely.inference.ranking import Ranker, cheapest_row
+from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row
 from likely.model import masks
 from likely.model.masks import Reach
+from likely.model.scoring import PassPlan
 from likely.sources.invented_ratings import make_sample
 
 HISTORY = [
@@ -328,6 +329,12 @@ def test_no_other_row_is_cheaper(history, share):
     best = cheapest_row(history, share)
     others = np.arange(history + 1, 4 * best)
     assert cost(best) <= (1 + 1e-9) * cost(others).min() + 1e-4 * cost(best)
+
+
+def test_where_attention_skips_what_no_token_sees_a_row_takes_all_that_a_pass_may(ranker):
+    encoded = ranker.encode(some_history(3), some_movies(3))
+    plan = PassPlan("tree", Budget(4096, attention_share=0.0), (0, 1))
+    assert cheapest_plan(encoded, plan) == plan
 
 
 def test_an_adapter_trained_with_flash_attention_ranks_too(adapter, ranker, tmp_path):

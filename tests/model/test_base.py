@@ -95,6 +95,8 @@ def test_attention_costs_little_beside_a_wide_model(tiny_base):
     kv = config.num_key_value_heads * width // config.num_attention_heads
     weights = layers * (2 * width * width + 2 * width * kv + 3 * width * config.intermediate_size + 2 * width) + width
     assert attention_share(model) == pytest.approx(2 * layers * width / weights, rel=1e-6)
+    model.config._attn_implementation = "flex_attention"
+    assert attention_share(model) == 0
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])

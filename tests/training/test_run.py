@@ -1,6 +1,7 @@
 """A run speaks through callbacks alone, finds mistakes in order of their cost, and never loses an adapter."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from huggingface_hub import constants
@@ -12,6 +13,7 @@ from likely.data.records import write_records
 from likely.data.task import digest_of, ratings_task, read_task
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
+from likely.model.memory import Kept
 from likely.training import run as training
 
 ROWS = ("instruction", "input", "output", "user_id", "item_id")
@@ -107,3 +109,28 @@ def test_mistakes_are_found_in_the_order_of_their_cost(config_of, tmp_path, monk
     assert "'Perhaps' is neither Yes nor No" in complaint()
     (tmp_path / "train.json").write_text(good)
     assert "the hub cannot be reached" in complaint()
+
+
+@pytest.mark.parametrize(
+    ("device", "changes", "expected"),
+    [
+        ("cpu", {}, 1024),
+        ("cuda", {}, 8192),
+        ("cuda", {"pass_tokens": 700}, 700),
+        ("cuda", {"per_device_train_batch_size": 30}, 15360),
+    ],
+)
+def test_a_pass_grows_to_what_a_gpu_holds_unless_it_is_set(config_of, monkeypatch, device, changes, expected):
+    """Room for 10,000 tokens; the records of a step are as many."""
+    monkeypatch.setattr(training, "kept_of", lambda base, lora, checkpointing: Kept(token=50.0, pair=0.0))
+    monkeypatch.setattr(training, "free_bytes", lambda device: 1_000_000)
+    config, base = config_of(**changes), SimpleNamespace(device=SimpleNamespace(type=device))
+    assert training.tokens_of_a_pass(config, base) == expected
+
+
+@pytest.mark.parametrize(("asked", "said"), [("auto", False), (True, True), (False, False)])
+def test_layers_are_compiled_where_they_are_to_be_and_a_line_says_so(config_of, monkeypatch, asked, said):
+    told, compiled = {}, []
+    monkeypatch.setattr(training, "compile_layers", lambda base: compiled.append(base) or 2)
+    training.train(config_of(torch_compile=asked, max_steps=1), answer_metrics, (), told.__setitem__)
+    assert ("Layers" in told) == bool(compiled) == said

@@ -74,6 +74,6 @@ def saving_in_words(config: RunConfig, encoded: Sequence[EncodedRecord]) -> str:
     from likely.encoding.saving import epoch_saving
 
     order = shuffled_groups(shared_runs(encoded), config.group_size, config.step_size, config.seed)
-    budget = Budget(config.per_device_train_batch_size * config.cutoff_len)
+    budget = Budget(config.tokens_asked)
     saving = epoch_saving(encoded, order, config.step_size, config.batching, budget)
     return saving.describe(config.batching, config.per_device_train_batch_size)

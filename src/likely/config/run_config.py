@@ -59,6 +59,7 @@ DayOrNone = Annotated[datetime.date | None, NoneWord]
 FlashAttention = Literal[
     "auto", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention", "sdpa", "eager", "false"
 ]
+Compiling = Annotated[Literal["auto", "true", "false"], BeforeValidator(_named({"true": "true", "false": "false"}))]
 Schedule = Literal[
     "cosine", "linear", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial", "inverse_sqrt"
 ]
@@ -141,7 +142,7 @@ class RunConfig(BaseModel):
     )
     logging_steps: int = Field(10, ge=1, description="optimizer steps between log entries")
 
-    per_device_train_batch_size: int = Field(2, ge=1, description="times cutoff_len: token budget of a forward pass")
+    per_device_train_batch_size: int = Field(2, ge=1, description="times cutoff_len: tokens of a pass, see pass_tokens")
     gradient_accumulation_steps: int = Field(8, ge=1, description="times the batch size: records of an optimizer step")
     per_device_eval_batch_size: int = Field(16, ge=1, description="times cutoff_len: token budget in evaluation")
     num_train_epochs: float = Field(3.0, gt=0, le=1e6, description="passes over the training records")
@@ -157,6 +158,12 @@ class RunConfig(BaseModel):
     max_grad_norm: float = Field(1.0, ge=0, description="gradients are clipped to this norm; 0 for never")
     warmup_ratio: float = Field(0.03, ge=0, le=1, description="share of the steps in which the rate rises")
     lr_scheduler_type: Schedule = Field("cosine", description="cosine, linear, constant, ...")
+    pass_tokens: CountOrNone = Field(
+        None, ge=1, description="tokens of a training pass; none: batch size x cutoff_len, on CUDA more if memory holds"
+    )
+    torch_compile: Compiling = Field(
+        "auto", description="compile each layer, in the first minutes: auto (on CUDA with Triton), true or false"
+    )
     gradient_checkpointing: bool = Field(False, description="true when memory runs out: a third more time")
 
     eval_strategy: Literal["steps", "epoch", "no"] = Field("steps", description="steps, epoch or no")
@@ -219,6 +226,11 @@ class RunConfig(BaseModel):
     def step_size(self) -> int:
         """Records of an optimizer step on one device."""
         return self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    @property
+    def tokens_asked(self) -> int:
+        """Tokens of a forward pass in training, which a GPU with room for more exceeds unless `pass_tokens` is set."""
+        return self.pass_tokens or self.per_device_train_batch_size * self.cutoff_len
 
     @property
     def greater_is_better(self) -> bool:

@@ -5,6 +5,7 @@ folder says them (`data.task`), and gives the candidates to a caller, best first
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,6 +186,8 @@ def cheapest_row(history: int, attention_share: float) -> int:
     A row of w tokens costs w (1 + s w), where s is `batching`'s attention share, and w - h of its
     tokens are candidates. Short rows compute the history of h tokens too often and long ones mask
     most of their attention; the cost per candidate, w (1 + s w) / (w - h), is least where its
-    derivative is 0, at w = h + sqrt(h^2 + h / s).
+    derivative is 0, at w = h + sqrt(h^2 + h / s). Where s is 0, the longer the better.
     """
+    if attention_share == 0:
+        return sys.maxsize
     return history + round(math.sqrt(history**2 + history / attention_share))

@@ -180,7 +180,13 @@ def attention_share(model: "PreTrainedModel") -> float:
 
     Multiplications a token: attention 2 x width x heads x head size in every layer (scores and
     values), all else one for each weight outside the embedding and the head.
+
+    Nothing under FlexAttention, which leaves out the blocks that no token of them sees: a record that joins a row
+    attends to its own beginnings there, as it would in a row of its own, so that joining never costs more than
+    beginning anew.
     """
+    if model.config._attn_implementation == "flex_attention":
+        return 0.0
     config = model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", 0)
     head_size = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)

@@ -30,6 +30,7 @@ KEYS_BY_FACT = (
 
 FREE_KEYS = (
     *("flash_attn", "batching", "gradient_checkpointing", "per_device_eval_batch_size"),
+    *("pass_tokens", "torch_compile"),
     *("logging_steps", "eval_steps", "save_steps", "save_total_limit", "early_stopping_patience", "max_minutes"),
     *("test_file", "output_dir", "overwrite_output_dir", "run_name", "report_to"),
 )

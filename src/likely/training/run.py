@@ -28,9 +28,11 @@ from likely.model.base import (
     load_base,
     load_model_config,
 )
+from likely.model.compiled import compile_layers, is_compiled
 from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
 from likely.model.fingerprint import weights_of
+from likely.model.memory import free_bytes, kept_of, tokens_that_fit
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
@@ -45,7 +47,7 @@ from likely.training.stretch import OnNote, begun_in, go_on, own_callbacks, run_
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import TrainerCallback
+    from transformers import PreTrainedModel, TrainerCallback
 
     from likely.training.callbacks import Clock
     from likely.training.trainer import AnswerTrainer
@@ -165,8 +167,10 @@ def set_up(
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
     model = add_adapter(base, lora_of(config), config.gradient_checkpointing)
-    tokens = config.per_device_train_batch_size * config.cutoff_len
-    plan = plan_steps(config, inputs.train, Budget(tokens, attention_share(base), width_multiple(base)))
+    if is_compiled(config.torch_compile, base.device.type) and compile_layers(base):
+        tell("Layers", "compiled when they first run, which takes some minutes once (torch_compile)")
+    budget = Budget(tokens_of_a_pass(config, base), attention_share(base), width_multiple(base))
+    plan = plan_steps(config, inputs.train, budget)
     tell("Layout", plan.saving)
     clock, run_name = Clock(start.about.get("seconds", 0.0)), run_name_of(config, start)
     own = own_callbacks(config, start, clock, request)
@@ -179,6 +183,14 @@ def set_up(
 def lora_of(config: RunConfig) -> Lora:
     """Return the adapter that a run trains."""
     return Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
+
+
+def tokens_of_a_pass(config: RunConfig, base: "PreTrainedModel") -> int:
+    """Return the tokens of a training pass: as configured, or on CUDA as many more as its free memory holds."""
+    if config.pass_tokens or base.device.type != "cuda":
+        return config.tokens_asked
+    kept = kept_of(base, lora_of(config), config.gradient_checkpointing)
+    return tokens_that_fit(config.tokens_asked, kept, free_bytes(base.device))
 
 
 def plan_steps(config: RunConfig, records: Sequence[EncodedRecord], budget: Budget) -> StepPlan:

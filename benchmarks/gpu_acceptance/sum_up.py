@@ -1,0 +1,74 @@
+"""The figures of all sections as rows of docs/speed.md."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import Row
+
+SHARE, TIMES, GIB = 0.4, 8, 8
+"""To be reached: share of the matrix rate in steps of 64 records, times TRL's records a second, GiB of a card."""
+NO_GPU = "no CUDA GPU was at hand"
+
+
+def read_figures(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def rows_of(figures: Sequence[dict[str, Any]]) -> list[Row]:
+    """Return the rows of the table; what was not measured says so."""
+    gpu = next((line["gpu"] for line in figures if line.get("gpu")), None)
+    return [exactness(figures, gpu), share_of_rate(figures, gpu), times_trl(figures, gpu), small_card(figures, gpu)]
+
+
+def exactness(figures: Sequence[dict[str, Any]], gpu: str | None) -> Row:
+    name = "layouts, attentions and precisions on a GPU whose gradient is that of records alone"
+    found = [line["ok"] for line in figures if line["section"] == "exact" and "ok" in line]
+    if not found:
+        return unmeasured(name, "all", gpu)
+    return Row(name, "all", f"{sum(found)} of {len(found)}", all(found), str(gpu))
+
+
+def share_of_rate(figures: Sequence[dict[str, Any]], gpu: str | None) -> Row:
+    name = "Qwen3-0.6B bfloat16 training, share of the GPU's matrix rate"
+    steps = fastest(line for line in seen(figures) if line["records"] == 64)
+    if steps is None:
+        return unmeasured(name, f">= {SHARE:.0%}", gpu)
+    note = f"{gpu}, {steps['name']}, {steps['tokens_s']:,} unique tokens/s"
+    return Row(name, f">= {SHARE:.0%}", f"{steps['share_of_rate']:.0%}", steps["share_of_rate"] >= SHARE, note)
+
+
+def times_trl(figures: Sequence[dict[str, Any]], gpu: str | None) -> Row:
+    name = "training examples/s on a GPU, tree against TRL SFTTrainer's best"
+    ours = fastest(seen(figures))
+    theirs = fastest(line for line in figures if line["section"] == "trl" and "records_s" in line)
+    if ours is None or theirs is None:
+        return unmeasured(name, f">= {TIMES}x", gpu)
+    times = ours["records_s"] / theirs["records_s"]
+    note = f"{gpu}, {ours['name']}; {ours['records_s']} examples/s, TRL {theirs['records_s']}"
+    return Row(name, f">= {TIMES}x", f"{times:.1f}x", times >= TIMES, note)
+
+
+def small_card(figures: Sequence[dict[str, Any]], gpu: str | None) -> Row:
+    name = "peak memory of the 8 GB preset, of a card capped so"
+    run = next((line for line in figures if line["section"] == "memory" and line.get("card_gib") == GIB), None)
+    if run is None or "status" not in run:
+        return unmeasured(name, f"< {GIB} GiB", gpu)
+    value = f"{run['reserved_gib']:.2f} GiB" if run["status"] == 0 else "fails"
+    return Row(name, f"< {GIB} GiB", value, run["status"] == 0 and run["reserved_gib"] < GIB, str(gpu))
+
+
+def seen(figures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the speeds of steps whose shapes had been met before."""
+    return [line for line in figures if line["section"] == "speed" and line.get("shapes") == "seen"]
+
+
+def fastest(lines: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the line with the most records a second."""
+    return max(lines, key=lambda line: float(line["records_s"]), default=None)
+
+
+def unmeasured(name: str, bar: str, gpu: str | None) -> Row:
+    return Row(name, bar, "cannot run", None, f"{gpu}, this part did not run" if gpu else NO_GPU)

@@ -1,0 +1,47 @@
+"""Each layer of a model as one compiled piece, for GPUs, where a small model's step is bound by starting kernels.
+
+`training` asks for it (`torch_compile`) once the adapter is on the model. Shapes are dynamic, as every tree has its
+own; layers are alike, so that one piece serves them all.
+"""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from transformers import PreTrainedModel
+
+PIECES = 64
+"""Most pieces that torch compiles of one layer's code before it gives up: with and without gradients, adapter, mask."""
+
+
+def is_compiled(requested: str, device: str) -> bool:
+    """Return whether layers are to be compiled.
+
+    Args:
+        requested: `auto`, `true` or `false`; `auto` is true on CUDA where Triton, which torch compiles with, is there.
+        device: type of the device that the model is on.
+    """
+    return requested == "true" or (requested == "auto" and device == "cuda" and find_spec("triton") is not None)
+
+
+def compile_layers(model: "PreTrainedModel", backend: "str | Callable[..., Any]" = "inductor") -> int:
+    """Let every layer be compiled when it first runs; what it computes stays the same but for rounding.
+
+    Args:
+        model: a transformers model, adapter modules included.
+        backend: of `torch.compile`.
+
+    Returns:
+        How many layers there are; none where they are no list.
+    """
+    import torch
+
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, PIECES)
+    count = model.config.get_text_config().num_hidden_layers
+    lists = (module for module in model.get_decoder().modules() if isinstance(module, torch.nn.ModuleList))
+    layers = next((modules for modules in lists if len(modules) == count), torch.nn.ModuleList())
+    for layer in layers:
+        layer.compile(dynamic=True, backend=backend)
+    return len(layers)

@@ -1,0 +1,86 @@
+"""Compiled layers compute the very same bits: a step of any shapes, and an evaluation after it."""
+
+import logging
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from likely.encoding.batches import Budget, make_batches
+from likely.model.adapter import Lora, add_adapter, base_model
+from likely.model.base import Precision, load_base
+from likely.model.compiled import PIECES, compile_layers, is_compiled
+from likely.model.forward import answer_logits
+from zoo import FAMILIES
+
+
+@pytest.fixture(autouse=True)
+def fresh_compiler(monkeypatch):
+    """A compiler that remembers nothing, and does not write down for pytest all that it does."""
+    monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
+    limit = torch._dynamo.config.recompile_limit
+    torch._dynamo.reset()
+    counters.clear()
+    yield
+    torch._dynamo.reset()
+    torch._dynamo.config.recompile_limit = limit
+
+
+def adapted(folder):
+    """A model as on a GPU, which attends by `sdpa` itself."""
+    torch.manual_seed(0)
+    base = load_base(str(folder), Precision("float32", False), "sdpa", in_blocks=False)
+    model = add_adapter(base, Lora(4, 8, 0.0, ["q_proj", "v_proj", "down_proj"]))
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    return model
+
+
+def computed(model, encoded):
+    """Gradients of steps of several shapes, and logits of an evaluation after each."""
+    found = []
+    for first, last in ((0, 3), (3, 9), (9, 11)):
+        batches = list(make_batches(encoded[first:last], "tree", Budget(1200)))
+        model.train().zero_grad()
+        for batch in batches:
+            logits = answer_logits(model, batch, base_model(model))
+            torch.nn.functional.cross_entropy(logits, batch.targets, reduction="sum").backward()
+        found += [weight.grad.clone() for weight in model.parameters() if weight.requires_grad]
+        with torch.inference_mode():
+            found += [answer_logits(model.eval(), batch, base_model(model)).clone() for batch in batches]
+    return found
+
+
+@pytest.mark.slow
+def test_every_bit_is_that_of_layers_as_they_were(tiny_qwen, builder, records):
+    """`aot_eager` traces, differentiates ahead and runs torch's own kernels: all of compiling but the fused kernels."""
+    encoded = builder.encode_all(records[:11])
+    model = adapted(tiny_qwen)
+    plain = computed(model, encoded)
+    assert compile_layers(base_model(model), backend="aot_eager") == 2
+    compiled = computed(model, encoded)
+    assert all(torch.equal(mine, own) for mine, own in zip(compiled, plain, strict=True))
+    assert not counters["graph_break"]
+    assert 0 < counters["stats"]["unique_graphs"] <= 12 < PIECES
+
+
+@pytest.mark.parametrize(
+    ("requested", "device", "triton", "expected"),
+    [
+        ("auto", "cuda", True, True),
+        ("auto", "cuda", False, False),
+        ("auto", "cpu", True, False),
+        ("false", "cuda", True, False),
+        ("true", "cpu", False, True),
+    ],
+)
+def test_auto_is_cuda_with_triton(monkeypatch, requested, device, triton, expected):
+    monkeypatch.setattr("likely.model.compiled.find_spec", lambda name: triton or None)
+    assert is_compiled(requested, device) == expected
+
+
+@pytest.mark.parametrize("name", ["Llama", "GPT-2", "Gemma 3", "Qwen3-MoE"])
+def test_the_layers_of_a_family_are_found_whatever_they_are_called(name):
+    model = next(family for family in FAMILIES if family.name == name).build()
+    assert compile_layers(model) == model.config.get_text_config().num_hidden_layers

@@ -64,17 +64,19 @@ def parquet_frames(path: Path, content: bytes | None = None, rows: int = SLICE) 
     """
     import polars as pl
 
+    # The second, where the reader trusts a damaged file, is no Exception.
+    unreadable = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
     if content is None:
         _open(path).close()
     try:
         table = pl.scan_parquet(path if content is None else io.BytesIO(content))
         count = table.select(pl.len()).collect().item()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (*unreadable, OSError) as error:
         raise LikelyError(f"{path} is not a Parquet file that can be read; {REMEDY}") from error
     for start in range(0, count, rows):
         try:
             frame = table.slice(start, rows).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (*unreadable, OSError) as error:
             raise LikelyError(f"{path} is damaged after row {start}; {REMEDY}") from error
         yield frame
 

@@ -67,3 +67,13 @@ def test_a_carriage_return_within_a_line_is_white_space(content):
 def test_a_field_that_is_far_too_long_is_said():
     with pytest.raises(LikelyError, match="cannot be read as a table"):
         open_table("a.csv", b"id," + b"x" * 200_000 + b"\n1,2\n")
+
+
+def test_a_file_that_makes_polars_panic_is_a_damaged_file(monkeypatch):
+    def panic(*_):
+        raise pl.exceptions.PanicException("assertion failed")
+
+    table = open_table("a.parquet", parquet(id=["a", "b"]))
+    monkeypatch.setattr(pl, "scan_parquet", panic)
+    with pytest.raises(LikelyError, match=r"a\.parquet cannot be read as a table \(assertion failed\)"):
+        table.read(["id"])

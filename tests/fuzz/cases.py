@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from polars.exceptions import PanicException
 from typer.main import get_command
 
 from fuzz.world import inside
@@ -123,7 +124,7 @@ def _judge(case: Case, shown: bool) -> Outcome:
     with redirect_stdout(streams[0]), redirect_stderr(streams[1]), isolated(), alarm():
         try:
             status = run(case.command)
-        except (Exception, KeyboardInterrupt) as error:  # whatever it is, it is a fault of the command
+        except (Exception, KeyboardInterrupt, PanicException) as error:  # whatever it is, it is a fault of the command
             if shown:
                 traceback.print_exc(file=sys.__stderr__)
             fault = f"{type(error).__name__} at {_place_of(error)}: {str(error)[:200]}"

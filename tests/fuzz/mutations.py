@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 Draw = random.Random
 
@@ -180,18 +180,17 @@ def parquet(draw: Draw, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Return rows as Parquet, with a column of another type, another name, or damaged bytes."""
     frame = pl.DataFrame(rows, infer_schema_length=None)
     name, what = draw.choice(frame.columns), draw.random()
-    if what < 0.4:
-        value, kind = draw.choice(COLUMNS)
-        odd = pl.Series(name, [value] * frame.height, dtype=kind, strict=False)
-        frame = frame.with_columns(odd if draw.random() < 0.7 else odd.shift(1))
-    elif what < 0.5:
-        frame = frame.rename({name: draw.choice((*WORDS, name.upper()))}, strict=False)
-    elif what < 0.6:
-        frame = frame.drop(name) if draw.random() < 0.5 else frame.clear()
     written = io.BytesIO()
     try:
+        if what < 0.4:
+            value, kind = draw.choice(COLUMNS)
+            frame = frame.with_columns(pl.Series(name, [None, *[value] * (frame.height - 1)], dtype=kind, strict=False))
+        elif what < 0.5:
+            frame = frame.rename({name: draw.choice((*WORDS, name.upper()))}, strict=False)
+        elif what < 0.6:
+            frame = frame.drop(name) if draw.random() < 0.5 else frame.clear()
         frame.write_parquet(written, compression=draw.choice(("zstd", "snappy", "uncompressed", "gzip")))
-    except (PolarsError, OverflowError, ValueError):  # what cannot be written cannot come in
+    except (PolarsError, PanicException, OverflowError, TypeError, ValueError):  # what cannot be made cannot come in
         return b"PAR1"
     return damaged(draw, written.getvalue()) if what > 0.7 else written.getvalue()
 

@@ -162,7 +162,7 @@ class RunConfig(BaseModel):
         None, ge=1, description="tokens of a training pass; none: batch size x cutoff_len, on CUDA more if memory holds"
     )
     torch_compile: Compiling = Field(
-        "auto", description="compile each layer, in the first minutes: auto (on CUDA with Triton), true or false"
+        "false", description="compile each layer, in the first minutes: true, false or auto (on CUDA with Triton)"
     )
     gradient_checkpointing: bool = Field(False, description="true when memory runs out: a third more time")
 

@@ -10,6 +10,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -65,14 +66,10 @@ def parquet_frames(path: Path, content: bytes | None = None, rows: int = SLICE) 
     Raises:
         LikelyError: it is missing or damaged.
     """
-    import polars as pl
-
     table, count = _scan(path, content)
     for start in range(0, count, rows):
-        try:
+        with _polars_at_work(f"{path} is damaged after row {start}; {REMEDY}"):
             frame = table.slice(start, rows).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise LikelyError(f"{path} is damaged after row {start}; {REMEDY}") from error
         yield frame
 
 
@@ -92,11 +89,20 @@ def _scan(path: Path, content: bytes | None = None) -> "tuple[pl.LazyFrame, int]
     if content is None:
         with reading(path, REMEDY):
             path.open("rb").close()
-    try:
+    with _polars_at_work(f"{path} is not a Parquet file that can be read; {REMEDY}"):
         table = pl.scan_parquet(path if content is None else io.BytesIO(content))
         return table, table.select(pl.len()).collect().item()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise LikelyError(f"{path} is not a Parquet file that can be read; {REMEDY}") from error
+
+
+@contextmanager
+def _polars_at_work(failed: str) -> Iterator[None]:
+    """Say in a sentence that polars cannot read a file; where it trusted a damaged one, its error is no Exception."""
+    import polars as pl
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise LikelyError(failed) from error
 
 
 def _texts(file: IO[bytes], path: Path) -> Iterator[str]:

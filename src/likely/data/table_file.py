@@ -23,6 +23,9 @@ SEPARATORS = (",", "\t", ";", "|")
 UNIT = "\x1f"
 """Takes the place of `::`, because polars takes separators of one byte only."""
 
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What polars raises about damaged files; the second, where its reader trusts what it reads, is no Exception."""
+
 NO_TEXT = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 """Types of Parquet's columns that have no one text."""
 
@@ -91,7 +94,7 @@ class TableFile:
                 if isinstance(table.schema[name], NO_TEXT) and name not in own:
                     raise LikelyError(f"Column {name!r} of {self.name} holds {table.schema[name]}; make it a text.")
             table = table.with_columns(pl.col(name).cast(pl.String) for name in wanted if name not in own)
-        except pl.exceptions.PolarsError as error:
+        except UNREADABLE as error:
             raise LikelyError(self._damage(str(error).partition("\n")[0])) from error
         for row in table.select(pl.col(SURPLUS).is_not_null().arg_true()).to_series().head(1).to_list():
             raise LikelyError(self.miscounted(row))
@@ -190,7 +193,7 @@ def open_table(name: str, content: bytes, columns: Sequence[str] = ()) -> TableF
     if content.startswith(b"PAR1"):
         try:
             return TableFile(name, "parquet", tuple(pl.read_parquet_schema(io.BytesIO(content))), content)
-        except pl.exceptions.PolarsError as error:
+        except UNREADABLE as error:
             raise LikelyError(f"{name} is no whole Parquet file ({error}); fetch or make it again.") from error
     content = _as_utf8(content)
     if content.lstrip().startswith(b"{"):

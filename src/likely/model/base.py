@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from likely.errors import LikelyError
+from likely.model.attention import FLASH_ATTENTIONS
 from likely.model.cuda import ready_cuda
 from likely.model.hub import TOKENIZER_FILES, WEIGHT_FILES, from_cache_or_hub
 from likely.model.runtime import explained, keep_freed_memory, quiet_libraries
@@ -178,8 +179,11 @@ def attention_share(model: "PreTrainedModel") -> float:
     """Return what attention costs for each token of a row's width, relative to all else computed for a token.
 
     Multiplications a token: attention 2 x width x heads x head size in every layer (scores and
-    values), all else one for each weight outside the embedding and the head.
+    values), all else one for each weight outside the embedding and the head. 0 with FlashAttention, which
+    computes nothing between the records of a row.
     """
+    if model.config._attn_implementation in FLASH_ATTENTIONS:
+        return 0.0
     config = model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", 0)
     head_size = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)

@@ -239,22 +239,24 @@ def _grow_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[Row]:
     computed again, and the longer a row is, the more its attention costs.
     """
     order, own = chain_lengths([record.input_ids for record in encoded])
-    lengths = np.array([len(encoded[index].input_ids) for index in order])
-    ends = np.concatenate([[0], np.cumsum(own)])
+    lengths = np.array([len(encoded[index].input_ids) for index in order], float)
+    ends = np.concatenate([[0.0], np.cumsum(own)])
     before = lengths - ends[1:]  # a row from record i to the one before j has before[i] + ends[j] tokens
+    firsts = np.searchsorted(ends, ends - budget.widest).tolist()  # rows from an earlier record are too wide for sure
     least = np.zeros(len(order) + 1)
-    starts = np.zeros(len(order) + 1, np.int64)
+    starts = [0] * (len(order) + 1)
     for end in range(1, len(order) + 1):
-        first = min(int(np.searchsorted(ends, ends[end] - budget.widest)), end - 1)
+        first = min(firsts[end], end - 1)
         widths = before[first:end] + ends[end]
-        costs = least[first:end] + np.where(widths <= budget.widest, budget.cost(widths), np.inf)
-        costs[-1] = least[end - 1] + budget.cost(lengths[end - 1])  # a single record may be wider than the budget
-        starts[end] = first + int(costs.argmin())
-        least[end] = costs[starts[end] - first]
+        costs = budget.cost(widths)
+        costs[:-1][widths[:-1] > budget.widest] = np.inf  # a single record may be wider than the budget
+        costs += least[first:end]
+        place = int(costs.argmin())
+        starts[end], least[end] = first + place, costs[place]
     rows: list[Row] = []
     end = len(order)
     while end:
-        start = int(starts[end])
+        start = starts[end]
         rows.append(Row(order[start:end], int(before[start] + ends[end])))
         end = start
     return rows[::-1]

@@ -26,7 +26,7 @@ def prepare(
     *,
     like_threshold: float | None = None,
     history_len: int = 15,
-    window: Literal["anchored", "sliding"] = "anchored",
+    window: str = "anchored",
     warmup: int | None = None,
     hints: bool = False,
     max_users: int | None = None,
@@ -41,7 +41,8 @@ def prepare(
         output: folder of the files; those of an earlier preparation are replaced.
         like_threshold: a rating from here on is a like; None for what the table says, or 4.
         history_len: items of a history; an anchored window holds up to twice as many.
-        window: `anchored` histories of one user share their beginning, `sliding` ones do not.
+        window: `anchored` histories of one user share their beginning, `sliding` ones do not; `all` shows everything
+            earlier, and `5H` grows to five times `history_len`.
         warmup: first ratings of a user that are only history; None for 15, or for 0 where the table is a given split.
         hints: end every record with what counting knows, in words.
         max_users: keep a random choice of so many users; None keeps all.

@@ -9,26 +9,32 @@ from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
 
-SHA256 = {
-    False: {
+SHA256: dict[tuple[str, bool], dict[str, str]] = {
+    ("anchored", False): {
         "train.json": "aa8b7c2924c25569cc28001b37455bd2a4babe793edfd4d2875c311199b4d533",
         "eval.json": "1244f1594ffe1bc0c69bdfa7551671df526f3e8993987010444bd2d1c6a6936b",
         "test.json": "d5734eff1b982dd3a9a406db7bbd3bea9c239d30cbc7d842a838f41cfbb36d18",
     },
-    True: {
+    ("anchored", True): {
         "train.json": "b81f7e5fef95cbf911c0b6ef370c64c94938ce5f373acd9dc022c74e937420a8",
         "eval.json": "9df0970eeb02040eaae99352ee000bf3bc9063c483562e755c84e97829b1b118",
         "test.json": "40f0c458297bc229c71bc24e9571f4cda2f851af1fd00105e536366ac55a0fed",
     },
+    ("sliding", False): {
+        "train.json": "5b1f4d4ef42ceb35a8db81ff31ea213d45fd790c1d8bee43460844bc65070003",
+        "eval.json": "f89ac4ab668c4c01ff6fb3516189ac4997fd7360eaef8f58540e5551c97de5e3",
+        "test.json": "92e37778b4df3029e2b38a792680ba76f306ba79f3544cb67caedf458ed25980",
+    },
 }
-"""Of the records that latest-small becomes, without hints and with them."""
+"""Of the records that latest-small becomes, by the window and whether there are hints."""
 
 
-@pytest.mark.parametrize("hints", [False, True])
+@pytest.mark.parametrize(("window", "hints"), SHA256)
 def test_latest_small_becomes_the_very_records_that_it_always_did(
-    shared_dir: Path, tmp_path: Path, hints: bool
+    shared_dir: Path, tmp_path: Path, window: str, hints: bool
 ) -> None:
-    summary = prepare(read_movielens(shared_dir / "ml-latest-small"), tmp_path, SplitProtocol(hints=hints))
+    data = read_movielens(shared_dir / "ml-latest-small")
+    summary = prepare(data, tmp_path, SplitProtocol(window=window, hints=hints))
     assert (summary.train.rows, summary.eval.rows, summary.test.rows, summary.notes) == (78_271, 4_450, 8_965, ())
     written = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
-    assert {name: written[name] for name in SHA256[hints]} == SHA256[hints]
+    assert {name: written[name] for name in SHA256[window, hints]} == SHA256[window, hints]

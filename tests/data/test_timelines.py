@@ -66,9 +66,10 @@ def slow_rows(data: RatingTable, protocol: SplitProtocol) -> dict[str, list[dict
                 start = 0
                 if protocol.window == "sliding":
                     start = max(0, place - length)
-                else:
-                    while place - start >= 2 * length:
-                        start += length
+                elif protocol.window != "all":
+                    times = {"anchored": 2, "3H": 3}[protocol.window]
+                    while place - start >= times * length:
+                        start += (times - 1) * length
                 history = mine[start:place]
                 _, movie, rating, timestamp = mine[place]
                 lines = [f"- {row[1]} | rated {row[2]:g}" for row in history]
@@ -81,6 +82,7 @@ def slow_rows(data: RatingTable, protocol: SplitProtocol) -> dict[str, list[dict
                         "timestamp": timestamp,
                         "history_likes": sum(row[2] >= protocol.like_threshold for row in history),
                         "history_length": len(history),
+                        **({"cut_at_anchors": True} if protocol.window in ("all", "3H") else {}),
                     }
                 )
     return rows
@@ -90,7 +92,7 @@ protocols = st.builds(
     SplitProtocol,
     warmup=st.integers(1, 6),
     history_length=st.integers(1, 6),
-    window=st.sampled_from(["anchored", "sliding"]),
+    window=st.sampled_from(["anchored", "sliding", "all", "3H"]),
     like_threshold=st.sampled_from([2.5, 3.5, 4.0]),
     test_fraction=st.sampled_from([0.1, 0.29, 0.5]),
     eval_fraction=st.sampled_from([0.05, 0.3, 0.49]),
@@ -170,6 +172,29 @@ def test_windows_are_as_long_as_promised(position: int, length: int) -> None:
         assert start == 0
     # Anchored windows of consecutive positions begin together, except once every `length` positions.
     assert window_start(position + 1, anchored) in (start, start + length)
+
+
+@given(position=st.integers(0, 500), length=st.integers(1, 40), times=st.integers(2, 9))
+def test_longer_windows_grow_to_so_many_times_the_length_and_begin_together(
+    position: int, length: int, times: int
+) -> None:
+    longer = SplitProtocol(history_length=length, window=f"{times}H")
+    start = window_start(position, longer)
+    assert min(position, length) <= position - start < times * length
+    assert window_start(position + 1, longer) in (start, start + (times - 1) * length)
+    assert window_start(position, SplitProtocol(history_length=length, window="all")) == 0
+    assert times > 2 or start == window_start(position, SplitProtocol(history_length=length))
+
+
+@given(ratings=data_sets)
+@settings(max_examples=20)
+def test_a_window_of_everything_shows_all_that_is_earlier_and_nothing_else(ratings: list[Rating]) -> None:
+    data, protocol = make_data([*ratings, *one_user(7, user=9)]), SplitProtocol(warmup=2, window="all")
+    table = build_timelines(data.ratings, protocol)
+    for row in (row for split in SPLITS for row in make_rows(table, data, split, protocol)):
+        mine = table.filter(pl.col("user_id") == row["user_id"])
+        (place,) = mine.filter(pl.col("item_id") == row["item_id"])["position"]
+        assert row["history_length"] == place == row["input"].count("\n- ")
 
 
 @pytest.mark.parametrize(("count", "expected"), [(16, (0, 0, 1)), (17, (0, 1, 1)), (18, (1, 1, 1)), (35, (17, 1, 2))])
@@ -269,6 +294,7 @@ def test_a_failure_leaves_the_files_of_the_last_preparation(tmp_path: Path, monk
         ({"warmup": 0}, "warmup is 0"),
         ({"history_length": 0}, "history_length is 0"),
         ({"window": "rolling"}, "window is 'rolling'"),
+        ({"window": "1H"}, "window is '1H'"),
         ({"like_threshold": math.nan}, "like_threshold is nan"),
         ({"test_fraction": 0.0}, "test_fraction is 0.0"),
         ({"eval_fraction": 1.0}, "eval_fraction is 1.0"),

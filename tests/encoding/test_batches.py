@@ -1,5 +1,6 @@
 """Whatever the layout, every record is computed exactly once and within the budget."""
 
+import itertools
 from collections import Counter
 from dataclasses import fields
 
@@ -9,10 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likely.encoding.batches import Budget, in_one_copy, lay_out_row, make_batches, plan_batches
+from likely.encoding.batches import Budget, in_one_copy, lay_out_row, make_batches, plan_batches, plan_rows
+from likely.encoding.prefix_tree import chain_lengths
 from likely.encoding.prompt import EncodedRecord
+from likely.inference.ranking import cheapest_row
 
 LAYOUTS = ["tree", "packed", "padded"]
+BUDGET = Budget(16_384)
 
 
 def encoded_from(tokens: list[int], answer: tuple[int, ...] = (9,)) -> EncodedRecord:
@@ -80,6 +84,43 @@ def test_records_that_share_nothing_do_not_share_a_row():
     encoded = [encoded_from([token] * 50) for token in range(6)]
     rows = [row for batch in plan_batches(encoded, "tree", Budget(10_000, attention_share=1e-3)) for row in batch]
     assert [row.records for row in rows] == [[index] for index in range(6)]
+
+
+@given(encoded=RECORDS, tokens=st.integers(8, 40), share=st.sampled_from([0.0, 3e-4, 0.1]))
+def test_no_other_cut_of_the_sorted_records_into_rows_costs_less(encoded, tokens, share):
+    budget = Budget(tokens, share)
+    order, _ = chain_lengths([record.input_ids for record in encoded[:8]])
+    cheapest = float("inf")
+    for cuts in itertools.product([False, True], repeat=len(order) - 1):
+        edges = [0, *(place for place, cut in enumerate(cuts, start=1) if cut), len(order)]
+        widths = [len(lay_out_row(encoded, order[start:end], "tree")) for start, end in itertools.pairwise(edges)]
+        if max(widths) <= tokens:
+            cheapest = min(cheapest, sum(budget.cost(width) for width in widths))
+    planned = sum(budget.cost(row.width) for row in plan_rows(encoded[:8], "tree", budget))
+    assert planned == pytest.approx(cheapest)
+
+
+def test_a_long_history_is_computed_again_where_attention_in_one_row_would_cost_more():
+    """A history of 8,192 tokens and 600 candidates of 40: rows of about the width that `cheapest_row` derives."""
+    history = list(range(8192))
+    encoded = [encoded_from([*history, *range(10_000 + 40 * n, 10_040 + 40 * n)]) for n in range(600)]
+    widths = [row.width for row in plan_rows(encoded, "tree", Budget(131_072))]
+    best = cheapest_row(8192, Budget(0).attention_share)
+    assert len(widths) > 1
+    assert all(0.8 * best < width < 1.2 * best for width in widths)
+
+
+def test_packed_rows_end_where_records_would_pay_for_each_others_attention():
+    encoded = [encoded_from([token] * 4000) for token in range(4)]
+    assert [row.width for row in plan_rows(encoded, "packed", Budget(16_000))] == [4000] * 4
+    assert [row.width for row in plan_rows(encoded, "packed", Budget(16_000, attention_share=0))] == [16_000]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_short_row_is_not_padded_to_a_long_one(layout):
+    encoded = [encoded_from([1] * 8000), encoded_from([2] * 300), encoded_from([3] * 250)]
+    passes = [sorted(index for row in rows for index in row.records) for rows in plan_batches(encoded, layout, BUDGET)]
+    assert passes == [[0], [1, 2]]
 
 
 @given(encoded=RECORDS, tokens=st.integers(1, 40), share=st.sampled_from([0.0, 3e-4, 0.1]))

@@ -152,7 +152,7 @@ def told_of(data, protocol):
 
 
 @pytest.mark.parametrize("hints", [False, True])
-@pytest.mark.parametrize("window", ["anchored", "sliding"])
+@pytest.mark.parametrize("window", ["anchored", "sliding", "3H", "all"])
 def test_the_question_is_the_one_of_the_training_records(ranker, hints, window):
     """Every row that `timelines` writes of a user comes out of what the user had rated before it."""
     protocol = SplitProtocol(warmup=3, history_length=4, window=window, hints=hints)

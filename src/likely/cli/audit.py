@@ -42,7 +42,12 @@ def audit_prompts(console: Console, config: RunConfig, max_samples: int | None) 
     records = subset_of_users(training_records(config), max_samples, config.seed)
     encoded = prompt_builder(config, cutoff_len=1 << 30).encode_all(records)
     print_audit(console, [len(record.input_ids) + 1 for record in encoded], "tokens", config.cutoff_len)
-    console.print(f"{saving_in_words(config, encoded)}.", highlight=False)
+    builder = prompt_builder(config, config.cutoff_len)
+    cut = [
+        builder.encode(record) if len(whole.input_ids) >= config.cutoff_len else whole
+        for record, whole in zip(records, encoded, strict=True)
+    ]
+    console.print(f"{saving_in_words(config, cut)}.", highlight=False)
 
 
 def character_lengths(config: RunConfig, max_samples: int | None) -> list[int]:

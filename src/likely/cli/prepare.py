@@ -40,7 +40,10 @@ def prepare(
     ] = None,
     history_len: Annotated[int, typer.Option(help="Items of history; anchored windows hold up to twice as many.")] = 15,
     window: Annotated[
-        Literal["anchored", "sliding"], typer.Option(help="anchored shares prompts; sliding does not.")
+        str,
+        typer.Option(
+            help="anchored shares prompts, sliding does not; all shows everything earlier, 5H grows to 5 x history-len."
+        ),
     ] = "anchored",
     warmup: Annotated[
         int | None, typer.Option(help="First ratings of a user that are only history; 15, or 0 for a given split.")

@@ -1,6 +1,7 @@
 """What becomes of a user's timeline: which ratings are history, which are candidates, and in which split."""
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,8 @@ Split = Literal["train", "eval", "test"]
 
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 WARMUP = 15
+LONG_WINDOW = re.compile(r"0*(?:[2-9]|[1-9]\d{1,5})H")
+"""A window that grows to so many times `history_length`, from twice on."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,9 @@ class SplitProtocol:
     Attributes:
         warmup: ratings at the beginning of a timeline that are never candidates.
         history_length: ratings in a record's history; see :func:`window_start`.
-        window: "anchored" histories of one user share their beginning, "sliding" ones do not.
+        window: "anchored" histories of one user share their beginning, "sliding" ones do not; "all" shows all that
+            came before, and "5H", or another number from 2 on, is anchored but grows to five times `history_length`
+            ratings. "2H" is "anchored" by another name.
         like_threshold: a rating from here on is a like.
         hints: end every record with what :func:`likely.data.wording.hint` says of its user and candidate.
         test_fraction: share of the ratings after the warm-up.
@@ -45,7 +50,7 @@ class SplitProtocol:
 
     warmup: int = WARMUP
     history_length: int = 15
-    window: Literal["anchored", "sliding"] = "anchored"
+    window: str = "anchored"
     like_threshold: float = 4.0
     hints: bool = False
     test_fraction: float = 0.10
@@ -67,8 +72,11 @@ class SplitProtocol:
                 "hints count likes of all that came before, so they go with neither negatives nor history_from train; "
                 "leave one out."
             )
-        if self.window not in ("anchored", "sliding"):
-            raise LikelyError(f"window is {self.window!r}; set it to anchored or sliding.")
+        if self.window not in ("anchored", "sliding", "all") and not LONG_WINDOW.fullmatch(self.window):
+            raise LikelyError(
+                f"window is {self.window!r}; set it to anchored, sliding, all, or a multiple of history_length from 2H "
+                "on, such as 5H."
+            )
         if not math.isfinite(self.like_threshold):
             raise LikelyError(f"like_threshold is {self.like_threshold}; set it to a number inside the scale.")
         for name in ("test_fraction", "eval_fraction"):
@@ -76,6 +84,11 @@ class SplitProtocol:
                 raise LikelyError(f"{name} is {getattr(self, name)}; set it between 0 and 1.")
         if self.test_fraction + self.eval_fraction >= 1:
             raise LikelyError("test_fraction and eval_fraction leave nothing to train on; lower their sum below 1.")
+
+    @property
+    def is_long(self) -> bool:
+        """Whether histories may outgrow `cutoff_len`, so that prompts are cut where a user's other records are too."""
+        return self.window not in ("anchored", "sliding")
 
 
 def check_positive(name: str, value: int) -> None:
@@ -89,7 +102,7 @@ def protocol_of(
     *,
     warmup: int | None = None,
     history_length: int = 15,
-    window: Literal["anchored", "sliding"] = "anchored",
+    window: str = "anchored",
     like_threshold: float | None = None,
     hints: bool = False,
 ) -> SplitProtocol:

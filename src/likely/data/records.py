@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 IDENTIFIERS = ("user_id", "item_id")
 
+CUT_AT_ANCHORS = "cut_at_anchors"
+"""Key of rows of long windows: a prompt that is too long begins where a user's other prompts do; see `shortening`."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -68,6 +71,11 @@ class Record:
     item_id: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     place: Place | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_cut_at_anchors(self) -> bool:
+        """Whether a prompt that is too long loses its history in large steps, as those of long windows do."""
+        return str(self.extra.get(CUT_AT_ANCHORS)).lower() == "true"  # CSV has words
 
 
 def read_records(path: Path, labels: Labels, columns: Columns | None = None) -> list[Record]:

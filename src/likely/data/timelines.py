@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from likely.data.liked_shares import TASTES, Shares, opinion_of_others
 from likely.data.protocol import SPLITS, Split, SplitProtocol
 from likely.data.ratings import RatingTable
+from likely.data.records import CUT_AT_ANCHORS
 from likely.data.wording import Words, hint, make_instruction, show_item, show_question, show_rated
 
 
@@ -61,15 +62,22 @@ def window_start(position: int, protocol: SplitProtocol) -> int:
 
     With H = `history_length`, a sliding window is the last H ratings. An anchored one starts at a
     multiple of H and grows from H to 2H - 1 ratings before it moves on by H, so that consecutive
-    records of one user begin alike. Both are shorter at the beginning of a timeline.
+    records of one user begin alike; one of 5H grows to 5H - 1 and moves on by 4H. All are shorter at
+    the beginning of a timeline, where a window of everything begins.
 
     >>> [window_start(position, SplitProtocol(history_length=3)) for position in range(3, 10)]
     [0, 0, 0, 3, 3, 3, 6]
+    >>> [window_start(position, SplitProtocol(history_length=3, window="3H")) for position in range(7, 17)]
+    [0, 0, 6, 6, 6, 6, 6, 6, 12, 12]
     """
     length = protocol.history_length
+    if protocol.window == "all":
+        return 0
     if protocol.window == "sliding":
         return max(0, position - length)
-    return max(0, (position - length) // length * length)
+    times = 2 if protocol.window == "anchored" else int(protocol.window.removesuffix("H"))
+    step = (times - 1) * length
+    return max(0, (position - length) // step * step)
 
 
 @dataclass(frozen=True)
@@ -161,7 +169,8 @@ def make_rows(
             answers = [(item, rating >= protocol.like_threshold), *((negative, False) for negative in negatives or ())]
             for answered, like in answers:
                 candidate = Candidate(_spelled(answered, spelled_items), texts[answered], time, like, told)
-                yield {"instruction": question, **_row(history, window, candidate, data.words)}
+                row = _row(history, window, candidate, data.words)
+                yield {"instruction": question, **row, **({CUT_AT_ANCHORS: True} if protocol.is_long else {})}
 
 
 def _spelled(number: int, names: Sequence[str] | None) -> int | str:

@@ -11,9 +11,10 @@ The layout changes the cost of a step, never its result:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from likely.encoding.prefix_tree import PrefixTree, TokenIds, build_tree, chain_lengths
 from likely.encoding.prompt import EncodedRecord
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     import torch
 
 Layout = Literal["tree", "packed", "padded"]
+Width = TypeVar("Width", float, "NDArray[np.float64]")
+
+PASS = 1024
+"""What a forward pass is taken to cost besides its rows, in tokens: on a GPU, one of fewer is hardly any faster."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,11 @@ class Budget:
 
     Attributes:
         tokens: the most tokens of one forward, padding included; a single longer record is still a
-            forward of its own.
+            forward of its own. Prompts are cut to `cutoff_len`, and a run's budget has at least that.
         attention_share: cost of attention, for each token of a row's width, relative to all else
             that is computed for a token. A dense mask costs its row squared, so the rows of a tree
-            stop growing where a longer row would cost more than sharing saves.
+            stop growing where a longer row would cost more than sharing saves. 0 where packed
+            records cost nothing to each other.
         multiple: widths are rounded up to multiples of this, with padding, so that few shapes occur.
     """
 
@@ -49,6 +55,10 @@ class Budget:
     def rounded(self, tokens: int) -> int:
         """Return the width of a row of so many tokens."""
         return -(-tokens // self.multiple) * self.multiple
+
+    def cost(self, width: Width) -> Width:
+        """Return what a row costs with its attention, in tokens that attend to nobody."""
+        return width * (1 + self.attention_share * width)
 
 
 @dataclass(frozen=True)
@@ -124,13 +134,21 @@ def make_batches(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budge
 
 
 def plan_batches(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budget) -> list[list[Row]]:
-    """Return the rows of every forward pass; rows of similar width go together."""
+    """Return the rows of every forward pass.
+
+    Rows of similar width go together: a pass ends before its padding, attention counted, costs more than a pass.
+    """
     batches: list[list[Row]] = []
+    padding = 0.0
     for row in sorted(plan_rows(encoded, layout, budget), key=lambda row: -row.width):
-        if batches and (len(batches[-1]) + 1) * budget.rounded(batches[-1][0].width) <= budget.tokens:
-            batches[-1].append(row)
-        else:
-            batches.append([row])
+        if batches:
+            widest = batches[-1][0].width
+            padding += budget.cost(widest) - budget.cost(row.width)
+            if (len(batches[-1]) + 1) * budget.rounded(widest) <= budget.tokens and padding <= PASS:
+                batches[-1].append(row)
+                continue
+        batches.append([row])
+        padding = 0.0
     return batches
 
 
@@ -191,12 +209,19 @@ def collate(encoded: Sequence[EncodedRecord], rows: Sequence[Row], layout: Layou
 
 
 def _fill_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[Row]:
-    """Return rows filled up to the budget, the longest records first, each where it fits (first fit decreasing)."""
+    """Return rows filled up to the budget, the longest records first, each where it fits (first fit decreasing).
+
+    It does not fit where the attention that it and the row pay for each other would cost more than a pass.
+    """
+
+    def fits(width: int, length: int) -> bool:
+        return width + length <= budget.widest and 2 * budget.attention_share * width * length <= PASS
+
     rows: list[list[int]] = []
     widths: list[int] = []
     for index in sorted(range(len(encoded)), key=lambda index: -len(encoded[index].input_ids)):
         length = len(encoded[index].input_ids)
-        place = next((place for place, width in enumerate(widths) if width + length <= budget.widest), None)
+        place = next((place for place, width in enumerate(widths) if fits(width, length)), None)
         if place is None:
             rows.append([index])
             widths.append(length)
@@ -207,34 +232,31 @@ def _fill_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[Row]:
 
 
 def _grow_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[Row]:
-    """Return runs of the sorted records as rows.
+    """Return the runs of sorted records that cost the least as rows, attention counted, each within the budget.
 
-    A row ends where going on costs more than beginning anew. One that outgrows the budget is cut
-    where the fewest tokens have to be computed again, which may be before the record that was too much.
+    Of the rows that may end with a record, the cheapest together with what stands before it is kept, for one record
+    after the other (dynamic programming); among equals the longest row. What a row shares with the one before it is
+    computed again, and the longer a row is, the more its attention costs.
     """
     order, own = chain_lengths([record.input_ids for record in encoded])
-    lengths = np.array([len(encoded[index].input_ids) for index in order])
-    shared = lengths - own
-
-    def cost(width: int) -> float:
-        return width * (1 + budget.attention_share * width)
-
-    def width_from(first: int, end: int) -> int:
-        return int(lengths[first] + own[first + 1 : end].sum())
-
+    lengths = np.array([len(encoded[index].input_ids) for index in order], float)
+    ends = np.concatenate([[0.0], np.cumsum(own)])
+    before = lengths - ends[1:]  # a row from record i to the one before j has before[i] + ends[j] tokens
+    firsts = np.searchsorted(ends, ends - budget.widest).tolist()  # rows from an earlier record are too wide for sure
+    least = np.zeros(len(order) + 1)
+    starts = [0] * (len(order) + 1)
+    for end in range(1, len(order) + 1):
+        first = min(firsts[end], end - 1)
+        widths = before[first:end] + ends[end]
+        costs = budget.cost(widths)
+        costs[:-1][widths[:-1] > budget.widest] = np.inf  # a single record may be wider than the budget
+        costs += least[first:end]
+        place = int(costs.argmin())
+        starts[end], least[end] = first + place, costs[place]
     rows: list[Row] = []
-    first, width = 0, 0
-    for place in range(len(order)):
-        length, grown = int(lengths[place]), width + int(own[place])
-        if place > first and cost(grown) - cost(width) > cost(length):
-            rows.append(Row(order[first:place], width))
-            first, grown = place, length
-        width = grown
-        while width > budget.widest and place > first:
-            edges = shared[first + 1 : place + 1]
-            cut = place - int(edges[::-1].argmin())  # the last of the cheapest
-            rows.append(Row(order[first:cut], width_from(first, cut)))
-            first, width = cut, width_from(cut, place + 1)
-    if order:
-        rows.append(Row(order[first:], width))
-    return rows
+    end = len(order)
+    while end:
+        start = starts[end]
+        rows.append(Row(order[start:end], int(before[start] + ends[end])))
+        end = start
+    return rows[::-1]

@@ -23,7 +23,7 @@ from likely.data.records import Labels, Record
 from likely.encoding.chat_template import ChatTemplate, template_depends_on_date
 from likely.encoding.control_tokens import MarkedTokenizer, clean, unmarked
 from likely.encoding.prefix_tree import TokenIds, shared_length
-from likely.encoding.shortening import HISTORY_LINE, droppable_items, last_run, without_items
+from likely.encoding.shortening import HISTORY_LINE, droppable_items, last_run, lines_to_drop, without_items
 from likely.errors import LikelyError
 
 if TYPE_CHECKING:
@@ -192,7 +192,8 @@ class PromptBuilder:
         history = self._history_places(record, text, pieces) if len(prompt) > room else []
         dropped = 0
         while history and len(prompt) > room:
-            count = self._lines_to_drop([pieces[place] for place in history], len(prompt) - room)
+            lengths = [len(self._line(pieces[place], self._line_start or "")) for place in history]
+            count = lines_to_drop(lengths, len(prompt) - room, self.cutoff_len if record.is_cut_at_anchors else None)
             left_out = set(history[:count])
             pieces = [piece for place, piece in enumerate(pieces) if place not in left_out]
             history = [place - count for place in history[count:]]
@@ -239,14 +240,6 @@ class PromptBuilder:
             skipped = len(self._tokenize(start)) if start else 0
             self._line_ids[key] = self._tokenize(start + line)[skipped:]
         return self._line_ids[key]
-
-    def _lines_to_drop(self, history: Sequence[str], excess: int) -> int:
-        """Return how many of the oldest history lines hold `excess` tokens; all of them if they hold fewer."""
-        for count, line in enumerate(history, start=1):
-            excess -= len(self._line(line, self._line_start or ""))
-            if excess <= 0:
-                return count
-        return len(history)
 
     def _too_long(self, record: Record, needed: int) -> LikelyError:
         which = f"{record.place}, which" if record.place else "the record that"

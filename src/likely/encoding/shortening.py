@@ -2,11 +2,17 @@
 
 `prompt` asks, and leaves out the oldest first: earlier turns, lines of a list, and then items of lists that stand in
 one line, as in `Liked: "Heat", "Alien", "Ronin"`. Instruction, question and answer are never touched.
+
+Records of long windows show their user's history from one place on, and are cut at anchors: where one outgrows
+`cutoff_len`, half as many tokens go at once, so that the user's next records, too, begin where it begins. That is the
+rule of anchored windows (:func:`likely.data.timelines.window_start`), in tokens.
 """
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from likely.data.records import Record
 
@@ -28,6 +34,32 @@ def last_run(places: list[int]) -> list[int]:
     """
     gaps = [index for index, (one, other) in enumerate(pairwise(places), start=1) if other > one + 1]
     return places[gaps[-1] :] if gaps else places
+
+
+def lines_to_drop(lengths: Sequence[int], excess: int, cutoff_len: int | None = None) -> int:
+    """Return how many of the oldest lines of a history hold `excess` tokens; all of them if they hold fewer.
+
+    >>> lines_to_drop([10] * 9, excess=15)
+    2
+
+    With a `cutoff_len`, anchors stand every half of it. The history begins at the first that leaves out enough, unless
+    nothing would be left:
+
+    >>> [lines_to_drop([10] * 9, excess, cutoff_len=80) for excess in (1, 15, 40, 41, 81)]
+    [4, 4, 4, 8, 9]
+
+    Args:
+        lengths: of the lines, oldest first, in tokens.
+        excess: tokens that are too many.
+        cutoff_len: most tokens of a prompt, for records that are cut at anchors.
+    """
+    ends = list(accumulate(lengths))
+    if cutoff_len is not None:
+        anchor = cutoff_len // 2
+        at_anchor = bisect_left(ends, -(-excess // anchor) * anchor) + 1
+        if at_anchor < len(lengths):
+            return at_anchor
+    return min(bisect_left(ends, excess) + 1, len(lengths))
 
 
 def droppable_items(record: Record) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from likely.data.liked_shares import Shares, opinion_of_others, share_of_all, share_of_genres
-from likely.data.records import Record
+from likely.data.records import CUT_AT_ANCHORS, Record
 from likely.data.task import RatingsTask, read_task
 from likely.data.timelines import window_start
 from likely.data.wording import hint, show_question, show_rated
@@ -129,7 +129,9 @@ class Ranker:
         lines = [show_rated(rated.movie.shown, rated.rating, self.task.words) for rated in history[shown:]]
         hints = self._hints_for(history, candidates, shown) if self.task.protocol.hints else [""] * len(candidates)
         questions = [show_question(lines, movie.shown, said) for movie, said in zip(candidates, hints, strict=True)]
-        return [Record(self.task.instruction, question, self.builder.labels.positive) for question in questions]
+        extra = {CUT_AT_ANCHORS: True} if self.task.protocol.is_long else {}
+        answer = self.builder.labels.positive
+        return [Record(self.task.instruction, question, answer, extra=extra) for question in questions]
 
     def _hints_for(self, history: Sequence[RatedMovie], candidates: Sequence[Movie], shown: int) -> list[str]:
         """Return the hint of every candidate; the history, shown from a place on, is all that is known of the user."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from likely.errors import LikelyError
+from likely.model.attention import FLASH_ATTENTIONS
 from likely.model.cuda import ready_cuda
 from likely.model.hub import TOKENIZER_FILES, WEIGHT_FILES, from_cache_or_hub
 from likely.model.runtime import explained, keep_freed_memory, quiet_libraries
@@ -181,11 +182,11 @@ def attention_share(model: "PreTrainedModel") -> float:
     Multiplications a token: attention 2 x width x heads x head size in every layer (scores and
     values), all else one for each weight outside the embedding and the head.
 
-    Nothing under FlexAttention, which leaves out the blocks that no token of them sees: a record that joins a row
-    attends to its own beginnings there, as it would in a row of its own, so that joining never costs more than
-    beginning anew.
+    Nothing where a row's records cost what they cost alone, so that joining a row is never dearer than beginning one:
+    under FlashAttention, which computes nothing between them, and FlexAttention, which leaves out the blocks that no
+    token of them sees.
     """
-    if model.config._attn_implementation == "flex_attention":
+    if model.config._attn_implementation in (*FLASH_ATTENTIONS, "flex_attention"):
         return 0.0
     config = model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", 0)

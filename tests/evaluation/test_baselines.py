@@ -13,15 +13,16 @@ from likely.data.records import Labels, Record, read_records
 from likely.data.wording import show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.baselines import (
+    Given,
     always_yes,
     baseline_systems,
     item_and_user,
     item_like_rate,
     logistic_regression,
-    matrix_factorisation,
     user_like_rate,
 )
 from likely.evaluation.features import history_fraction, likes_of
+from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.metrics import auc, probability_metrics
 
 
@@ -151,6 +152,66 @@ def test_the_truth_of_the_answered_rows_changes_no_answer(answer):
     assert (answer(train, rows, Labels()) == answer(train, turned, Labels())).all()
 
 
+def timed(seed, **options):
+    """A world whose records have times, users all mixed up; eval rows are the first of those that are held out."""
+    train, rows = world(seed, **options)
+    random = np.random.default_rng(seed)
+    clock = {user: random.random() for user in {row.user_id for row in rows}}
+
+    def later(record):
+        clock[record.user_id] += random.random()
+        return replace(record, extra={**record.extra, "timestamp": clock[record.user_id]})
+
+    train, rows = [later(one) for one in train], [later(one) for one in rows]
+    return train, rows[::2], rows[1::2]
+
+
+def turned_after(records, time):
+    """Everybody's ratings from after a time turned around."""
+    return [
+        replace(one, output="No" if one.output == "Yes" else "Yes") if one.extra["timestamp"] > time else one
+        for one in records
+    ]
+
+
+@pytest.mark.parametrize("name", ["item like-rate", "user like-rate", "item + user like-rate"])
+def test_what_anybody_rates_later_changes_no_count(name):
+    train, earlier, rows = timed(0, users=8, items=15)
+    time = float(np.median([one.extra["timestamp"] for one in (*train, *rows)]))
+    asked = [one for one in (*train, *rows) if one.extra["timestamp"] <= time]
+    worlds = [(train, earlier), (turned_after(train, time), turned_after(earlier, time))]
+    before, after = ({one.name: one.p_yes for one in baseline_systems(t, asked, Labels(), e)[0]} for t, e in worlds)
+    assert (before[name] == after[name]).all()
+
+
+def test_what_anybody_rates_later_changes_no_feature():
+    train, *_ = timed(1, users=8, items=15)
+    time = float(np.median([one.extra["timestamp"] for one in train]))
+    until = np.array([one.extra["timestamp"] <= time for one in train])
+    columns = [Given(part, part, Labels()).features for part in (train, turned_after(train, time))]
+    for before, after in zip(*columns, strict=True):
+        np.testing.assert_array_equal(before[until], after[until])
+
+
+def test_matrix_factorisation_goes_on_with_a_users_earlier_rows_and_never_with_later_ones():
+    train, earlier, rows = timed(2, users=12, items=20)
+    answers = matrix_factorisation(train, rows, Labels(), earlier)
+    time = float(np.median([row.extra["timestamp"] for row in rows]))
+    turned = matrix_factorisation(train, turned_after(rows, time), Labels(), turned_after(earlier, time))
+    until = np.array([row.extra["timestamp"] <= time for row in rows])
+    assert (answers[until] == turned[until]).all()
+    assert (answers[~until] != turned[~until]).any()
+
+
+def test_a_user_of_whom_nothing_was_trained_on_is_known_after_a_few_rows():
+    train, *_ = timed(3)
+    kind = [replace(train[0], user_id="new", item_id="new", output="Yes") for _ in range(6)]
+    rows = [replace(one, extra={**one.extra, "timestamp": 99.0 + place}) for place, one in enumerate(kind)]
+    answers = matrix_factorisation(train, rows, Labels())
+    assert (np.diff(answers) > 0).all()
+    assert answers[0] == pytest.approx(likes_of(train, Labels()).mean(), abs=1e-5)
+
+
 def test_answers_are_the_same_each_time():
     train, rows = world(0, users=10)
     first, second = (baseline_systems(train, rows, Labels())[0] for _ in range(2))
@@ -194,8 +255,8 @@ def test_features_that_are_unknown_everywhere_do_not_stop_the_fitted_baselines()
     assert all(np.isfinite(system.p_yes).all() for system in systems)
 
 
-def test_two_more_baselines_know_what_hints_tell_the_model():
-    """A share that nothing else holds, here the truth itself, is used by those two alone."""
+def test_three_more_baselines_know_what_hints_tell_the_model():
+    """A share that nothing else holds, here the truth itself, is used by those alone."""
     train, rows = world(3)
 
     def hinted(records, shares):
@@ -206,10 +267,15 @@ def test_two_more_baselines_know_what_hints_tell_the_model():
 
     systems, _ = baseline_systems(hinted(train, truth(train)), hinted(rows, truth(rows)), Labels())
     plain, _ = baseline_systems(train, rows, Labels())
-    assert [c.name for c in systems] == [*ALL, "logistic regression, hints", "boosted trees, hints"]
+    assert [c.name for c in systems] == [
+        *ALL,
+        "logistic regression, hints",
+        "boosted trees, hints",
+        "the hint's words alone",
+    ]
     for one, other in zip(systems, plain, strict=False):
         assert one.p_yes == pytest.approx(other.p_yes)
-    assert all(area(rows, system.p_yes) == 1 for system in systems[-2:])
+    assert all(area(rows, system.p_yes) == 1 for system in systems[-3:])
     assert [c.name for c in baseline_systems(hinted(train, truth(train)), rows, Labels())[0]] == ALL
 
 

@@ -10,21 +10,18 @@ from likely.data.wording import show_item, show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.features import (
     FEATURES,
-    count_likes,
     feature_matrix,
     has_history_counts,
-    like_rates,
     likes_of,
     log_odds,
-    rating_counts,
 )
+from likely.evaluation.like_counts import count_likes
 
 TITLES = st.sampled_from(
     ["Heat", "2001: A Space Odyssey", "Candidate: the film", "Cosmos | rated 1", "(500) Days", "1984"]
 )
 MOVIES = st.tuples(TITLES, st.none() | st.integers(1900, 2030), st.lists(st.sampled_from(["Drama", "Sci-Fi"])))
 HALF_STARS = st.integers(1, 10).map(lambda half: half / 2)
-PAIRS = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), min_size=1, max_size=30)
 COUNTS = count_likes(["a", "a", "b"], np.array([True, False, True]))
 
 
@@ -58,17 +55,6 @@ def test_foreign_words_leave_what_they_do_not_say_unknown():
     read = features_of(record("She saw Heat (1995) and liked it. What of Ronin (1998)?"))
     assert read["length of the history"] == 0
     assert all(np.isnan(read[name]) for name in FEATURES if "rating of" in name or "year" in name)
-
-
-@given(PAIRS)
-def test_leaving_a_row_out_is_counting_without_it(pairs):
-    keys, liked = [key for key, _ in pairs], np.array([like for _, like in pairs])
-    counts = count_likes(keys, liked)
-    rates, ratings = like_rates(counts, keys, own=liked), rating_counts(counts, keys, leave_one_out=True)
-    for place, key in enumerate(keys):
-        others = [like for row, (other, like) in enumerate(pairs) if other == key and row != place]
-        assert ratings[place] == len(others)
-        assert rates[place] == pytest.approx((sum(others) + 5 * liked.mean()) / (len(others) + 5))
 
 
 def test_item_columns_of_training_rows_leave_the_row_out():

@@ -1,7 +1,7 @@
 """What a sceptic would try first, on the same rows as the model: from counting likes to boosted trees.
 
 Takes records and their numbers (`features`) and gives `run` and `fusion` a probability of Yes for each row. Only
-training rows are counted and fitted on.
+training rows are counted and fitted on, and counted only if they are from before the row that is answered.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,18 +16,20 @@ from likely.data.records import Labels, Record
 from likely.evaluation.contest import System
 from likely.evaluation.features import (
     FEATURES,
-    SMOOTHING,
-    count_likes,
     feature_matrix,
     has_history_counts,
     has_shares,
     history_fraction,
     item_keys,
-    like_rates,
     likes_of,
     log_odds,
     share_matrix,
+    times_of,
+    user_keys,
 )
+from likely.evaluation.hint_words import hint_regression
+from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
+from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
 from likely.model.answers import BoolRows, FloatRows
 
@@ -64,67 +66,31 @@ def item_like_rate(
     Raises:
         LikelyError: records have no `item_id`.
     """
-    counts = count_likes(item_keys(train), likes_of(train, labels))
-    return like_rates(counts, item_keys(rows), smoothing=smoothing)
+    return like_rates(_known(item_keys, train, rows, labels), smoothing)
 
 
 def user_like_rate(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
     """Return the like-rate of each row's user, float64 [rows], smoothed like that of items."""
-    return like_rates(count_likes(_user_keys(train), likes_of(train, labels)), _user_keys(rows))
+    return like_rates(_known(user_keys, train, rows, labels))
 
 
 def item_and_user(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
     """Return the two like-rates as one, float64 [rows]: their log-odds added, less the overall ones that both hold."""
-    overall = np.array([likes_of(train, labels).mean()])
+    overall = _known(item_keys, train, rows, labels).overall
     return np.asarray(scipy.special.expit(prior_log_odds(train, rows, labels).sum(axis=1) - log_odds(overall)))
+
+
+def _known(
+    keys_of: Callable[[Sequence[Record]], list[str]], train: Sequence[Record], rows: Sequence[Record], labels: Labels
+) -> Known:
+    counts = count_likes(keys_of(train), likes_of(train, labels), times_of(train))
+    return known_of(counts, keys_of(rows), times_of(rows))
 
 
 def prior_log_odds(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> Matrix:
     """Return the log-odds of the like-rates of each row's item and user, float64 [rows, 2]."""
     rates = (item_like_rate(train, rows, labels), user_like_rate(train, rows, labels))
     return np.column_stack([log_odds(rate) for rate in rates])
-
-
-def matrix_factorisation(
-    train: Sequence[Record], rows: Sequence[Record], labels: Labels, factors: int = 16, steps: int = 60
-) -> FloatRows:
-    """Return sigmoid(m + a_user + b_item + u_user . v_item), float64 [rows], fitted to the training rows.
-
-    Logistic matrix factorisation with biases (Johnson 2014; biases of Koren et al. 2009), m being the overall
-    log-odds, by Adam over all rows at once. `implicit` has one too, but it takes every pair that was not seen
-    for a dislike; here dislikes are explicit and the unseen says nothing, and no further package is needed.
-    Penalties, factors and steps are those with the best AUC on the eval rows of MovieLens latest-small. Users
-    and items without training rows have zeros.
-    """
-    import torch
-
-    liked = torch.from_numpy(likes_of(train, labels)).float()
-    overall = torch.logit(liked.mean())
-    penalties = torch.tensor([3.0] + [10.0] * factors)
-    random = torch.Generator().manual_seed(0)
-    tables, of_train, of_rows = [], [], []
-    for keys_of in (_user_keys, item_keys):
-        names = np.unique(np.array(keys_of(train)))
-        of_train.append(torch.from_numpy(_places(names, keys_of(train))))
-        of_rows.append(torch.from_numpy(_places(names, keys_of(rows))))
-        # The first column is the bias; the last row is for users or items without training rows.
-        table = 0.1 * torch.randn(len(names) + 1, factors + 1, generator=random)
-        table[:, 0] = table[-1] = 0
-        tables.append(table.requires_grad_())
-
-    def predicted(places: Sequence[torch.Tensor]) -> torch.Tensor:
-        user, item = (table[place] for table, place in zip(tables, places, strict=True))
-        return overall + user[:, 0] + item[:, 0] + (user[:, 1:] * item[:, 1:]).sum(dim=1)
-
-    optimizer = torch.optim.Adam(tables, lr=0.1)
-    for _ in range(steps):
-        misfit = torch.nn.functional.binary_cross_entropy_with_logits(predicted(of_train), liked, reduction="sum")
-        penalty = torch.stack([(table.square() * penalties).sum() for table in tables]).sum()
-        optimizer.zero_grad()
-        ((misfit + penalty / 2) / len(liked)).backward()
-        optimizer.step()
-    with torch.no_grad():
-        return np.asarray(predicted(of_rows).sigmoid().double().numpy())
 
 
 def boosted_trees(liked: BoolRows, fitted_on: Matrix, answered: Matrix) -> FloatRows:
@@ -175,17 +141,6 @@ def logistic_regression(liked: BoolRows, fitted_on: Matrix, answered: Matrix) ->
     return np.asarray(model.fit(fitted_on, liked).predict_proba(answered)[:, 1])
 
 
-def _places(names: NDArray[np.str_], keys: Sequence[str]) -> NDArray[np.int64]:
-    """Return where each key stands in sorted names, or their number for one that is not among them."""
-    wanted = np.array(keys)
-    places = np.searchsorted(names, wanted).clip(max=len(names) - 1)
-    return np.where(names[places] == wanted, places, len(names))
-
-
-def _user_keys(records: Sequence[Record]) -> list[str]:
-    return [str(record.user_id) for record in records]
-
-
 @dataclass(frozen=True)
 class Given:
     """What a baseline answers from.
@@ -194,11 +149,14 @@ class Given:
         train: records to count in and fit on; may be empty.
         rows: records to answer.
         labels: which output is a like.
+        earlier: more records of the rows' users, which are in their histories: what matrix factorisation knows of a
+            user goes on with them.
     """
 
     train: Sequence[Record]
     rows: Sequence[Record]
     labels: Labels
+    earlier: Sequence[Record] = ()
 
     @cached_property
     def liked(self) -> BoolRows:
@@ -208,7 +166,7 @@ class Given:
     @cached_property
     def features(self) -> tuple[Matrix, Matrix]:
         """Columns of `FEATURES` of the training records, each left out of its own like-rate, and of the rows."""
-        items = count_likes(item_keys(self.train), self.liked)
+        items = count_likes(item_keys(self.train), self.liked, times_of(self.train))
         return feature_matrix(self.train, items, own=self.liked), feature_matrix(self.rows, items)
 
     @cached_property
@@ -252,13 +210,19 @@ def _of_records(
     return lambda given: answer(given.train, given.rows, given.labels)
 
 
+def _of_earlier(
+    answer: Callable[[Sequence[Record], Sequence[Record], Labels, Sequence[Record]], FloatRows],
+) -> Callable[[Given], FloatRows]:
+    return lambda given: answer(given.train, given.rows, given.labels, given.earlier)
+
+
 BASELINES = (
     Baseline("always Yes", (), lambda given: always_yes(given.rows)),
     Baseline("item like-rate", (TRAINING, ITEMS), _of_records(item_like_rate)),
     Baseline("user like-rate", (TRAINING, USERS), _of_records(user_like_rate)),
     Baseline("history fraction liked", (HISTORIES,), lambda given: history_fraction(given.rows)),
     Baseline("item + user like-rate", (TRAINING, ITEMS, USERS), _of_records(item_and_user)),
-    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), _of_records(matrix_factorisation)),
+    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), _of_earlier(matrix_factorisation)),
     Baseline("logistic regression", ON_FEATURES, lambda given: logistic_regression(given.liked, *given.features)),
     Baseline("boosted trees", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features)),
     Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),
@@ -270,22 +234,28 @@ WITH_HINTS = (
         lambda given: logistic_regression(given.liked, *given.features_and_shares),
     ),
     Baseline("boosted trees, hints", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features_and_shares)),
+    Baseline(
+        "the hint's words alone", (TRAINING,), lambda given: hint_regression(given.train, given.liked, given.rows)
+    ),
 )
-"""They know what hints tell the model; for records with hints only."""
+"""They know what hints tell the model, the last one nothing else; for records with hints only."""
 
 
-def baseline_systems(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> tuple[list[System], list[str]]:
+def baseline_systems(
+    train: Sequence[Record], rows: Sequence[Record], labels: Labels, earlier: Sequence[Record] = ()
+) -> tuple[list[System], list[str]]:
     """Answer rows with every baseline that the records allow.
 
     Args:
         train: records to count in and fit on; may be empty.
         rows: records to answer.
         labels: which output is a like.
+        earlier: eval records, where test rows are answered; nothing is fitted to them.
 
     Returns:
         The baselines in the order of the table, and for each one left out a line that says why.
     """
-    given = Given(train, rows, labels)
+    given = Given(train, rows, labels, earlier)
     baselines = (*BASELINES, *WITH_HINTS) if has_shares((*train, *rows)) else BASELINES
     systems, left_out = [], []
     for one in baselines:

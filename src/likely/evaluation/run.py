@@ -27,6 +27,8 @@ from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.features import has_history_counts, history_fraction
 from likely.evaluation.fusion import fusions, rated_pairs, why_no_fusion
 from likely.evaluation.own_records import left_out_briefly, named_by_label
+from likely.evaluation.same_records import adapters_records, with_own_records
+from likely.evaluation.scores import read_scores
 from likely.model.answers import Answers, FloatRows
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def evaluate(
     max_samples: int | None = None,
     with_base: bool = True,
     on_progress: "Progress | None" = None,
+    scores: Path | None = None,
 ) -> Findings:
     """Let everybody answer the same rows.
 
@@ -89,18 +92,22 @@ def evaluate(
         max_samples: at most so many of them, of whole users; None for all.
         with_base: whether the base model answers too, where there is an adapter.
         on_progress: told after every forward pass how many records are scored, and of how many.
+        scores: file with another system's P(Yes) of the same rows, see :func:`likely.evaluation.scores.read_scores`.
 
     Raises:
-        LikelyError: the records or the models cannot be read, or there is neither a run nor a configuration.
+        LikelyError: the records, scores or models cannot be read, or there is neither a run nor a configuration.
     """
     config = config or _config_of(folder)
     labels = labels_of(config)
     rows = held_out_records(config, data, max_samples)
+    others = [System.from_probabilities(scores.stem, "given", read_scores(scores, rows))] if scores else []
     train = split_records(config, "train")
-    tuned = subset_of_users(split_records(config, "eval"), config.max_eval_samples, config.seed) if folder else []
     run = _load(folder, config) if folder else None
     task = task_in(folder, config)
-    systems, notes = baseline_systems(train, rows, labels)
+    held_out, asked = split_records(config, "eval"), rated_pairs(rows)
+    earlier = [record for record in held_out if (record.user_id, record.item_id) not in asked]
+    tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
+    systems, notes = baseline_systems(train, rows, labels, earlier)
     if isinstance(task, RecordsTask):
         notes = left_out_briefly(notes)
     known = len(rated_pairs(rows) & rated_pairs(train))
@@ -115,10 +122,14 @@ def evaluate(
             notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
             systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems)
+        own = adapters_records(config, run.builder, train)
+        systems = [*with_own_records(systems, own, rows, labels, earlier), *others] if own else [*systems, *others]
+    else:
+        systems += others
     if isinstance(task, RecordsTask):
         systems = named_by_label(systems, labels)
     if not all(record.user_id for record in rows):
-        notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC.")
+        notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
     return Findings(judge(rows, labels, systems), notes, count_items(train), task)
 
 

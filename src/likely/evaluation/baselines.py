@@ -1,7 +1,8 @@
 """What a sceptic would try first, on the same rows as the model: from counting likes to boosted trees.
 
-Takes records and their numbers (`features`) and gives `run` and `fusion` a probability of Yes for each row. Only
-training rows are counted and fitted on, and counted only if they are from before the row that is answered.
+Takes records and their numbers (`features`) and gives `run` and `fusion` a probability of Yes for each row. All that is
+fitted is fitted to training rows alone. Counted are, where records have times, rows of any part from before the row
+that is answered, as a system in use would know them by then; else training rows alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,9 +14,9 @@ import scipy.special
 from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
+from likely.evaluation.classifiers import boosted_trees, logistic_regression
 from likely.evaluation.contest import System
 from likely.evaluation.features import (
-    FEATURES,
     feature_matrix,
     has_history_counts,
     has_shares,
@@ -48,13 +49,25 @@ def always_yes(rows: Sequence[Record]) -> FloatRows:
     return np.ones(len(rows))
 
 
-def item_like_rate(
-    train: Sequence[Record], rows: Sequence[Record], labels: Labels, smoothing: float = SMOOTHING
-) -> FloatRows:
-    """Return the share of the training records of each row's candidate that were likes.
+def countable(train: Sequence[Record], rows: Sequence[Record], earlier: Sequence[Record] = ()) -> list[Record]:
+    """Return the records that may be counted: all of them if all have times, else those to train on.
 
     Args:
-        train: records to count in.
+        train: records to fit on.
+        rows: records to answer. Only those from strictly before another one are counted for it (`like_counts`).
+        earlier: more held-out records.
+    """
+    everything = [*train, *earlier, *rows]
+    return everything if times_of(everything) is not None else list(train)
+
+
+def item_like_rate(
+    counted: Sequence[Record], rows: Sequence[Record], labels: Labels, smoothing: float = SMOOTHING
+) -> FloatRows:
+    """Return the share of the earlier records of each row's candidate that were likes.
+
+    Args:
+        counted: from :func:`countable`.
         rows: records to answer.
         labels: which output is a like.
         smoothing: number of imaginary records with the overall rate that every candidate gets, above 0;
@@ -66,79 +79,31 @@ def item_like_rate(
     Raises:
         LikelyError: records have no `item_id`.
     """
-    return like_rates(_known(item_keys, train, rows, labels), smoothing)
+    return like_rates(_known(item_keys, counted, rows, labels), smoothing)
 
 
-def user_like_rate(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
+def user_like_rate(counted: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
     """Return the like-rate of each row's user, float64 [rows], smoothed like that of items."""
-    return like_rates(_known(user_keys, train, rows, labels))
+    return like_rates(_known(user_keys, counted, rows, labels))
 
 
-def item_and_user(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
+def item_and_user(counted: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
     """Return the two like-rates as one, float64 [rows]: their log-odds added, less the overall ones that both hold."""
-    overall = _known(item_keys, train, rows, labels).overall
-    return np.asarray(scipy.special.expit(prior_log_odds(train, rows, labels).sum(axis=1) - log_odds(overall)))
+    overall = _known(item_keys, counted, rows, labels).overall
+    return np.asarray(scipy.special.expit(prior_log_odds(counted, rows, labels).sum(axis=1) - log_odds(overall)))
 
 
 def _known(
-    keys_of: Callable[[Sequence[Record]], list[str]], train: Sequence[Record], rows: Sequence[Record], labels: Labels
+    keys_of: Callable[[Sequence[Record]], list[str]], counted: Sequence[Record], rows: Sequence[Record], labels: Labels
 ) -> Known:
-    counts = count_likes(keys_of(train), likes_of(train, labels), times_of(train))
+    counts = count_likes(keys_of(counted), likes_of(counted, labels), times_of(counted))
     return known_of(counts, keys_of(rows), times_of(rows))
 
 
-def prior_log_odds(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> Matrix:
+def prior_log_odds(counted: Sequence[Record], rows: Sequence[Record], labels: Labels) -> Matrix:
     """Return the log-odds of the like-rates of each row's item and user, float64 [rows, 2]."""
-    rates = (item_like_rate(train, rows, labels), user_like_rate(train, rows, labels))
+    rates = (item_like_rate(counted, rows, labels), user_like_rate(counted, rows, labels))
     return np.column_stack([log_odds(rate) for rate in rates])
-
-
-def boosted_trees(liked: BoolRows, fitted_on: Matrix, answered: Matrix) -> FloatRows:
-    """Fit scikit-learn's histogram gradient boosting (after LightGBM) on `features.FEATURES` and more.
-
-    Default settings, no early stopping, and one constraint: a higher like-rate of the item never lowers the
-    answer. Without it, trees see through leaving a row out of its own rate (among rows of the same item the
-    likes have the lower rate) and learn the training labels: AUC 0.875 on the training rows of MovieLens
-    latest-small and 0.779 on its eval rows, against 0.813 and 0.801.
-
-    Args:
-        liked: bool [fitted rows], with both labels.
-        fitted_on: float64 [fitted rows, columns], each row left out of its own like-rate; the first 8 columns are
-            those of `FEATURES`.
-        answered: float64 [rows, columns].
-
-    Returns:
-        float64 [rows].
-    """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    rising = np.zeros(fitted_on.shape[1], dtype=int)
-    rising[FEATURES.index("item like-rate")] = 1
-    # Bins cannot be made of a column in which nothing is known.
-    known = ~np.isnan(fitted_on).all(axis=0)
-    trees = HistGradientBoostingClassifier(early_stopping=False, monotonic_cst=rising[known], random_state=0)
-    return np.asarray(trees.fit(fitted_on[:, known], liked).predict_proba(answered[:, known])[:, 1])
-
-
-def logistic_regression(liked: BoolRows, fitted_on: Matrix, answered: Matrix) -> FloatRows:
-    """Fit scikit-learn's logistic regression on standardised columns, missing values at their median.
-
-    Args:
-        liked: bool [fitted rows], with both labels.
-        fitted_on: float64 [fitted rows, columns].
-        answered: float64 [rows, columns].
-
-    Returns:
-        float64 [rows].
-    """
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-    model = make_pipeline(imputer, StandardScaler(), LogisticRegression(max_iter=1000))
-    return np.asarray(model.fit(fitted_on, liked).predict_proba(answered)[:, 1])
 
 
 @dataclass(frozen=True)
@@ -146,11 +111,10 @@ class Given:
     """What a baseline answers from.
 
     Attributes:
-        train: records to count in and fit on; may be empty.
+        train: records to fit on; may be empty.
         rows: records to answer.
         labels: which output is a like.
-        earlier: more records of the rows' users, which are in their histories: what matrix factorisation knows of a
-            user goes on with them.
+        earlier: more held-out records, to which nothing is fitted. Rows may know of them, as far as they are earlier.
     """
 
     train: Sequence[Record]
@@ -164,10 +128,20 @@ class Given:
         return likes_of(self.train, self.labels)
 
     @cached_property
+    def counted(self) -> list[Record]:
+        """Records that may be counted, see :func:`countable`."""
+        return countable(self.train, self.rows, self.earlier)
+
+    @cached_property
     def features(self) -> tuple[Matrix, Matrix]:
-        """Columns of `FEATURES` of the training records, each left out of its own like-rate, and of the rows."""
-        items = count_likes(item_keys(self.train), self.liked, times_of(self.train))
-        return feature_matrix(self.train, items, own=self.liked), feature_matrix(self.rows, items)
+        """Columns of `FEATURES` of the training records and of the rows."""
+        times, liked = times_of(self.counted), likes_of(self.counted, self.labels)
+        items = count_likes(item_keys(self.counted), liked, times)
+        users = None
+        if times is not None and USERS not in self.lacking:
+            users = count_likes(user_keys(self.counted), liked, times)
+        own = self.liked if times is None else None
+        return feature_matrix(self.train, items, own, users), feature_matrix(self.rows, items, users=users)
 
     @cached_property
     def features_and_shares(self) -> tuple[Matrix, Matrix]:
@@ -204,10 +178,10 @@ class Baseline:
     answer: Callable[[Given], FloatRows]
 
 
-def _of_records(
+def _of_counted(
     answer: Callable[[Sequence[Record], Sequence[Record], Labels], FloatRows],
 ) -> Callable[[Given], FloatRows]:
-    return lambda given: answer(given.train, given.rows, given.labels)
+    return lambda given: answer(given.counted, given.rows, given.labels)
 
 
 def _of_earlier(
@@ -218,10 +192,10 @@ def _of_earlier(
 
 BASELINES = (
     Baseline("always Yes", (), lambda given: always_yes(given.rows)),
-    Baseline("item like-rate", (TRAINING, ITEMS), _of_records(item_like_rate)),
-    Baseline("user like-rate", (TRAINING, USERS), _of_records(user_like_rate)),
+    Baseline("item like-rate", (TRAINING, ITEMS), _of_counted(item_like_rate)),
+    Baseline("user like-rate", (TRAINING, USERS), _of_counted(user_like_rate)),
     Baseline("history fraction liked", (HISTORIES,), lambda given: history_fraction(given.rows)),
-    Baseline("item + user like-rate", (TRAINING, ITEMS, USERS), _of_records(item_and_user)),
+    Baseline("item + user like-rate", (TRAINING, ITEMS, USERS), _of_counted(item_and_user)),
     Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), _of_earlier(matrix_factorisation)),
     Baseline("logistic regression", ON_FEATURES, lambda given: logistic_regression(given.liked, *given.features)),
     Baseline("boosted trees", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features)),
@@ -247,7 +221,7 @@ def baseline_systems(
     """Answer rows with every baseline that the records allow.
 
     Args:
-        train: records to count in and fit on; may be empty.
+        train: records to fit on; may be empty.
         rows: records to answer.
         labels: which output is a like.
         earlier: eval records, where test rows are answered; nothing is fitted to them.

@@ -13,19 +13,21 @@ from numpy.typing import NDArray
 from likely.data.records import Labels, Record
 from likely.data.wording import CANDIDATE_LINE, RATED_LINE, YEAR
 from likely.errors import LikelyError
-from likely.evaluation.like_counts import LikeCounts, known_of, like_rates
+from likely.evaluation.like_counts import Known, LikeCounts, known_of, like_rates
 from likely.evaluation.metrics import CLIP
 from likely.model.answers import BoolRows, FloatRows
 
 FEATURES = (
     "item like-rate",
-    "log count of the item's training rows",
+    "log count of the item's rows",
     "fraction of the history liked",
     "mean rating of the history",
     "standard deviation of the history's ratings",
     "last rating of the history",
     "length of the history",
     "release year of the candidate",
+    "user like-rate",
+    "log count of the user's rows",
 )
 """Columns of :func:`feature_matrix`."""
 
@@ -59,25 +61,34 @@ def history_fraction(rows: Sequence[Record]) -> FloatRows:
     return fractions
 
 
-def feature_matrix(records: Sequence[Record], items: LikeCounts, own: BoolRows | None = None) -> NDArray[np.float64]:
+def feature_matrix(
+    records: Sequence[Record], items: LikeCounts, own: BoolRows | None = None, users: LikeCounts | None = None
+) -> NDArray[np.float64]:
     """Return the columns of `FEATURES`.
 
     Args:
         records: with `item_id`, `history_likes` and `history_length`.
-        items: of the training rows.
-        own: the truth of the records if they are those training rows, which are then left out of their own rates
-            and counts. Where the counts are by time, only earlier training rows count anyway.
+        items: of the rows that are counted.
+        own: the truth of the records if they are those rows, which are then left out of their own rates and counts.
+            Where the counts are by time, only earlier rows count anyway.
+        users: likewise; None where users or times are unknown. Without times, a training row's own label would show
+            in what is left of its user.
 
     Returns:
-        float64 [rows, 8]; nan where the text shows no rating or no year.
+        float64 [rows, 10]; nan where the text shows no rating or no year, and in the columns of unknown users.
 
     Raises:
         LikelyError: records lack what is needed.
     """
-    keys = item_keys(records)
+    times = times_of(records)
     texts = np.array([_text_features(record.input) for record in records]).reshape(len(records), 5)
-    known = known_of(items, keys, times_of(records), own)
-    return np.column_stack([like_rates(known), np.log1p(known.ratings), history_fraction(records), texts])
+    of_items = _rate_and_count(known_of(items, item_keys(records), times, own))
+    of_users = _rate_and_count(known_of(users, user_keys(records), times)) if users else np.full_like(of_items, np.nan)
+    return np.column_stack([of_items, history_fraction(records), texts, of_users])
+
+
+def _rate_and_count(known: Known) -> NDArray[np.float64]:
+    return np.column_stack([like_rates(known), np.log1p(known.ratings)])
 
 
 def has_shares(records: Sequence[Record]) -> bool:

@@ -1,7 +1,7 @@
-"""How often items and users were rated and liked in the training rows, as far as that was known at a row's own time.
+"""How often items and users were rated and liked, as far as that was known at a row's own time.
 
-`features` and `baselines` count with it. Where records have a `timestamp`, only training rows from strictly before a
-row's own time count for it, so that nothing is told of the future. Where they have none, all of them do.
+`features` and `baselines` count with it, and say which rows. Where records have a `timestamp`, only rows from strictly
+before a row's own time count for it, so that nothing is told of the future. Where they have none, all of them do.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from likely.model.answers import BoolRows, FloatRows
 
 SMOOTHING = 5.0
-"""Imaginary training rows with the overall rate for every item and user.
+"""Imaginary rows with the overall rate for every item and user.
 
 Of 2, 5, 10 and 20 it gives both rates together the best AUC on the eval rows of MovieLens latest-small.
 """
@@ -21,13 +21,13 @@ Of 2, 5, 10 and 20 it gives both rates together the best AUC on the eval rows of
 
 @dataclass(frozen=True)
 class LikeCounts:
-    """Training rows, ready to be counted.
+    """Rows, ready to be counted.
 
     Attributes:
         names: keys of items or users, ascending.
-        places: which of them each training row is of, int64 [training rows].
-        liked: bool [training rows].
-        times: of the training rows, ascending where they are known, float64 [training rows]; None where unknown.
+        places: which of them each row is of, int64 [rows].
+        liked: bool [rows].
+        times: of the rows, ascending where they are known, float64 [rows]; None where unknown.
     """
 
     names: NDArray[np.str_]
@@ -41,9 +41,9 @@ class Known:
     """What was known at each row's time.
 
     Attributes:
-        ratings: training rows of its key, float64 [rows].
+        ratings: counted rows of its key, float64 [rows].
         likes: those of them that are likes, float64 [rows].
-        overall: share of likes among all training rows, float64 [rows].
+        overall: share of likes among all counted rows, float64 [rows].
     """
 
     ratings: FloatRows
@@ -52,7 +52,7 @@ class Known:
 
 
 def count_likes(keys: Sequence[str], liked: BoolRows, times: FloatRows | None = None) -> LikeCounts:
-    """Take training rows.
+    """Take the rows that are counted.
 
     Args:
         keys: item or user of each row, any number above 0.
@@ -68,13 +68,13 @@ def count_likes(keys: Sequence[str], liked: BoolRows, times: FloatRows | None = 
 def known_of(
     counts: LikeCounts, keys: Sequence[str], times: FloatRows | None = None, own: BoolRows | None = None
 ) -> Known:
-    """Count for each row the training rows of its key.
+    """Count for each row those of its key.
 
     Args:
-        counts: of the training rows.
+        counts: of the rows that are counted.
         keys: item or user of each row.
-        times: of each row; where those of the training rows are known too, only strictly earlier ones count.
-        own: the truth of these rows, bool [rows], if they are the training rows that were counted: without times,
+        times: of each row; where those of the counted rows are known too, only strictly earlier ones count.
+        own: the truth of these rows, bool [rows], if they are the ones that were counted: without times,
             each is left out of its own key's counts, which would otherwise tell its label.
     """
     places = places_of(counts.names, keys)
@@ -98,14 +98,14 @@ def known_of(
 
 
 def like_rates(known: Known, smoothing: float = SMOOTHING) -> FloatRows:
-    """Return the share of likes of each row's key, drawn towards the overall one where there are few training rows.
+    """Return the share of likes of each row's key, drawn towards the overall one where there are few rows.
 
     Args:
         known: of each row.
-        smoothing: imaginary training rows of every key with the overall rate, above 0.
+        smoothing: imaginary rows of every key with the overall rate, above 0.
 
     Returns:
-        float64 [rows], strictly between 0 and 1 if the training rows have both labels.
+        float64 [rows], strictly between 0 and 1 if the counted rows have both labels.
     """
     assert smoothing > 0
     return (known.likes + smoothing * known.overall) / (known.ratings + smoothing)

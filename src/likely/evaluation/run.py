@@ -22,10 +22,10 @@ from likely.data.run_data import (
 )
 from likely.data.task import TASK_FILE, RecordsTask, Task, read_task, task_of
 from likely.errors import LikelyError
-from likely.evaluation.baselines import always_yes, baseline_systems, item_like_rate
+from likely.evaluation.baselines import always_yes, baseline_systems, countable, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.features import has_history_counts, history_fraction
-from likely.evaluation.fusion import fusions, rated_pairs, why_no_fusion
+from likely.evaluation.fusion import fusions, not_asked, rated_pairs, why_no_fusion
 from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.evaluation.same_records import adapters_records, with_own_records
 from likely.evaluation.scores import read_scores
@@ -104,8 +104,8 @@ def evaluate(
     train = split_records(config, "train")
     run = _load(folder, config) if folder else None
     task = task_in(folder, config)
-    held_out, asked = split_records(config, "eval"), rated_pairs(rows)
-    earlier = [record for record in held_out if (record.user_id, record.item_id) not in asked]
+    held_out = split_records(config, "eval")
+    earlier = not_asked(held_out, rows)
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     systems, notes = baseline_systems(train, rows, labels, earlier)
     if isinstance(task, RecordsTask):
@@ -121,7 +121,7 @@ def evaluate(
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
-            systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems)
+            systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems, held_out)
         own = adapters_records(config, run.builder, train)
         systems = [*with_own_records(systems, own, rows, labels, earlier), *others] if own else [*systems, *others]
     else:
@@ -170,7 +170,9 @@ def ask_models(
     return ModelAnswers(base, adapter, on_eval)
 
 
-def simple_baselines(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> list[System]:
+def simple_baselines(
+    train: Sequence[Record], rows: Sequence[Record], labels: Labels, held_out: Sequence[Record] = ()
+) -> list[System]:
     """Answer rows with the two baselines that fit nothing, as far as what they count is known.
 
     Where neither can answer, Yes to everything takes their place, so that there is something to compare with.
@@ -178,7 +180,7 @@ def simple_baselines(train: Sequence[Record], rows: Sequence[Record], labels: La
     answers: dict[str, FloatRows] = {}
     both_labels = len({record.output for record in train}) == 2
     if both_labels and all(record.item_id is not None for record in (*train, *rows)):
-        answers["item like-rate"] = item_like_rate(train, rows, labels)
+        answers["item like-rate"] = item_like_rate(countable(train, rows, not_asked(held_out, rows)), rows, labels)
     if has_history_counts(rows):
         answers["history fraction liked"] = history_fraction(rows)
     if not answers:

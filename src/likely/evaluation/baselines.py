@@ -32,6 +32,7 @@ from likely.evaluation.hint_words import hint_regression
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
+from likely.evaluation.user_ridge import COLUMNS, ridge_columns, user_ridge
 from likely.model.answers import BoolRows, FloatRows
 
 Matrix = NDArray[np.float64]
@@ -150,6 +151,17 @@ class Given:
         return np.hstack([fitted_on, share_matrix(self.train)]), np.hstack([answered, share_matrix(self.rows)])
 
     @cached_property
+    def ridge(self) -> tuple[Matrix, Matrix]:
+        """Columns of `user_ridge.COLUMNS` of the training records and of the rows, where all have times."""
+        columns = ridge_columns(self.counted, self.labels)
+        return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
+
+    @cached_property
+    def has_times(self) -> bool:
+        """Whether all records say when they are from."""
+        return times_of([*self.train, *self.earlier, *self.rows]) is not None
+
+    @cached_property
     def lacking(self) -> set[str]:
         """Needs of baselines that the records do not meet."""
         everything = (*self.train, *self.rows)
@@ -190,6 +202,14 @@ def _of_earlier(
     return lambda given: answer(given.train, given.rows, given.labels, given.earlier)
 
 
+def all_we_can_count(given: Given) -> FloatRows:
+    """Fit boosted trees on the features, what the users' ridge says, and where there are hints their shares."""
+    has_hints = has_shares((*given.train, *given.rows))
+    known = zip(given.features_and_shares if has_hints else given.features, given.ridge, strict=True)
+    fitted_on, answered = (np.hstack(columns) for columns in known)
+    return boosted_trees(given.liked, fitted_on, answered, [fitted_on.shape[1] - len(COLUMNS)], slowly=True)
+
+
 BASELINES = (
     Baseline("always Yes", (), lambda given: always_yes(given.rows)),
     Baseline("item like-rate", (TRAINING, ITEMS), _of_counted(item_like_rate)),
@@ -201,6 +221,12 @@ BASELINES = (
     Baseline("boosted trees", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features)),
     Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),
 )
+WITH_TIMES = (
+    Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge[1])),
+    Baseline("boosted trees, all we can count", (*ON_FEATURES, USERS), all_we_can_count),
+)
+"""They know what was known at each moment; for records with times only."""
+
 WITH_HINTS = (
     Baseline(
         "logistic regression, hints",
@@ -230,7 +256,8 @@ def baseline_systems(
         The baselines in the order of the table, and for each one left out a line that says why.
     """
     given = Given(train, rows, labels, earlier)
-    baselines = (*BASELINES, *WITH_HINTS) if has_shares((*train, *rows)) else BASELINES
+    hinted = has_shares((*train, *rows))
+    baselines = (*BASELINES, *(WITH_HINTS if hinted else ()), *(WITH_TIMES if given.has_times else ()))
     systems, left_out = [], []
     for one in baselines:
         lacking = [need for need in one.needs if need in given.lacking]

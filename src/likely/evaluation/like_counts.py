@@ -26,13 +26,13 @@ class LikeCounts:
     Attributes:
         names: keys of items or users, ascending.
         places: which of them each row is of, int64 [rows].
-        liked: bool [rows].
+        liked: bool [rows], or any other number to add up, float64 [rows].
         times: of the rows, ascending where they are known, float64 [rows]; None where unknown.
     """
 
     names: NDArray[np.str_]
     places: NDArray[np.int64]
-    liked: BoolRows
+    liked: BoolRows | FloatRows
     times: FloatRows | None = None
 
 
@@ -51,12 +51,12 @@ class Known:
     overall: FloatRows
 
 
-def count_likes(keys: Sequence[str], liked: BoolRows, times: FloatRows | None = None) -> LikeCounts:
+def count_likes(keys: Sequence[str], liked: BoolRows | FloatRows, times: FloatRows | None = None) -> LikeCounts:
     """Take the rows that are counted.
 
     Args:
         keys: item or user of each row, any number above 0.
-        liked: bool [rows].
+        liked: bool [rows], or any other number to add up, float64 [rows].
         times: of each row in seconds, float64 [rows]; None where unknown.
     """
     assert len(keys) == len(liked) > 0

@@ -12,7 +12,7 @@ import numpy as np
 from likely.config.run_config import RunConfig
 from likely.data.records import Labels, Record
 from likely.data.run_data import training_file
-from likely.evaluation.baselines import BASELINES, WITH_HINTS, baseline_systems
+from likely.evaluation.baselines import BASELINES, WITH_HINTS, WITH_TIMES, baseline_systems
 from likely.evaluation.contest import System
 from likely.evaluation.features import likes_of
 from likely.evaluation.metrics import auc
@@ -20,7 +20,7 @@ from likely.evaluation.metrics import auc
 if TYPE_CHECKING:
     from likely.encoding.prompt import PromptBuilder
 
-TREES = tuple(one.name for one in (*BASELINES, *WITH_HINTS) if one.name.startswith("boosted trees"))
+TREES = tuple(one.name for one in (*BASELINES, *WITH_HINTS, *WITH_TIMES) if one.name.startswith("boosted trees"))
 
 
 def adapters_records(config: RunConfig, builder: "PromptBuilder", train: Sequence[Record]) -> list[Record]:

@@ -111,6 +111,7 @@ def evaluate(
     data: str | Path | None = None,
     max_samples: int | None = None,
     with_base: bool = True,
+    scores: str | Path | None = None,
 ) -> Findings:
     """Let the base model, a finished run's adapter, baselines and fusions of them answer the same records.
 
@@ -119,6 +120,7 @@ def evaluate(
         data: records to answer; by default the run's test file.
         max_samples: at most so many of them, of whole users; None for all.
         with_base: whether the base model answers too, which takes half of the time.
+        scores: file with another system's `p_yes` of the same records, by `user_id` and `item_id` or by `row`.
 
     Returns:
         The figures of everybody, with intervals, and what a reader of them should know.
@@ -130,4 +132,5 @@ def evaluate(
     from likely.model.runtime import quiet_libraries
 
     with quiet_libraries():
-        return evaluate(run_folder, None, Path(data) if data else None, max_samples, with_base)
+        path = Path(scores) if scores else None
+        return evaluate(run_folder, None, Path(data) if data else None, max_samples, with_base, scores=path)

@@ -4,6 +4,7 @@ The shares in it are plain sums over earlier ratings, and a user's own later rat
 """
 
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -118,15 +119,15 @@ def tastes_of(table: pl.DataFrame, movies: pl.DataFrame = MOVIES) -> pl.DataFram
 
 
 def one_at_a_time(table: pl.DataFrame) -> list[tuple[float, float, float]]:
-    """The same by the definition, with nothing shared and nothing subtracted: other users' rows only."""
+    """The same by the definition, with nothing shared and nothing subtracted: other users' earlier rows only."""
     rows = table.to_dicts()
-    known = [row for row in rows if row["split"] in ("warmup", "train")]
-    means = {
-        user: float(np.mean([row["rating"] for row in known if row["user_id"] == user]))
-        for user in {row["user_id"] for row in rows}
-    }
 
-    def likeness(user: int, one: int, other: int) -> float:
+    def likeness(user: int, time: int, one: int, other: int) -> float:
+        known = [row for row in rows if row["split"] in ("warmup", "train") and row["timestamp"] < time]
+        means = {
+            user: float(np.mean([row["rating"] for row in known if row["user_id"] == user]))
+            for user in {row["user_id"] for row in known}
+        }
         columns = []
         for movie in (one, other):
             rated = {row["user_id"]: row["rating"] for row in known if row["item_id"] == movie}
@@ -143,7 +144,7 @@ def one_at_a_time(table: pl.DataFrame) -> list[tuple[float, float, float]]:
         earlier = [one for one in rows if one["user_id"] == row["user_id"] and one["position"] < row["position"]]
         of_all = (sum(one["rating"] >= 4 for one in earlier) + 1) / (len(earlier) + 2)
         shares = [of_all]
-        for alike in (jaccard, lambda one, other, user=row["user_id"]: likeness(user, one, other)):
+        for alike in (jaccard, partial(likeness, row["user_id"], row["timestamp"])):
             weights = [alike(row["item_id"], one["item_id"]) for one in earlier]
             likes = sum(weight for weight, one in zip(weights, earlier, strict=True) if one["rating"] >= 4)
             share = (likes + PRIOR_WEIGHT * of_all) / (sum(weights) + PRIOR_WEIGHT)
@@ -156,7 +157,9 @@ def one_at_a_time(table: pl.DataFrame) -> list[tuple[float, float, float]]:
 @given(RATINGS)
 def test_shares_are_what_the_definition_gives(rows):
     table = timelines_of(rows)
-    shares = tastes_of(table).select(TASTES).to_numpy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tastes, "GROWTH", 1.0)  # all that was there before, to the last rating
+        shares = tastes_of(table).select(TASTES).to_numpy()
     np.testing.assert_allclose(shares, one_at_a_time(table), rtol=1e-4, atol=1e-5)
 
 
@@ -190,6 +193,37 @@ def test_where_there_are_too_many_users_some_tell_what_is_alike(tmp_path):
     np.testing.assert_allclose(inside, tastes_of(told, data.items).select(TASTES).to_numpy(), rtol=1e-4)
     outside = shares.filter(~pl.col("user_id").is_in(pl.Series(few.users).implode()))
     assert np.isfinite(outside["liked_of_similar"].to_numpy()).mean() > 0.5
+
+
+@settings(max_examples=50)
+@given(RATINGS, st.integers(0, 9), st.randoms())
+def test_nothing_that_anybody_rates_later_changes_what_is_told_of_a_candidate(rows, time, random):
+    """Ratings from some time on, whoever gave them, may be any others: all up to that time have the same hints."""
+    stars = [1.0, 2.5, 4.0, 5.0]
+    changed = [row if row[3] < time else (*row[:2], random.choice(stars), row[3]) for row in rows]
+    told = []
+    for one in (rows, changed):
+        # The first of a time, whose user says nothing before it at the same time.
+        table = count_earlier_ratings(tastes_of(timelines_of(one)), 4.0)
+        first = pl.col("position") == pl.col("position").min().over("user_id", "timestamp")
+        told.append(table.filter((pl.col("timestamp") <= time) & first).drop("rating"))
+    assert told[0].equals(told[1], null_equal=True)
+
+
+def test_the_real_rounds_tell_nothing_of_the_future_either_and_little_less_than_all_of_the_past(tmp_path):
+    data = read_movielens(make_sample(tmp_path / "sample"))
+    table = build_timelines(data.ratings, SplitProtocol())
+    time = table["timestamp"].sort()[len(table) // 2]
+    turned = pl.when(pl.col("timestamp") > time).then(5.5 - pl.col("rating")).otherwise("rating").cast(pl.Float32)
+    until = pl.col("timestamp") <= time
+    one, other = (tastes_of(part, data.items).filter(until) for part in (table, table.with_columns(rating=turned)))
+    assert one.equals(other, null_equal=True)
+    deviations = rating_deviations(table)
+    known = table.filter(pl.col("split").is_in(["warmup", "train"]))["timestamp"].sort().to_numpy()
+    rounds = np.searchsorted(deviations.rounds, table["timestamp"].to_numpy(), side="right") - 1
+    there = np.searchsorted(known, table["timestamp"].to_numpy())
+    assert (deviations.counts[rounds] <= there).all()
+    assert (deviations.counts[rounds] >= there / 1.1 - 1).all()
 
 
 @settings(max_examples=50)

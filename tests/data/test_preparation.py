@@ -16,9 +16,9 @@ SHA256: dict[tuple[str, bool], dict[str, str]] = {
         "test.json": "d5734eff1b982dd3a9a406db7bbd3bea9c239d30cbc7d842a838f41cfbb36d18",
     },
     ("anchored", True): {
-        "train.json": "b81f7e5fef95cbf911c0b6ef370c64c94938ce5f373acd9dc022c74e937420a8",
-        "eval.json": "9df0970eeb02040eaae99352ee000bf3bc9063c483562e755c84e97829b1b118",
-        "test.json": "40f0c458297bc229c71bc24e9571f4cda2f851af1fd00105e536366ac55a0fed",
+        "train.json": "ba9a6cb445640fb0d3f82052e25af13aba34d0e8761f3c19a2a471e0fd3fd0cd",
+        "eval.json": "4509175ce749c0ef638cb678895519737d9472d7281bbdba9520292c9222d4c5",
+        "test.json": "9289582351b91acc076c0c4c8bc3cbb81c7229b61003ad9bd3a02011cd39ad23",
     },
     ("sliding", False): {
         "train.json": "5b1f4d4ef42ceb35a8db81ff31ea213d45fd790c1d8bee43460844bc65070003",

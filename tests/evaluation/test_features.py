@@ -10,23 +10,20 @@ from likely.data.wording import Words, show_item, show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.features import (
     FEATURES,
-    count_likes,
     feature_matrix,
     has_history_counts,
-    like_rates,
     likes_of,
     log_odds,
-    rating_counts,
     share_matrix,
     unread_columns,
 )
+from likely.evaluation.like_counts import count_likes
 
 TITLES = st.sampled_from(
     ["Heat", "2001: A Space Odyssey", "Candidate: the film", "Cosmos | rated 1", "(500) Days", "1984"]
 )
 MOVIES = st.tuples(TITLES, st.none() | st.integers(1900, 2030), st.lists(st.sampled_from(["Drama", "Sci-Fi"])))
 HALF_STARS = st.integers(1, 10).map(lambda half: half / 2)
-PAIRS = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), min_size=1, max_size=30)
 COUNTS = count_likes(["a", "a", "b"], np.array([True, False, True]))
 
 
@@ -106,17 +103,6 @@ def test_shares_of_likes_are_read_whatever_details_are_called(name):
     shares = {"of_all": 0.1, "above": 0.2, name: 0.3, "others": 0.5}
     one = Record("Liked?", "", "Yes", extra={"shares": shares})
     assert share_matrix([one])[0] == pytest.approx([0.1, 0.2, 0.3, np.nan, 0.5], nan_ok=True)
-
-
-@given(PAIRS)
-def test_leaving_a_row_out_is_counting_without_it(pairs):
-    keys, liked = [key for key, _ in pairs], np.array([like for _, like in pairs])
-    counts = count_likes(keys, liked)
-    rates, ratings = like_rates(counts, keys, own=liked), rating_counts(counts, keys, leave_one_out=True)
-    for place, key in enumerate(keys):
-        others = [like for row, (other, like) in enumerate(pairs) if other == key and row != place]
-        assert ratings[place] == len(others)
-        assert rates[place] == pytest.approx((sum(others) + 5 * liked.mean()) / (len(others) + 5))
 
 
 def test_item_columns_of_training_rows_leave_the_row_out():

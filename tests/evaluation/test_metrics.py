@@ -12,10 +12,13 @@ from likely.evaluation.metrics import (
     answer_metrics,
     auc,
     calibration_error,
+    effective_users,
     f1,
     log_loss,
     probability_metrics,
-    user_auc,
+    surprises,
+    user_aucs,
+    user_numbers,
 )
 from likely.model.answers import Answers
 
@@ -51,21 +54,7 @@ def test_log_loss_is_the_mean_surprise_in_nats_and_finite_where_the_surprise_is_
     liked, p_yes = rows
     p_true = np.where(liked, p_yes, 1 - p_yes).clip(1e-7, 1 - 1e-7)
     assert log_loss(liked, p_yes) == pytest.approx(-np.log(p_true).mean())
-
-
-@given(ROWS, st.integers(1, 5))
-def test_uauc_is_the_mean_over_users_with_both_labels(rows, users):
-    liked, p_yes = rows
-    owner = [str(row % users) for row in range(len(liked))]
-    areas = []
-    for user in set(owner):
-        mine = np.array([o == user for o in owner])
-        if liked[mine].any() and not liked[mine].all():
-            areas.append(oracle.roc_auc_score(liked[mine], p_yes[mine]))
-    if areas:
-        assert user_auc(liked, p_yes, owner) == pytest.approx(np.mean(areas))
-    else:
-        assert math.isnan(user_auc(liked, p_yes, owner))
+    assert surprises(liked, p_yes).mean() == pytest.approx(log_loss(liked, p_yes))
 
 
 def test_calibration_error_is_the_gap_between_what_is_said_and_what_happens():
@@ -90,7 +79,41 @@ def test_an_unanswered_row_is_wrong_and_no_yes():
     assert figures["answered"] == 0.5
     assert figures["label_mass"] == pytest.approx(0.6)
     assert figures["loss"] == pytest.approx(1.05)
-    assert figures["auc"] == figures["uauc"] == 1.0
+    assert figures["auc"] == figures["uauc"] == figures["gauc"] == 1.0
+    assert math.isnan(figures["uauc_5"])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.sampled_from("aaabbc")), min_size=2, max_size=40))
+def test_aucs_within_users_are_means_of_scikit_learns(rows):
+    liked, scores = np.array([row[0] for row in rows]), np.array([row[1] / 4 for row in rows])
+    users = np.array([row[2] for row in rows])
+    areas, sizes = [], []
+    for user in np.unique(users):
+        mine = users == user
+        if liked[mine].any() and not liked[mine].all():
+            areas.append(oracle.roc_auc_score(liked[mine], scores[mine]))
+            sizes.append(int(mine.sum()))
+    figures = user_aucs(liked, scores, users.tolist())
+    for name, weights in (("uauc", [1 for _ in sizes]), ("uauc_5", [n >= 5 for n in sizes]), ("gauc", sizes)):
+        expected = np.average(areas, weights=weights) if any(weights) else math.nan
+        assert figures[name] == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_share_of_a_users_own_likes_looks_worse_than_chance_within_users():
+    """Likes are coin flips: nobody can know them, and still the liked share of the past ranks them upside down."""
+    flips = np.random.default_rng(0).random((600, 25)) < 0.5
+    liked, users = flips[:, 15:].ravel(), [f"user {user}" for user in range(600) for _ in range(10)]
+    past = np.cumsum(flips, axis=1)[:, 14:-1] / np.arange(15, 25)
+    figures = user_aucs(liked, past.ravel(), users)
+    assert all(figures[name] < 0.35 for name in ("uauc", "uauc_5", "gauc"))
+    assert auc(liked, past.ravel()) == pytest.approx(0.5, abs=0.03)
+    fair = user_aucs(liked, np.repeat(flips[:, :15].mean(axis=1), 10), users)  # the past before the first of the rows
+    assert fair["uauc"] == 0.5
+
+
+def test_users_are_worth_as_many_as_they_are_only_if_all_have_equally_many_rows():
+    assert effective_users(user_numbers(list("aabbcc"))) == pytest.approx(3)
+    assert effective_users(user_numbers(list("aaaaaaaaab"))) == pytest.approx(100 / 82)
 
 
 def test_users_that_are_unknown_give_no_uauc():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from likely.evaluation.metrics import auc, f1
+from likely.evaluation.metrics import auc, f1, log_loss, user_aucs
 from likely.evaluation.resampling import draw_users, interval, resampled_auc, resampled_metrics
 
 
@@ -78,15 +78,20 @@ def test_figures_of_resamples_are_those_of_the_drawn_rows(rows, seed):
     says_yes, says_no = p_yes > 0.6, p_yes < 0.4
     drawn = draw_users(users, draws=4, seed=seed)
     figures = resampled_metrics(liked, p_yes, says_yes, says_no, drawn)
-    areas = {user: auc(liked[users == user], p_yes[users == user]) for user in np.unique(users)}
     for draw in range(4):
         taken = rows_of_draw(drawn, draw)
         assert figures["accuracy"][draw] == pytest.approx(np.where(liked, says_yes, says_no)[taken].mean())
         assert figures["f1"][draw] == pytest.approx(f1(liked[taken], says_yes[taken]))
+        assert figures["log_loss"][draw] == pytest.approx(log_loss(liked[taken], p_yes[taken]))
         # A user drawn twice is two users with the same rows.
-        of_drawn = np.array([areas[user] for user in np.repeat(np.unique(users), drawn.counts[draw].astype(int))])
-        expected = of_drawn[~np.isnan(of_drawn)]
-        assert figures["uauc"][draw] == pytest.approx(expected.mean() if len(expected) else math.nan, nan_ok=True)
+        copies = [f"{users[row]} {copy}" for row, copy in zip(taken, copy_numbers(taken), strict=True)]
+        for name, area in user_aucs(liked[taken], p_yes[taken], copies).items():
+            assert figures[name][draw] == pytest.approx(area, nan_ok=True)
+
+
+def copy_numbers(rows):
+    """How often each row has come before."""
+    return [int((rows[:place] == row).sum()) for place, row in enumerate(rows)]
 
 
 def test_the_fast_interval_is_the_plain_one(monkeypatch):

@@ -49,7 +49,8 @@ def evaluations(draw):
         difference = None if place == 0 else Estimate(*draw(st.tuples(FIGURE, FIGURE, FIGURE)))
         differences = {} if difference is None else {"another": difference}
         area = {"auc": draw(st.tuples(FIGURE, FIGURE))}
-        results.append(SystemResult(system, metrics, area, difference, differences))
+        beside = {} if difference is None else {"gauc": difference}
+        results.append(SystemResult(system, metrics, area, difference, differences, beside))
     users = [record.user_id or f"row {row}" for row, record in enumerate(records)]
     liked = np.array([record.output == "Yes" for record in records])
     return Evaluation(records, liked, users, results, results[0].system.name)
@@ -73,7 +74,7 @@ def test_an_evaluation_is_read_back_as_it_was(tmp_path, evaluation):
             assert (getattr(one.system, name) == getattr(other.system, name)).all()
             assert getattr(one.system, name).dtype == getattr(other.system, name).dtype
         assert (one.system.name, one.system.kind) == (other.system.name, other.system.kind)
-        for name in ("metrics", "intervals", "difference", "differences"):
+        for name in ("metrics", "intervals", "difference", "differences", "beside_auc"):
             assert same(getattr(one, name), getattr(other, name))
 
 

@@ -57,7 +57,7 @@ def test_eighty_columns_hold_a_table_and_not_a_list(width):
 
 
 def test_a_wide_terminal_has_a_line_for_each_system():
-    (line,) = [line for line in printed(140).splitlines() if "with the adapter" in line]
+    line, _ = (line for line in printed(140).splitlines() if "with the adapter" in line)
     assert "0.8150 [0.785–0.845]" in line
     assert "+0.0101 [−0.001 +0.021]" in line
 

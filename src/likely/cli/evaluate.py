@@ -38,6 +38,9 @@ def evaluate(
     base: Annotated[bool, typer.Option("--base/--no-base", help="Ask the base model too: twice the time.")] = True,
     baselines_only: Annotated[bool, typer.Option("--baselines-only", help="No models; needs no adapter.")] = False,
     output: Annotated[Path | None, typer.Option(help=f"Folder of the figures; the run's, or {BASELINES}.")] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Another system's p_yes of the same rows, by user_id and item_id or by row.")
+    ] = None,
 ) -> None:
     """Measure base, adapter, baselines and a fusion of them on all test rows, with 95% intervals."""
     from likely.config.reading import load_config
@@ -60,7 +63,7 @@ def evaluate(
         written = output or folder
     check_folder(written, baselines_only)
     with _kept(written) if folder else nullcontext() as kept:
-        findings = measure(console, settings, folder, data, max_samples, base, kept)
+        findings = measure(console, settings, folder, data, max_samples, base, kept, scores)
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
         page = keep_findings(written, findings, _facts(folder, settings))
     written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}"
@@ -89,7 +92,7 @@ def check_folder(folder: Path, baselines_only: bool) -> None:
         raise LikelyError(f"{folder} cannot be written ({error.strerror}); choose another with --output.") from error
     for name in (PAGE, FIGURES_FILE, ROWS_FILE):
         check_writable(folder / name)
-    if baselines_only and kinds_in(folder) - {"baseline"}:
+    if baselines_only and kinds_in(folder) - {"baseline", "given"}:
         raise LikelyError(
             f"{folder} holds an evaluation of models, which one of baselines alone would replace; "
             "choose another folder with --output."
@@ -104,6 +107,7 @@ def measure(
     max_samples: int | None = None,
     with_base: bool = True,
     kept: KeptAnswers | None = None,
+    scores: Path | None = None,
 ) -> Findings:
     """Evaluate, with a bar; print who is left out and why, and how long it took."""
     from likely.cli.progress import print_notes, scoring_bar
@@ -111,7 +115,7 @@ def measure(
 
     started = time.monotonic()
     with scoring_bar(console, "scoring" if folder else "baselines") as on_progress:
-        findings = evaluate(folder, config, data, max_samples, with_base, on_progress, kept)
+        findings = evaluate(folder, config, data, max_samples, with_base, on_progress, kept, scores)
     print_notes(console, findings.notes, kept)
     evaluation, seconds = findings.evaluation, time.monotonic() - started
     console.print(

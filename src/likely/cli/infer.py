@@ -46,7 +46,8 @@ def infer(
     settings = config_of(adapter_dir, config, overrides or ())
     labels = labels_of(settings)
     records = held_out_records(settings, data, max_samples)
-    baselines = simple_baselines(split_records(settings, "train"), records, labels)
+    train, held_out = split_records(settings, "train"), split_records(settings, "eval")
+    baselines = simple_baselines(train, records, labels, held_out)
     with keeping_beside(output) if output else nullcontext() as kept:
         with scoring_bar(console, "scoring base and adapter") as on_progress:
             run = LoadedRun.load(adapter_dir, settings)

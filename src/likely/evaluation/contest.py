@@ -13,12 +13,14 @@ import numpy as np
 
 from likely.data.records import Labels, Record
 from likely.evaluation.features import likes_of
-from likely.evaluation.metrics import METRICS, Metric, said_metrics
+from likely.evaluation.metrics import METRICS, Metric, effective_users, said_metrics, user_numbers, user_weights
 from likely.evaluation.resampling import UserDraws, draw_users, interval, resampled_metrics
 from likely.model.answers import BoolRows, FloatRows
 
-Kind = Literal["baseline", "base", "adapter", "fusion"]
+Kind = Literal["baseline", "base", "adapter", "fusion", "given"]
 DRAWS = 1000
+COMPARED = ("uauc", "uauc_5", "gauc", "log_loss")
+"""Metrics beside AUC of which every system's difference to the best baseline is known."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,11 @@ class SystemResult:
 
     Attributes:
         system: who.
-        metrics: accuracy, f1, auc, uauc, log_loss, ece, answered.
-        intervals: 95% intervals of accuracy, f1, auc, uauc, by resampling users.
+        metrics: those of :func:`likely.evaluation.metrics.answer_metrics`, as far as they are known.
+        intervals: 95% intervals of all of them but ece and answered, by resampling users.
         difference: its AUC minus that of the best baseline, on the same resamples; None for the best baseline itself.
         differences: the same to every baseline, by its name; nothing to itself.
+        beside_auc: the same of the metrics in `COMPARED`, to the baseline with the best AUC; nothing for itself.
     """
 
     system: System
@@ -80,6 +83,7 @@ class SystemResult:
     intervals: Mapping[str, tuple[float, float]]
     difference: Estimate | None
     differences: Mapping[str, Estimate] = field(default_factory=dict)
+    beside_auc: Mapping[str, Estimate] = field(default_factory=dict)
 
     def estimate(self, metric: str) -> Estimate:
         """Return a metric with its interval, nan for what is unknown."""
@@ -125,9 +129,9 @@ class Evaluation:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics that any system has, in the order of tables; UAUC only of rows that name their users."""
-        known = {name for result in self.results for name in result.metrics if name != "uauc" or self.names_users}
-        return [metric for name, metric in METRICS.items() if name in known]
+        """The metrics that any system has, in the order of tables; those within users only where rows name them."""
+        known = {name for result in self.results for name in result.metrics}
+        return [one for name, one in METRICS.items() if name in known and (self.names_users or not one.within_users)]
 
     def best(self, metric: Metric) -> float | None:
         """Return the best figure of any system, None where none is known or none is better than another."""
@@ -139,6 +143,17 @@ class Evaluation:
     def names_users(self) -> bool:
         """Whether records say whose they are; where they do not, every row counts as a user of its own."""
         return all(record.user_id for record in self.records)
+
+    @property
+    def counted_users(self) -> dict[str, int]:
+        """How many users count for each metric within users, by its name: those with rows of both answers."""
+        weights = user_weights(self.liked, user_numbers(self.users))
+        return {name: int((weight > 0).sum()) for name, weight in weights.items()}
+
+    @property
+    def effective_users(self) -> float:
+        """How many users with equally many rows these rows are worth."""
+        return effective_users(user_numbers(self.users))
 
     @property
     def has_intervals(self) -> bool:
@@ -165,15 +180,22 @@ def judge(records: Sequence[Record], labels: Labels, systems: Sequence[System], 
     best_baseline = max(
         baselines, key=lambda name: np.nan_to_num(figures[baselines[name]]["auc"], nan=-1.0), default=""
     )
+
+    def difference(place: int, other: int, metric: str) -> Estimate:
+        ends = interval(resampled[place][metric] - resampled[other][metric])
+        return Estimate(figures[place][metric] - figures[other][metric], *ends)
+
     results = []
-    for system, own, draws in zip(systems, figures, resampled, strict=True):
+    for place, system in enumerate(systems):
         differences = {
-            name: Estimate(own["auc"] - figures[place]["auc"], *interval(draws["auc"] - resampled[place]["auc"]))
-            for name, place in baselines.items()
-            if name != system.name
+            name: difference(place, other, "auc") for name, other in baselines.items() if name != system.name
         }
-        intervals = {metric: interval(values) for metric, values in draws.items()}
-        results.append(SystemResult(system, own, intervals, differences.get(best_baseline), differences))
+        beside_auc = {}
+        if best_baseline in differences:
+            beside_auc = {metric: difference(place, baselines[best_baseline], metric) for metric in COMPARED}
+        intervals = {metric: interval(values) for metric, values in resampled[place].items()}
+        to_best = differences.get(best_baseline)
+        results.append(SystemResult(system, figures[place], intervals, to_best, differences, beside_auc))
     return Evaluation(list(records), liked, users, results, best_baseline)
 
 

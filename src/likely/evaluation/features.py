@@ -4,9 +4,7 @@ Takes records as `data.timelines` writes them, reads ratings and years back out 
 and gives `baselines` and `fusion` their columns.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
@@ -16,85 +14,29 @@ from likely.data.liked_shares import OF_DETAILS
 from likely.data.records import Labels, Record
 from likely.data.wording import CANDIDATE_LINE, RATED_LINE, YEAR, Words, read_rated
 from likely.errors import LikelyError
+from likely.evaluation.like_counts import Known, LikeCounts, known_of, like_rates
 from likely.evaluation.metrics import CLIP
 from likely.model.answers import BoolRows, FloatRows
 
 FEATURES = (
     "item like-rate",
-    "log count of the item's training rows",
+    "log count of the item's rows",
     "fraction of the history liked",
     "mean rating of the history",
     "standard deviation of the history's ratings",
     "last rating of the history",
     "length of the history",
     "release year of the candidate",
+    "user like-rate",
+    "log count of the user's rows",
 )
 """Columns of :func:`feature_matrix`."""
 
+IN_WORDS = slice(3, 8)
+"""Those of them that the text of a record tells."""
+
 SHARES = ("of_all", "above", "of_genres", "of_similar", "others")
 """Columns of :func:`share_matrix`: what the hint of a record puts into words (`liked_shares.Shares`)."""
-
-SMOOTHING = 5.0
-"""Imaginary training rows with the overall rate for every item and user.
-
-Of 2, 5, 10 and 20 it gives both rates together the best AUC on the eval rows of MovieLens latest-small.
-"""
-
-
-@dataclass(frozen=True)
-class LikeCounts:
-    """How often each key, an item or a user, was rated and liked in the training rows.
-
-    Attributes:
-        ratings: training rows of a key.
-        likes: those of them that are likes.
-        overall: share of all training rows that are likes.
-    """
-
-    ratings: Counter[str]
-    likes: Counter[str]
-    overall: float
-
-
-def count_likes(keys: Sequence[str], liked: BoolRows) -> LikeCounts:
-    """Count training rows.
-
-    Args:
-        keys: item or user of each row, any number above 0.
-        liked: bool [rows].
-    """
-    assert len(keys) == len(liked) > 0
-    likes = Counter(key for key, like in zip(keys, liked.tolist(), strict=True) if like)
-    return LikeCounts(Counter(keys), likes, float(liked.mean()))
-
-
-def like_rates(
-    counts: LikeCounts, keys: Sequence[str], own: BoolRows | None = None, smoothing: float = SMOOTHING
-) -> FloatRows:
-    """Return the share of likes of each key, drawn towards the overall one where there are few training rows.
-
-    Args:
-        counts: of the training rows.
-        keys: item or user of each row.
-        own: the truth of these rows, bool [rows], if they are the training rows that were counted: each is then
-            left out of its own rate, which would otherwise tell its label.
-        smoothing: imaginary training rows of every key with the overall rate, above 0.
-
-    Returns:
-        float64 [rows], strictly between 0 and 1 if the training rows have both labels.
-    """
-    assert smoothing > 0
-    likes = np.array([counts.likes[key] for key in keys], dtype=float)
-    if own is not None:
-        likes -= own
-    ratings = rating_counts(counts, keys, leave_one_out=own is not None)
-    return (likes + smoothing * counts.overall) / (ratings + smoothing)
-
-
-def rating_counts(counts: LikeCounts, keys: Sequence[str], leave_one_out: bool = False) -> FloatRows:
-    """Return the number of training rows of each key, float64 [rows]; without the row itself if left out."""
-    ratings = np.array([counts.ratings[key] for key in keys], dtype=float)
-    return ratings - 1 if leave_one_out else ratings
 
 
 def has_history_counts(records: Sequence[Record]) -> bool:
@@ -124,32 +66,45 @@ def history_fraction(rows: Sequence[Record]) -> FloatRows:
 
 
 def feature_matrix(
-    records: Sequence[Record], items: LikeCounts, own: BoolRows | None = None, words: Words | None = None
+    records: Sequence[Record],
+    items: LikeCounts,
+    own: BoolRows | None = None,
+    users: LikeCounts | None = None,
+    words: Words | None = None,
 ) -> NDArray[np.float64]:
     """Return the columns of `FEATURES`.
 
     Args:
         records: with `item_id`, `history_likes` and `history_length`.
-        items: of the training rows.
-        own: the truth of the records if they are those training rows, which are then left out of their own rates
-            and counts.
+        items: of the rows that are counted.
+        own: the truth of the records if they are those rows, which are then left out of their own rates and counts.
+            Where the counts are by time, only earlier rows count anyway.
+        users: likewise; None where users or times are unknown. Without times, a training row's own label would show
+            in what is left of its user.
         words: in which the records speak of ratings; None for a guess.
 
     Returns:
-        float64 [rows, 8]; nan where the text shows no rating or no year.
+        float64 [rows, 10]; nan where the text shows no rating or no year, and in the columns of unknown users.
 
     Raises:
         LikelyError: records lack what is needed.
     """
-    keys = item_keys(records)
+    times = times_of(records)
     texts = np.array([_text_features(record, words) for record in records]).reshape(len(records), 5)
-    counts = rating_counts(items, keys, leave_one_out=own is not None)
-    return np.column_stack([like_rates(items, keys, own), np.log1p(counts), history_fraction(records), texts])
+    of_items = _rate_and_count(known_of(items, item_keys(records), times, own))
+    of_users = _rate_and_count(known_of(users, user_keys(records), times)) if users else np.full_like(of_items, np.nan)
+    return np.column_stack([of_items, history_fraction(records), texts, of_users])
+
+
+def _rate_and_count(known: Known) -> NDArray[np.float64]:
+    return np.column_stack([like_rates(known), np.log1p(known.ratings)])
 
 
 def unread_columns(features: NDArray[np.float64]) -> list[str]:
     """Say which columns of :func:`feature_matrix` no record's words tell, in a line; nothing if there are none."""
-    names = [name for name, column in zip(FEATURES, features.T, strict=True) if np.isnan(column).all()]
+    names = [
+        name for name, column in zip(FEATURES[IN_WORDS], features[:, IN_WORDS].T, strict=True) if np.isnan(column).all()
+    ]
     told = (
         "The words of these records are not those of likely prepare: logistic regression and boosted trees do without"
     )
@@ -178,6 +133,18 @@ def item_keys(records: Sequence[Record]) -> list[str]:
     if len(keys) < len(records):
         raise LikelyError("Records without item_id have no like-rate by item; prepare the data with likely prepare.")
     return keys
+
+
+def times_of(records: Sequence[Record]) -> FloatRows | None:
+    """Return the `timestamp` of each record in seconds, float64 [rows]; None where not all have one."""
+    times = [record.extra.get("timestamp") for record in records]
+    known = [float(time) for time in times if isinstance(time, int | float)]
+    return np.array(known) if len(known) == len(times) else None
+
+
+def user_keys(records: Sequence[Record]) -> list[str]:
+    """Return the user of each record."""
+    return [str(record.user_id) for record in records]
 
 
 def likes_of(records: Sequence[Record], labels: Labels) -> BoolRows:

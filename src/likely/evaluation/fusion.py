@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
-from likely.evaluation.baselines import baseline_systems, logistic_regression, prior_log_odds
+from likely.evaluation.baselines import baseline_systems, countable, prior_log_odds
+from likely.evaluation.classifiers import logistic_regression
 from likely.evaluation.contest import System
 from likely.evaluation.features import likes_of, log_odds
 from likely.model.answers import FloatRows
@@ -47,6 +48,7 @@ def fusions(
     labels: Labels,
     adapter_on_eval: FloatRows,
     systems: Sequence[System],
+    held_out: Sequence[Record] = (),
     words: Words | None = None,
 ) -> list[System]:
     """Mix the adapter with the like-rates of item and user, and with the baseline that is best on the eval rows.
@@ -61,15 +63,20 @@ def fusions(
         labels: which output is a like.
         adapter_on_eval: P(Yes) of the adapter for `tuned`, float64 [eval rows].
         systems: the adapter's and the baselines' answers to `rows`.
+        held_out: all eval records; those from before a record count for it, as they did for the baselines.
         words: in which the records speak of ratings, where that is known.
     """
+    earlier = not_asked(held_out, [*tuned, *rows])
     liked = likes_of(tuned, labels)
     (adapter,) = (system.p_yes for system in systems if system.kind == "adapter")
-    on_eval = {system.name: system.p_yes for system in baseline_systems(train, tuned, labels, words=words)[0]}
+    on_eval = {one.name: one.p_yes for one in baseline_systems(train, tuned, labels, earlier, words)[0]}
     on_rows = {one.name: one.p_yes for one in systems if one.kind == "baseline" and one.name in on_eval}
     best = max(on_rows, key=lambda name: float(roc_auc_score(liked, on_eval[name])))
     mixes = {
-        WITH_RATES: (prior_log_odds(train, tuned, labels), prior_log_odds(train, rows, labels)),
+        WITH_RATES: (
+            prior_log_odds(countable(train, tuned, earlier), tuned, labels),
+            prior_log_odds(countable(train, rows, [*earlier, *tuned]), rows, labels),
+        ),
         f"adapter + {best}": (log_odds(on_eval[best]), log_odds(on_rows[best])),
     }
     mixed = []
@@ -83,3 +90,9 @@ def fusions(
 def rated_pairs(records: Sequence[Record]) -> set[tuple[str, str]]:
     """Return user and item of each record that has both."""
     return {(record.user_id, record.item_id) for record in records if record.user_id and record.item_id}
+
+
+def not_asked(held_out: Sequence[Record], rows: Sequence[Record]) -> list[Record]:
+    """Return the eval records that are not among some rows, by user and item."""
+    asked = rated_pairs(rows)
+    return [record for record in held_out if (record.user_id, record.item_id) not in asked]

@@ -17,6 +17,9 @@ ECE_BINS = 15
 CLIP = 1e-7
 """Probabilities are kept so far from 0 and 1 where their logarithm is taken."""
 
+FEWEST_ROWS = 5
+"""Rows of a user that counts for `uauc_5`: of two or three rows, chance alone makes an AUC of 0 or 1."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -28,6 +31,7 @@ class Metric:
         short: the same at the head of a narrow column.
         best: picks the best of several figures; None where none is better than another.
         in_percent: whether it is shown as a percentage.
+        within_users: whether it compares rows of the same user alone, which takes rows that name their users.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Metric:
     short: str
     best: Callable[[Iterable[float]], float] | None = max
     in_percent: bool = False
+    within_users: bool = False
 
 
 METRICS = {
@@ -44,7 +49,9 @@ METRICS = {
         Metric("accuracy", "accuracy", "acc."),
         Metric("f1", "F1 (Yes)", "F1"),
         Metric("auc", "AUC", "AUC"),
-        Metric("uauc", "UAUC", "UAUC"),
+        Metric("uauc", "UAUC", "UAUC", within_users=True),
+        Metric("uauc_5", "UAUC, 5 rows", "UAUC,\n5 rows", within_users=True),
+        Metric("gauc", "GAUC", "GAUC", within_users=True),
         Metric("log_loss", "log-loss", "log-\nloss", min),
         Metric("ece", "ECE", "ECE", min),
         Metric("answered", "answered", "ans-\nwered", None, in_percent=True),
@@ -64,8 +71,8 @@ def answer_metrics(answers: Answers, users: Sequence[str | None] = ()) -> dict[s
         loss: mean negative log-likelihood of the right label over the whole vocabulary, in nats.
         accuracy: share of rows whose likeliest token is the right label (exact match).
         f1: of the positive label, by the likeliest token; an unanswered row is not a Yes.
-        auc, uauc: area under the ROC curve of P(Yes) over all rows, and its unweighted mean over
-            users with both labels; nan where a label is missing.
+        auc: area under the ROC curve of P(Yes) over all rows; nan where a label is missing.
+        uauc, uauc_5, gauc: means of the same area within each user; see :func:`user_aucs`.
         log_loss, ece: of P(Yes) among the two labels; see :func:`calibration_error`.
         answered: share of rows whose likeliest token is one of the labels.
         label_mass: mean probability of the two labels together.
@@ -87,7 +94,7 @@ def probability_metrics(liked: BoolRows, p_yes: FloatRows, users: Sequence[str |
 def said_metrics(
     liked: BoolRows, p_yes: FloatRows, says_yes: BoolRows, says_no: BoolRows, users: Sequence[str | None] = ()
 ) -> dict[str, float]:
-    """Return accuracy, f1, auc, uauc (if users are known), log_loss, ece and answered; see :func:`answer_metrics`."""
+    """Return accuracy, f1, auc, those of :func:`user_aucs` (if users are known), log_loss, ece and answered."""
     return {
         "accuracy": float(np.where(liked, says_yes, says_no).mean()),
         "f1": f1(liked, says_yes),
@@ -97,11 +104,11 @@ def said_metrics(
 
 
 def ranking_metrics(liked: BoolRows, p_yes: FloatRows, users: Sequence[str | None] = ()) -> dict[str, float]:
-    """Return auc, uauc (if users are known), log_loss and ece of probabilities."""
+    """Return auc, those of :func:`user_aucs` (if users are known), log_loss and ece of probabilities."""
     assert len(liked) == len(p_yes) > 0
     assert np.isfinite(p_yes).all()
     assert len(users) in (0, len(p_yes))
-    of_users = {"uauc": user_auc(liked, p_yes, users)} if len(users) and None not in users else {}
+    of_users = user_aucs(liked, p_yes, users) if len(users) and None not in users else {}
     return {
         "auc": auc(liked, p_yes),
         **of_users,
@@ -117,11 +124,41 @@ def auc(liked: BoolRows, scores: FloatRows) -> float:
     return float(sklearn.metrics.roc_auc_score(liked, scores))
 
 
-def user_auc(liked: BoolRows, scores: FloatRows, users: Sequence[str | None]) -> float:
-    """Return the unweighted mean of :func:`auc` over users with both labels (UAUC, as in CoLLM); nan without any."""
-    areas = area_by_user(liked, scores, user_numbers(users))
-    known = areas[~np.isnan(areas)]
-    return float(known.mean()) if len(known) else float("nan")
+def user_aucs(liked: BoolRows, scores: FloatRows, users: Sequence[str | None]) -> dict[str, float]:
+    """Return means of :func:`auc` over users with both labels; nan where no user counts.
+
+    uauc has every user count the same (as in CoLLM, Zhang et al., arXiv 2310.19488), uauc_5 those with at least
+    `FEWEST_ROWS` rows, and gauc counts users by their rows (Zhu et al., Optimized cost per click in Taobao display
+    advertising, KDD 2017).
+    """
+    user_of_row = user_numbers(users)
+    areas = np.nan_to_num(area_by_user(liked, scores, user_of_row))
+    weights = user_weights(liked, user_of_row)
+    return {
+        name: float(weight @ areas / weight.sum()) if weight.any() else float("nan") for name, weight in weights.items()
+    }
+
+
+def user_weights(liked: BoolRows, user_of_row: NDArray[np.int64]) -> dict[str, FloatRows]:
+    """Return how much each user counts for the means of :func:`user_aucs`, each float64 [users]."""
+    rows = np.bincount(user_of_row)
+    likes = np.bincount(user_of_row, liked, len(rows))
+    has_both = (likes > 0) & (likes < rows)
+    return {
+        "uauc": has_both.astype(float),
+        "uauc_5": (has_both & (rows >= FEWEST_ROWS)).astype(float),
+        "gauc": np.where(has_both, rows, 0).astype(float),
+    }
+
+
+def effective_users(user_of_row: NDArray[np.int64]) -> float:
+    """Return how many users with equally many rows would tell as much of a mean over rows (Kish, 1965).
+
+    The square of the number of rows by the sum of the squares of each user's: as many as there are users where
+    all have equally many, and fewer the more a few of them dominate.
+    """
+    rows = np.bincount(user_of_row).astype(float)
+    return float(rows.sum() ** 2 / (rows**2).sum())
 
 
 def f1(liked: BoolRows, says_yes: BoolRows) -> float:
@@ -132,6 +169,11 @@ def f1(liked: BoolRows, says_yes: BoolRows) -> float:
 def log_loss(liked: BoolRows, p_yes: FloatRows) -> float:
     """Return the mean negative log-likelihood in nats; probabilities are kept `CLIP` from 0 and 1."""
     return float(sklearn.metrics.log_loss(liked, p_yes.clip(CLIP, 1 - CLIP), labels=[False, True]))
+
+
+def surprises(liked: BoolRows, p_yes: FloatRows) -> FloatRows:
+    """Return the negative log-likelihood of each row in nats, float64 [rows], whose mean is :func:`log_loss`."""
+    return np.asarray(-np.log(np.where(liked, p_yes, 1 - p_yes).clip(CLIP, 1 - CLIP)))
 
 
 def calibration_error(liked: BoolRows, p_yes: FloatRows) -> float:

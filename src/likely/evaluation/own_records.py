@@ -23,7 +23,12 @@ def named_by_label(systems: Sequence[System], labels: Labels) -> list[System]:
     """Return systems under names that speak of the positive label; fusions with a baseline too."""
     names = {old: new.format(labels.positive) for old, new in WORDS.items()}
     mixed = {f"adapter + {old}": f"adapter + {new}" for old, new in names.items()}
-    return [replace(one, name=(names | mixed).get(one.name, one.name)) for one in systems]
+
+    def named(name: str) -> str:
+        baseline, comma, records = name.partition(", ")
+        return (names | mixed).get(baseline, baseline) + comma + records
+
+    return [replace(one, name=named(one.name)) for one in systems]
 
 
 def left_out_briefly(left_out: Sequence[str]) -> list[str]:

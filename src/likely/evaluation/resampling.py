@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from likely.evaluation.metrics import area_by_user, quotient, user_numbers
+from likely.evaluation.metrics import area_by_user, quotient, surprises, user_numbers, user_weights
 from likely.model.answers import BoolRows, FloatRows
 
 BLOCK = 4_000_000
@@ -56,7 +56,9 @@ def draw_users(users: Sequence[str | None], draws: int = 1000, seed: int = 0) ->
 def resampled_metrics(
     liked: BoolRows, p_yes: FloatRows, says_yes: BoolRows, says_no: BoolRows, drawn: UserDraws
 ) -> dict[str, FloatRows]:
-    """Return accuracy, f1, auc and uauc of every resample, each float64 [draws]; nan where a resample has none.
+    """Return figures of every resample, each float64 [draws]; nan where a resample has none.
+
+    They are accuracy, f1, auc, log_loss and those of :func:`likely.evaluation.metrics.user_aucs`.
 
     All but auc are quotients of sums over users, so that a resample only weights its users.
     """
@@ -65,14 +67,16 @@ def resampled_metrics(
     def summed(values: NDArray[np.generic]) -> FloatRows:
         return np.asarray(drawn.counts @ np.bincount(drawn.user_of_row, values, users))
 
-    areas = area_by_user(liked, p_yes, drawn.user_of_row)
-    has_area = ~np.isnan(areas)
+    areas = np.nan_to_num(area_by_user(liked, p_yes, drawn.user_of_row))
+    weights = user_weights(liked, drawn.user_of_row)
+    rows = summed(np.ones(len(liked)))
     said_or_true = summed(liked) + summed(says_yes)
     return {
-        "accuracy": summed(np.where(liked, says_yes, says_no)) / summed(np.ones(len(liked))),
+        "accuracy": summed(np.where(liked, says_yes, says_no)) / rows,
         "f1": np.nan_to_num(quotient(2 * summed(liked & says_yes), said_or_true)),
         "auc": resampled_auc(liked, p_yes, drawn),
-        "uauc": quotient(drawn.counts @ np.where(has_area, areas, 0), drawn.counts @ has_area),
+        "log_loss": summed(surprises(liked, p_yes)) / rows,
+        **{name: quotient(drawn.counts @ (one * areas), drawn.counts @ one) for name, one in weights.items()},
     }
 
 

@@ -22,11 +22,13 @@ from likely.data.run_data import (
 )
 from likely.data.task import TASK_FILE, RatingsTask, RecordsTask, Task, read_task, task_of
 from likely.errors import LikelyError
-from likely.evaluation.baselines import always_yes, baseline_systems, item_like_rate
+from likely.evaluation.baselines import always_yes, baseline_systems, countable, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.features import has_history_counts, history_fraction
-from likely.evaluation.fusion import fusions, rated_pairs, why_no_fusion
+from likely.evaluation.fusion import fusions, not_asked, rated_pairs, why_no_fusion
 from likely.evaluation.own_records import left_out_briefly, named_by_label
+from likely.evaluation.same_records import adapters_records, with_own_records
+from likely.evaluation.scores import read_scores
 from likely.model.answers import Answers, FloatRows
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ def evaluate(
     with_base: bool = True,
     on_progress: "Progress | None" = None,
     kept: "KeptAnswers | None" = None,
+    scores: Path | None = None,
 ) -> Findings:
     """Let everybody answer the same rows.
 
@@ -93,19 +96,23 @@ def evaluate(
         with_base: whether the base model answers too, where there is an adapter.
         on_progress: told after every forward pass how many records are scored, and of how many.
         kept: answers of an earlier command that are taken up, and where these are kept.
+        scores: file with another system's P(Yes) of the same rows, see :func:`likely.evaluation.scores.read_scores`.
 
     Raises:
-        LikelyError: the records or the models cannot be read, or there is neither a run nor a configuration.
+        LikelyError: the records, scores or models cannot be read, or there is neither a run nor a configuration.
     """
     config = config or _config_of(folder)
     labels = labels_of(config)
     rows = held_out_records(config, data, max_samples)
+    others = [System.from_probabilities(scores.stem, "given", read_scores(scores, rows))] if scores else []
     train = split_records(config, "train")
-    tuned = subset_of_users(split_records(config, "eval"), config.max_eval_samples, config.seed) if folder else []
     run = _load(folder, config) if folder else None
     task = task_in(folder, config)
+    held_out = split_records(config, "eval")
+    earlier = not_asked(held_out, rows)
+    tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     words = task.words if isinstance(task, RatingsTask) else None
-    systems, notes = baseline_systems(train, rows, labels, words=words)
+    systems, notes = baseline_systems(train, rows, labels, earlier, words)
     if isinstance(task, RecordsTask):
         notes = left_out_briefly(notes)
     known = len(rated_pairs(rows) & rated_pairs(train))
@@ -119,11 +126,15 @@ def evaluate(
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
-            systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems, words)
+            systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems, held_out, words)
+        own = adapters_records(config, run.builder, train)
+        systems = [*(with_own_records(systems, own, rows, labels, earlier, words) if own else systems), *others]
+    else:
+        systems += others
     if isinstance(task, RecordsTask):
         systems = named_by_label(systems, labels)
     if not all(record.user_id for record in rows):
-        notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC.")
+        notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
     return Findings(judge(rows, labels, systems), notes, count_items(train), task)
 
 
@@ -168,7 +179,9 @@ def ask_models(
     return ModelAnswers(base, adapter, on_eval)
 
 
-def simple_baselines(train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> list[System]:
+def simple_baselines(
+    train: Sequence[Record], rows: Sequence[Record], labels: Labels, held_out: Sequence[Record] = ()
+) -> list[System]:
     """Answer rows with the two baselines that fit nothing, as far as what they count is known.
 
     Where neither can answer, Yes to everything takes their place, so that there is something to compare with.
@@ -176,7 +189,7 @@ def simple_baselines(train: Sequence[Record], rows: Sequence[Record], labels: La
     answers: dict[str, FloatRows] = {}
     both_labels = len({record.output for record in train}) == 2
     if both_labels and all(record.item_id is not None for record in (*train, *rows)):
-        answers["item like-rate"] = item_like_rate(train, rows, labels)
+        answers["item like-rate"] = item_like_rate(countable(train, rows, not_asked(held_out, rows)), rows, labels)
     if has_history_counts(rows):
         answers["history fraction liked"] = history_fraction(rows)
     if not answers:

@@ -38,6 +38,7 @@ class _Standing(BaseModel):
     intervals: dict[str, _Interval]
     difference: _Difference | None
     differences: dict[str, _Difference] = {}
+    beside_auc: dict[str, _Difference] = {}
 
 
 class _Figures(BaseModel):
@@ -45,6 +46,8 @@ class _Figures(BaseModel):
 
     rows: int
     users: int
+    effective_users: float | None = None
+    counted_users: dict[str, int] = {}
     best_baseline: str
     standings: list[_Standing]
     rows_file: dict[str, str]
@@ -77,6 +80,8 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
     figures = _Figures(
         rows=len(evaluation.records),
         users=len(set(evaluation.users)),
+        effective_users=evaluation.effective_users,
+        counted_users=evaluation.counted_users,
         best_baseline=evaluation.best_baseline,
         standings=[
             _Standing(name=result.system.name, kind=result.system.kind, **vars(result)) for result in evaluation.results
@@ -144,4 +149,5 @@ def _result_of(standing: _Standing, rows: Sequence[_Row]) -> SystemResult:
         np.array([answer == "Yes" for answer in said], dtype=bool),
         np.array([answer == "No" for answer in said], dtype=bool),
     )
-    return SystemResult(system, standing.metrics, standing.intervals, standing.difference, standing.differences)
+    figures = (standing.metrics, standing.intervals, standing.difference, standing.differences, standing.beside_auc)
+    return SystemResult(system, *figures)

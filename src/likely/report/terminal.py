@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
 from likely.data.records import Record
 from likely.evaluation.contest import Estimate, Evaluation, SystemResult
+from likely.evaluation.metrics import FEWEST_ROWS, Metric
 from likely.model.answers import Answers
 from likely.report.words import UNKNOWN, resampled, rows_of_users, show, show_interval, show_metric, show_signed
 
@@ -35,13 +36,15 @@ class FittingForms:
         yield next(fitting, self.forms[-1])
 
 
-def results_table(evaluation: Evaluation) -> FittingForms:
+def results_table(evaluation: Evaluation) -> Group:
     """Return the systems with, dimmed, the baselines; the best figure of a column is bold.
+
+    Where rows name their users, a second table has the metrics within users.
 
     The widest form has intervals beside their figures. In the next two they stand below, the narrower of which fits 80
     columns. The last one has the figures of a system one below another.
     """
-    return FittingForms(
+    overall = FittingForms(
         (
             _table(evaluation, BESIDE, None),
             _table(evaluation, UNDER, 22),
@@ -49,6 +52,14 @@ def results_table(evaluation: Evaluation) -> FittingForms:
             _list(evaluation),
         )
     )
+    if not _within_users(evaluation):
+        return Group(overall)
+    forms = (
+        _user_table(evaluation, BESIDE, None),
+        _user_table(evaluation, UNDER, 22),
+        _user_table(evaluation, UNDER, 13),
+    )
+    return Group(overall, "", FittingForms(forms))
 
 
 def _table(evaluation: Evaluation, where: str, widest_name: int | None) -> Table:
@@ -56,7 +67,7 @@ def _table(evaluation: Evaluation, where: str, widest_name: int | None) -> Table
     gap = (0, 1, 0, 0) if where == BESIDE else 0
     table = _framed(evaluation, Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=gap))
     table.add_column("on the same rows", overflow="fold", max_width=widest_name)
-    for metric in evaluation.metrics:
+    for metric in _overall(evaluation):
         table.add_column(metric.short, justify="right", no_wrap=True)
     if _has_differences(evaluation):
         table.add_column("AUC - best\nbaseline", justify="right", no_wrap=True)
@@ -71,6 +82,42 @@ def _list(evaluation: Evaluation) -> Table:
         figures = [f"{label} {cell}" for label, cell in _cells(evaluation, result, UNDER).items()]
         table.add_row(escape(result.system.name), "\n".join(figures), style=_style(result))
     return _framed(evaluation, table)
+
+
+def _user_table(evaluation: Evaluation, where: str, widest_name: int | None) -> Table:
+    """Return the metrics within users, with intervals, and the difference in the weighted one."""
+    gap = (0, 1, 0, 0) if where == BESIDE else 0
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=gap)
+    metrics = _within_users(evaluation)
+    table.add_column("within users", overflow="fold", max_width=widest_name)
+    for metric in metrics:
+        table.add_column(metric.short, justify="right", no_wrap=True)
+    compared = any("gauc" in result.beside_auc for result in evaluation.results)
+    if compared:
+        table.add_column("GAUC - best\nbaseline", justify="right", no_wrap=True)
+    for result in evaluation.results:
+        cells = [
+            _cell(evaluation, result, metric) + _interval(result.estimate(metric.name), where) for metric in metrics
+        ]
+        if compared:
+            cells.append(_difference(result.beside_auc.get("gauc"), where))
+        table.add_row(escape(result.system.name), *cells, style=_style(result))
+    counted = evaluation.counted_users
+    table.caption = (
+        f"AUC within each user, averaged over the {counted['uauc']:,} with rows of both answers; of {FEWEST_ROWS} rows "
+        f"or more, over {counted['uauc_5']:,}; GAUC weighted by rows. The liked share of a history is pushed below 0.5 "
+        f"here. By their rows, the users are worth {evaluation.effective_users:,.0f} of equal size."
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _within_users(evaluation: Evaluation) -> list[Metric]:
+    return [metric for metric in evaluation.metrics if metric.within_users]
+
+
+def _overall(evaluation: Evaluation) -> list[Metric]:
+    return [metric for metric in evaluation.metrics if not metric.within_users]
 
 
 def _framed(evaluation: Evaluation, table: Table) -> Table:
@@ -98,16 +145,23 @@ def _has_differences(evaluation: Evaluation) -> bool:
 def _cells(evaluation: Evaluation, result: SystemResult, where: str) -> dict[str, str]:
     """Return what is shown of a system, by the label of the figure."""
     cells = {}
-    for metric in evaluation.metrics:
-        estimate = result.estimate(metric.name)
-        # Six characters at most, or five of a percentage, are what 80 columns have room for.
-        text = show_metric(metric, estimate.value, 4 if estimate.value < 9.9999 else 3).replace("100.0%", "100%")
-        figure = f"[bold green]{text}[/bold green]" if estimate.value == evaluation.best(metric) else text
-        cells[metric.label] = figure + (_interval(estimate, where) if metric.name == "auc" else "")
+    for metric in _overall(evaluation):
+        interval = _interval(result.estimate(metric.name), where) if metric.name == "auc" else ""
+        cells[metric.label] = _cell(evaluation, result, metric) + interval
     if _has_differences(evaluation):
-        known = result.difference
-        cells["difference"] = show_signed(known.value, 4) + _interval(known, where, signed=True) if known else UNKNOWN
+        cells["difference"] = _difference(result.difference, where)
     return cells
+
+
+def _cell(evaluation: Evaluation, result: SystemResult, metric: Metric) -> str:
+    value = result.estimate(metric.name).value
+    # Six characters at most, or five of a percentage, are what 80 columns have room for.
+    text = show_metric(metric, value, 4 if value < 9.9999 else 3).replace("100.0%", "100%")
+    return f"[bold green]{text}[/bold green]" if value == evaluation.best(metric) else text
+
+
+def _difference(known: Estimate | None, where: str) -> str:
+    return show_signed(known.value, 4) + _interval(known, where, signed=True) if known else UNKNOWN
 
 
 def _interval(estimate: Estimate, where: str, signed: bool = False) -> str:

@@ -86,7 +86,8 @@ def outcome_sentences(evaluation: Evaluation) -> list[str]:
     else:
         said = [f"No adapter was scored on these {rows}. {_of_baselines(evaluation)}".strip()]
         said += [_capitalized(_against_best(evaluation, result)) for result in bases]
-    said += [_capitalized(_against_best(evaluation, result)) for result in evaluation.of_kind("fusion")]
+    given = [*evaluation.of_kind("fusion"), *evaluation.of_kind("given")]
+    said += [_capitalized(_against_best(evaluation, result)) for result in given]
     if len(baselines) > 1 and (adapters or bases):
         said.append("The best baseline was picked on these same rows, which is a little in its favour.")
     return said

@@ -1,0 +1,88 @@
+"""Another system's predictions of the rows of an evaluation, read from a file, so that it stands in the same table.
+
+`run` enters what comes out beside the models; `likely predict` writes such files too.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from likely.data.records import Record
+from likely.data.row_files import iter_rows
+from likely.errors import LikelyError
+from likely.model.answers import FloatRows
+
+Key = tuple[str, ...]
+
+
+def read_scores(path: Path, rows: Sequence[Record]) -> FloatRows:
+    """Return P(Yes) of each row as a file has it.
+
+    Each line has `p_yes` from 0 to 1 and says whose it is: by `user_id` and `item_id`, or by `row`, the place of the
+    row among those evaluated, from 1. Lines by ids may be about other rows too.
+
+    Args:
+        path: JSON Lines, a JSON list, CSV or Parquet.
+        rows: records to answer.
+
+    Returns:
+        float64 [rows].
+
+    Raises:
+        LikelyError: the file cannot be read, has no score for a row or two for one, or one that is no probability.
+    """
+    scores: dict[Key, float] = {}
+    by_number = False
+    for number, line in enumerate(iter_rows(path), start=1):
+        where = f"{path}, row {number}"
+        if not isinstance(line, Mapping):
+            raise LikelyError(f"{where} is no object; give p_yes with user_id and item_id, or with row.")
+        by_number = line.get("user_id") is None or line.get("item_id") is None
+        key = _key(line, ("row",) if by_number else ("user_id", "item_id"), where)
+        if key in scores:
+            raise LikelyError(f"{where} has a second score for {_spoken(key)}; give one for each row.")
+        scores[key] = _probability(line, where)
+    wanted = [_wanted(place, row, by_number, path) for place, row in enumerate(rows, start=1)]
+    missing = [key for key in wanted if key not in scores]
+    if missing:
+        raise LikelyError(
+            f"{path} has no score for {len(missing):,} of {len(rows):,} rows, such as {_spoken(missing[0])}; "
+            "score the very rows that are evaluated."
+        )
+    if by_number and len(scores) > len(rows):
+        raise LikelyError(
+            f"{path} has {len(scores):,} scores by row for {len(rows):,} rows; score the very rows that are evaluated."
+        )
+    return np.array([scores[key] for key in wanted])
+
+
+def _key(line: Mapping[str, Any], names: Sequence[str], where: str) -> Key:
+    values = [line.get(name) for name in names]
+    if any(value is None for value in values):
+        raise LikelyError(f"{where} has neither user_id and item_id nor row; add what says whose score it is.")
+    return tuple(str(value) for value in values)
+
+
+def _probability(line: Mapping[str, Any], where: str) -> float:
+    try:
+        p_yes = float(line.get("p_yes", math.nan))
+    except (TypeError, ValueError):
+        p_yes = math.nan
+    if not 0 <= p_yes <= 1:
+        raise LikelyError(f"{where} has p_yes {line.get('p_yes')!r}; give a probability from 0 to 1.")
+    return p_yes
+
+
+def _wanted(place: int, row: Record, by_number: bool, path: Path) -> Key:
+    if by_number:
+        return (str(place),)
+    if row.user_id is None or row.item_id is None:
+        raise LikelyError(f"Row {place} has no user_id or item_id, by which {path} names its scores; use row instead.")
+    return row.user_id, row.item_id
+
+
+def _spoken(key: Key) -> str:
+    return f"row {key[0]}" if len(key) == 1 else f"user {key[0]} and item {key[1]}"

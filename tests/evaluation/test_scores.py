@@ -1,0 +1,51 @@
+"""Scores of others go to the rows that they are of, and to none by mistake."""
+
+import json
+
+import numpy as np
+import pytest
+
+from likely.errors import LikelyError
+from likely.evaluation.scores import read_scores
+from support import records_of
+
+ROWS = records_of([True, False, True])
+BY_ID = [{"user_id": row.user_id, "item_id": row.item_id, "p_yes": place / 4} for place, row in enumerate(ROWS)]
+BY_ROW = [{"row": place + 1, "p_yes": place / 4} for place in range(3)]
+
+
+def read(path, lines):
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    return read_scores(path, ROWS)
+
+
+@pytest.mark.parametrize("lines", [BY_ID, BY_ROW, [*BY_ID, {**BY_ID[0], "item_id": 7}]])
+def test_scores_come_by_ids_or_by_row_in_any_order(tmp_path, lines):
+    np.testing.assert_array_equal(read(tmp_path / "other.jsonl", lines[::-1]), [0, 0.25, 0.5])
+
+
+def test_scores_may_be_a_table(tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_text("row,p_yes\n2,0.25\n1,0\n3,1e-1\n")
+    np.testing.assert_array_equal(read_scores(path, ROWS), [0, 0.25, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (BY_ID[1:], "no score for 1 of 3 rows, such as user a and item a0"),
+        (BY_ROW[:1], "no score for 2 of 3 rows, such as row 2"),
+        ([*BY_ROW, {"row": 4, "p_yes": 0.5}], "4 scores by row for 3 rows"),
+        ([*BY_ID, BY_ID[0]], "row 4 has a second score for user a and item a0"),
+        ([{**BY_ID[0], "p_yes": 1.5}], "p_yes 1.5; give a probability"),
+        ([{**BY_ID[0], "p_yes": None}], "p_yes None; give a probability"),
+        ([{"row": 1}], "p_yes None"),
+        ([{"p_yes": 0.5}], "neither user_id and item_id nor row"),
+        ([[1, 0.5]], "is no object"),
+    ],
+)
+def test_scores_that_do_not_match_the_rows_are_refused_in_a_sentence(tmp_path, lines, said):
+    with pytest.raises(LikelyError) as refusal:
+        read(tmp_path / "other.jsonl", lines)
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)

@@ -11,7 +11,7 @@ from likely.sources.invented_ratings import make_sample
 
 PACKAGES = ("config", "sources", "data", "encoding", "model", "training", "inference", "evaluation", "report", "cli")
 PROMISED = {
-    "load_config", "prepare", "train", "evaluate", "LoadedRun", "Ranker", "Movie", "RatedMovie", "LikelyError",
+    "load_config", "prepare", "train", "evaluate", "export", "LoadedRun", "Ranker", "Movie", "RatedMovie", "LikelyError",
     "StoppedError", "__version__",
 }  # fmt: skip
 
@@ -26,8 +26,9 @@ run = likely.train(config)
 findings = likely.evaluate(run.output_dir, max_samples=40)
 ranker = likely.Ranker.load(run.output_dir)
 history = [likely.RatedMovie(likely.Movie("Heat", 1995, ["Action"]), 4.5)]
+exported = likely.export(run.output_dir, "model", data="data/test.json")
 best = ranker.rank(history, [likely.Movie("Ronin", 1998), likely.Movie("Babe", 1995)], top=1)
-print(prepared.train.users, len(findings.evaluation.records), len(best))
+print(prepared.train.users, len(findings.evaluation.records), len(best), exported.agreement.rows)
 """
 CONFIG = """
 model_name_or_path: {base}
@@ -74,4 +75,4 @@ def test_the_quickstart_says_only_what_it_prints(tmp_path, tiny_base):
     (tmp_path / "run.yaml").write_text(CONFIG.format(base=tiny_base))
     ran = subprocess.run([sys.executable, "-c", QUICKSTART], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.stderr == ""
-    assert ran.stdout == "20 40 1\n"
+    assert ran.stdout == "20 40 1 50\n"

@@ -11,8 +11,8 @@ from likely.sources.invented_ratings import make_sample
 
 PACKAGES = ("config", "sources", "data", "encoding", "model", "training", "inference", "evaluation", "report", "cli")
 PROMISED = {
-    "load_config", "prepare", "train", "evaluate", "export", "LoadedRun", "Ranker", "Movie", "RatedMovie", "LikelyError",
-    "StoppedError", "__version__",
+    "load_config", "prepare", "train", "evaluate", "export", "LoadedRun", "Ranker", "Movie", "RatedMovie",
+    "LikelyError", "StoppedError", "__version__",
 }  # fmt: skip
 
 QUICKSTART = """

@@ -48,8 +48,8 @@ class RankBody(Body):
     """A history and what to rank for it."""
 
     history: list[dict[str, Any]] = Field(
-        description="Items, oldest first: title and rating, and where known year and details. /v1/run says what a rating "
-        "is (shows), and names the key of the details: genres where movies are rated.",
+        description="Items, oldest first: title and rating, and where known year and details. /v1/run says what a "
+        "rating is (shows), and names the key of the details: genres where movies are rated.",
         examples=[HISTORY],
     )
     candidates: list[dict[str, Any]] | Literal["catalogue"] = Field(

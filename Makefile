@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-extras torture fuzz clean
+.PHONY: demo test test-extras torture torture-serving fuzz clean
 
 demo: $(READY)
 	$(BIN)/likely demo
@@ -23,6 +23,11 @@ test-extras: $(READY)
 # A training killed at 60 moments, and what docs/reliability.md says came of it; a quarter of an hour.
 torture: $(READY)
 	cd tests && ../$(BIN)/python -m torture.kills --kills 60 --aimed 20
+
+# The server of RUN under load for five minutes, with bad requests mixed in.
+RUN ?= output/demo
+torture-serving: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m torture.serving --run $(RUN)
 
 # 20,000 malformed inputs; none may end in anything but success or a sentence. The files of those that do are named.
 SEED ?= 0

@@ -10,8 +10,8 @@ import likely
 
 PACKAGES = ("config", "sources", "data", "encoding", "model", "training", "inference", "evaluation", "report", "cli")
 PROMISED = {
-    "load_config", "prepare", "train", "evaluate", "LoadedRun", "Ranker", "Movie", "RatedMovie", "LikelyError",
-    "StoppedError", "__version__",
+    "load_config", "prepare", "train", "evaluate", "export", "LoadedRun", "Ranker", "Movie", "RatedMovie",
+    "LikelyError", "StoppedError", "__version__",
 }  # fmt: skip
 
 

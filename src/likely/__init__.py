@@ -17,6 +17,7 @@ from likely._lazy import lazy_face
 if TYPE_CHECKING:
     from likely._version import __version__ as __version__
     from likely.api import evaluate as evaluate
+    from likely.api import export as export
     from likely.api import prepare as prepare
     from likely.api import train as train
     from likely.config.reading import load_config as load_config
@@ -31,7 +32,7 @@ __all__, __getattr__, __dir__ = lazy_face(
     __name__,
     {
         "likely._version": ["__version__"],
-        "likely.api": ["evaluate", "prepare", "train"],
+        "likely.api": ["evaluate", "export", "prepare", "train"],
         "likely.config.reading": ["load_config"],
         "likely.errors": ["LikelyError", "StoppedError"],
         "likely.inference.loaded_run": ["LoadedRun"],

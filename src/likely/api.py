@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from likely.config.run_config import RunConfig
     from likely.data.preparation import Preparation
     from likely.evaluation.run import Findings
+    from likely.inference.exporting.merged import Exported
     from likely.training.run import MetricsOf, TrainedRun
     from likely.training.stretch import OnNote
 
@@ -134,3 +135,39 @@ def evaluate(
     with quiet_libraries():
         path = Path(scores) if scores else None
         return evaluate(run_folder, None, Path(data) if data else None, max_samples, with_base, scores=path)
+
+
+def export(
+    run_folder: str | Path,
+    output: str | Path,
+    to: Literal["merged", "gguf"] = "merged",
+    *,
+    outtype: Literal["f32", "f16", "q8_0"] = "f16",
+    data: str | Path | None = None,
+) -> Exported:
+    """Write a finished run as a model of its own, and check on 50 records that it answers as the adapter does.
+
+    Args:
+        run_folder: of the run.
+        output: a folder that is not there yet, or empty.
+        to: `merged` for a model folder, `gguf` for a file that llama.cpp and Ollama read.
+        outtype: how a GGUF file holds weights.
+        data: records to check on; by default the run's test file.
+
+    Returns:
+        The folder, and how near it came.
+
+    Raises:
+        LikelyError: the run or the records cannot be read, or the outcome is not the run; `output` is then as it was.
+    """
+    from likely.data.run_data import held_out_records
+    from likely.files import check_new
+    from likely.inference.exporting.gguf_file import export_gguf
+    from likely.inference.exporting.merged import ROWS, export_merged
+    from likely.inference.loaded_run import config_of
+
+    check_new(Path(output))
+    records = held_out_records(config_of(Path(run_folder)), Path(data) if data else None, ROWS)
+    if to == "gguf":
+        return export_gguf(Path(run_folder), Path(output), records, outtype)
+    return export_merged(Path(run_folder), Path(output), records)

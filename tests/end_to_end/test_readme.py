@@ -118,9 +118,11 @@ def test_the_quickstart_runs_as_it_stands_and_says_only_what_it_prints(tmp_path,
     small = f"model_name_or_path={tiny_base}', 'max_samples=32', 'max_eval_samples=20', 'cutoff_len=512"
     code = python_of("README.md").replace('"', "'")
     code = replaced(code, **{"ml-latest-small": "ratings", "dataset=none": f"dataset=none', '{small}"})
-    said, status = start_python(code, tmp_path, tmp_path / "said.txt").ended()
+    exported = "\nassert likely.export('output/first', 'output/model').agreement.rows == 50\n"
+    said, status = start_python(code + exported, tmp_path, tmp_path / "said.txt").ended()
     assert status == 0, said
     assert (tmp_path / "output" / "first" / "adapter_model.safetensors").is_file()
+    assert (tmp_path / "output" / "model" / "model.safetensors").is_file()
     lines = said.splitlines()
     assert sorted(line.split(": ")[0] for line in lines) == ["Babe", "Ronin"]
     assert all(0 <= float(line.split(": ")[1]) <= 1 for line in lines)

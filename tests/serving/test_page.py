@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from likely.data.records import Labels
 from likely.serving.app import make_app
 from likely.serving.catalogue import Catalogue
 from servers import running
@@ -242,9 +243,80 @@ def test_a_scale_has_the_step_that_fits(page, scale, threshold, rating, first, s
     said = page.evaluate(
         """async ([scale, threshold, rating]) => {
             const { firstRating, makeRating } = await import("./static/rating.js");
-            const told = (value) => makeRating(value, "it", scale, () => {}).querySelector("input");
-            return [firstRating(scale, threshold), rating].map((one) => told(one).getAttribute("aria-valuetext"));
+            const run = { shows: "rating", verb: "rated", unit: "", scale, like_threshold: threshold };
+            const told = (value) => makeRating(value, "it", run, () => {}).querySelector("input");
+            return [firstRating(run), rating].map((one) => told(one).getAttribute("aria-valuetext"));
         }""",
         [scale, threshold, rating],
     )
     assert said == [first, second]
+
+
+def in_words(books, threshold, **words):
+    """The run of books as if it had been trained on what users did with games, and answered Buy or Skip."""
+    task = books.ranker.task
+    spoken = replace(task.words, noun="game", plural="", details="authors", lowest=0, highest=1, **words)
+    task = replace(task, words=spoken, protocol=replace(task.protocol, like_threshold=threshold))
+    builder = replace(books.run.builder, labels=Labels("Buy", "Skip"))
+    run, ranker = replace(books.run, builder=builder), replace(books.ranker, task=task)
+    return replace(books, run=run, ranker=ranker, held_out=None)
+
+
+def test_a_run_of_hours_asks_for_hours(browser, books):
+    played = in_words(books, 10, shows="quantity", verb="played", unit="hours")
+    game = played.catalogue.rows[4]
+    with opened(browser, played, "Find games") as page:
+        assert "A like is 10 hours or more." in page.locator("#about").inner_text()
+        assert page.locator("#legend-label").inner_text() == "P(Buy)"
+        answer = rate(page, game["title"], "Find games")
+        assert answer["ranked"]
+        box = page.get_by_role("spinbutton", name="played Volume")
+        assert box.evaluate("one => one === document.activeElement")
+        assert box.input_value() == "10"
+        with page.expect_response("**/v1/rank") as answered:
+            box.fill("312.5")
+        assert answered.value.status == 200
+        assert answered.value.request.post_data_json["history"][0]["rating"] == 312.5
+        box.fill("-1")
+        assert box.get_attribute("aria-invalid") == "true"
+        check_words(page)
+
+
+def test_a_run_of_labels_asks_which(browser, books):
+    liked = in_words(books, 1, shows="label", verb="bought")
+    with opened(browser, liked, "Find games") as page:
+        assert "Buy means: bought." in page.locator("#about").inner_text()
+        rate(page, liked.catalogue.rows[4]["title"], "Find games")
+        box = page.get_by_role("checkbox")
+        assert box.is_checked()
+        with page.expect_response("**/v1/rank") as answered:
+            box.press("Space")
+        assert answered.value.status == 200
+        assert answered.value.request.post_data_json["history"][0]["rating"] == 0
+        assert page.locator("#history .amount").inner_text() == "not bought"
+        check_words(page)
+
+
+def test_a_run_that_knows_what_was_taken_and_no_more_asks_for_nothing_else(browser, books):
+    taken = in_words(books, 1, shows="nothing", verb="bought")
+    with opened(browser, taken, "Find games") as page:
+        assert page.get_by_role("heading", level=1).inner_text() == "Is this the game you bought next?"
+        assert page.get_by_role("heading", name="Most likely next").is_visible()
+        with page.expect_response("**/v1/rank") as answered:
+            rate(page, taken.catalogue.rows[4]["title"], "Find games")
+        assert answered.value.status == 200
+        assert "rating" not in answered.value.request.post_data_json["history"][0]
+        assert page.locator("#history input").count() == 0
+        page.get_by_role("combobox", name="Find games").press("Escape")
+        with page.expect_request("**/v1/rank"):
+            page.get_by_role("button", name="Add Volume").first.click()
+        assert len(titles(page, "history")) == 2
+        check_words(page)
+
+
+def check_words(page):
+    """Nothing on the page is a rating, a star or a movie."""
+    page.locator("#ranked:not(.stale) li").first.wait_for()
+    assert page.get_by_role("slider").count() == 0
+    said = page.locator("body").inner_text().lower()
+    assert not [word for word in ("rating", "rate ", "rated", "star", "movie", "book") if word in said]

@@ -14,9 +14,6 @@ from likely.errors import LikelyError
 if TYPE_CHECKING:
     from likely.inference.exporting.merged import Exported
 
-ROWS = 50
-"""Records on which an export is checked."""
-
 
 class Form(StrEnum):
     """What a run becomes."""
@@ -58,7 +55,7 @@ def export(
     ready_process()
     from likely.inference.exporting.gguf_file import converter_command, export_gguf
     from likely.inference.exporting.hub import check_login, push
-    from likely.inference.exporting.merged import export_merged
+    from likely.inference.exporting.merged import ROWS, export_merged
 
     if to is Form.GGUF:
         converter_command()

@@ -25,6 +25,7 @@ def render(
     from likely.encoding.split import split_prompts
     from likely.inference.loaded_run import config_of
     from likely.model.runtime import ready_process
+    from likely.report.console import printable
 
     config = config_of(adapter_dir)
     records = held_out_records(config, data, None)
@@ -36,7 +37,7 @@ def render(
     if not split:
         encoded = builder.encode(record)
         prompt = encoded.input_ids[: encoded.answer_positions[0] + 1]
-        typer.echo(json.dumps(prompt.tolist()) if ids else builder.render(record))
+        typer.echo(json.dumps(prompt.tolist()) if ids else printable(builder.render(record)))
         return
     neighbours = [other for other in records if other.user_id == record.user_id and other is not record]
     parts = split_prompts(builder, [record], neighbours)
@@ -47,4 +48,4 @@ def render(
         "apply_softmax": True,
         "item_first": False,
     }
-    typer.echo(json.dumps(request, indent=None if ids else 2, ensure_ascii=False))
+    typer.echo(printable(json.dumps(request, indent=None if ids else 2, ensure_ascii=False)))

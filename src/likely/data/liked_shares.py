@@ -42,7 +42,8 @@ MOST_USERS = 10_000
 """Users, at random where there are more, whose ratings tell which items are alike."""
 
 GROWTH = 1.1
-"""Which items are alike is found out again at so many times as many ratings: all rounds cost eleven times the last."""
+"""Which items are alike is found out again at so many times as many ratings, so that a candidate is told of at least ten
+elevenths of what there was before it. All rounds together cost eleven times the last."""
 
 BLOCK = 1024
 """Candidates at once, so that the timeline of a user with thousands of ratings fits into memory."""
@@ -271,7 +272,7 @@ class Shares:
 
 
 def share_names(details: str) -> list[str]:
-    """Return what files call the shares of items that have such details; where they are no genres, nothing says so."""
+    """Return what files call the shares of items that have such details."""
     return [OF_DETAILS if name == "of_genres" and details != "genres" else name for name in Shares.__dataclass_fields__]
 
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from likely.config.table_config import Shows
+
 HISTORY = [
     {"title": "Heat", "year": 1995, "genres": ["Action", "Crime"], "rating": 4.5},
     {"title": "Babe", "year": 1995, "genres": ["Children"], "rating": 2},
@@ -46,8 +48,8 @@ class RankBody(Body):
     """A history and what to rank for it."""
 
     history: list[dict[str, Any]] = Field(
-        description="Rated items, oldest first: title and rating, and where known year and details. The key of the "
-        "details is the one that /v1/run names: genres where movies are rated.",
+        description="Items, oldest first: title and rating, and where known year and details. /v1/run says what a "
+        "rating is (shows), and names the key of the details: genres where movies are rated.",
         examples=[HISTORY],
     )
     candidates: list[dict[str, Any]] | Literal["catalogue"] = Field(
@@ -164,7 +166,14 @@ class RunAnswer(BaseModel):
     noun: str = Field(description="What is rated, in the singular, such as movie.")
     plural: str
     details: str = Field(description="Key of what an item has besides title and year, such as genres.")
-    scale: tuple[float, float] = Field(description="Lowest and highest rating.")
+    shows: Shows = Field(
+        description="What a history needs of each item in rating: a rating on the scale, a quantity of 0 or more, a "
+        "label of 1 or 0, or nothing."
+    )
+    verb: str = Field(description="What users did with the items, as a past participle, such as rated or played.")
+    unit: str = Field(description="Of a quantity, such as hours; may be empty.")
+    next: bool = Field(description="Whether Yes means that an item is the next one, and not that it is liked.")
+    scale: tuple[float, float] = Field(description="Lowest and highest rating; of quantities, no limit.")
     can_rank: bool
     like_threshold: float | None
     catalogue: int | None = Field(description="Items in it; null where the run has none.")

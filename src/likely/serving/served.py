@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from likely.data.task import RatingsTask
-from likely.data.wording import MOVIES
+from likely.data.wording import MOVIES, asks_what_is_next
 from likely.encoding.saving import computed_tokens
 from likely.errors import LikelyError
 from likely.inference.loaded_run import LoadedRun, config_of
@@ -87,6 +87,10 @@ class Served:
             noun=words.noun,
             plural=words.plural,
             details=words.details,
+            shows=words.shows,
+            verb=words.verb,
+            unit=words.unit,
+            next=task is not None and asks_what_is_next(task.protocol.like_threshold, words),
             scale=(words.lowest, words.highest),
             can_rank=task is not None,
             like_threshold=task.protocol.like_threshold if task else None,

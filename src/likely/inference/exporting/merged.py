@@ -19,6 +19,9 @@ from likely.inference.loaded_run import LoadedRun, config_of
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import Progress
 
+ROWS = 50
+"""Records on which an export is checked."""
+
 TOLERANCE = 1e-3
 """Largest difference of P(Yes) between the adapter and the merged model."""
 

@@ -19,8 +19,8 @@ function line(row, run, add) {
   if (add) {
     const button = make("button", "add", "+");
     button.type = "button";
-    button.title = "Rate it";
-    button.setAttribute("aria-label", `Rate ${nameOf(row)}`);
+    button.title = `Add to your ${visible(run.plural)}`;
+    button.setAttribute("aria-label", `${run.shows === "rating" ? "Rate" : "Add"} ${nameOf(row)}`);
     button.addEventListener("click", () => add(row));
     item.append(button);
   }
@@ -33,28 +33,29 @@ export function drawRanking(list, ranked, run, add) {
 }
 
 // In words, what was computed and what a shared beginning saved.
-export function costInWords(answer) {
+export function costInWords(answer, run) {
   const { tokens, tokens_alone: alone, milliseconds } = answer.cost;
   const seconds = milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
   const asked = `${count(answer.candidates)} questions to the finetuned model and ${count(answer.ranked.length)} to the base model`;
   return (
-    `${asked} hold ${count(alone)} tokens. They begin with the same ratings, so that only ${count(tokens)} had to be ` +
+    `${asked} hold ${count(alone)} tokens. They begin with the same ${run.shows === "rating" ? "ratings" : visible(run.plural)}, so that only ${count(tokens)} had to be ` +
     `computed: ${percent(1 - tokens / alone)} saved. It took ${seconds}.`
   );
 }
 
-// Write below each line whether the user liked it, and return how well the model's order did.
-export function showTruth(list, ranked, likedKeys, user) {
+// Write below each line what was true of it, and return how well the model's order did.
+export function showTruth(list, ranked, likedKeys, user, run) {
+  const done = run.shows === "label" || run.next ? visible(run.verb) : "liked";
   const liked = ranked.map((row) => likedKeys.has(keyOf(row)));
   [...list.children].forEach((item, place) => {
     item.querySelector(".verdict")?.remove();
-    const words = liked[place] ? "✓ liked it" : "✗ did not like it";
+    const words = liked[place] ? `✓ ${done}${done === "liked" ? " it" : ""}` : done === "liked" ? "✗ did not like it" : `✗ not ${done}`;
     item.append(make("span", `verdict ${liked[place] ? "liked" : "disliked"}`, words));
   });
   const total = liked.filter(Boolean).length;
   const first = liked.slice(0, total).filter(Boolean).length;
   if (total === 0 || total === liked.length) {
-    return `User ${user} liked ${total === 0 ? "none" : "all"} of these ${liked.length}.`;
+    return `User ${user} ${done} ${total === 0 ? "none" : "all"} of these ${liked.length}.`;
   }
-  return `User ${user} liked ${total} of these ${liked.length}. Of the first ${total} here, ${first}.`;
+  return `User ${user} ${done} ${total} of these ${liked.length}. Of the first ${total} here, ${first}.`;
 }

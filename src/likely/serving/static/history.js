@@ -1,10 +1,10 @@
-// The list of what was rated, oldest first: ratings, removing, and moving by pointer or by arrow keys.
+// The list of what was rated or used, oldest first: ratings, removing, and moving by pointer or by arrow keys.
 
 import { makeRating, ratingInWords } from "./rating.js";
 import { keyOf, make, nameElement, nameOf } from "./text.js";
 
 export class HistoryList {
-  // `run` says the scale and the key of the details. `changed` is called after every change, `announce` with what a
+  // `run` says what a history shows of an item, and the key of the details. `changed` is called after every change, `announce` with what a
   // screen reader should say.
   constructor(list, run, changed, announce) {
     this.list = list;
@@ -29,8 +29,9 @@ export class HistoryList {
     this.rows.push(added);
     this.list.append(this.item(added));
     this.label();
-    this.list.lastElementChild.querySelector("input").focus();
-    this.announce(`${nameOf(row)} added, rated ${ratingInWords(rating, this.run.scale)}`);
+    (this.list.lastElementChild.querySelector("input") ?? document.getElementById("search")).focus();
+    const said = ratingInWords(rating, this.run);
+    this.announce(`${nameOf(row)} added${said && `, ${this.run.shows === "rating" ? "rated " : ""}${said}`}`);
     this.changed();
   }
 
@@ -42,14 +43,14 @@ export class HistoryList {
   item(row) {
     const handle = make("button", "handle", "⠿");
     handle.type = "button";
-    const widget = makeRating(row.rating, nameOf(row), this.run.scale, (rating) => {
+    const widget = makeRating(row.rating, nameOf(row), this.run, (rating) => {
       row.rating = rating;
       this.changed();
     });
     const remove = make("button", "remove", "✕");
     remove.type = "button";
     remove.setAttribute("aria-label", `Remove ${nameOf(row)}`);
-    const item = make("li", "", handle, nameElement(row, this.run.details), widget, remove);
+    const item = make("li", "", handle, nameElement(row, this.run.details), ...(widget ? [widget] : []), remove);
     item.row = row;
     remove.addEventListener("click", () => this.remove(item));
     handle.addEventListener("keydown", (event) => this.moveByKey(event, item));

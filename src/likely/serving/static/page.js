@@ -39,7 +39,7 @@ function body() {
     title: row.title,
     year: row.year ?? null,
     [run.details]: row[run.details] ?? [],
-    rating: row.rating,
+    ...(run.shows === "nothing" ? {} : { rating: row.rating }),
   });
   const among = at("among").value;
   const base = { history: history.rows.map(kept), candidates: "catalogue" };
@@ -51,7 +51,7 @@ function changed() {
   const some = history.rows.length > 0;
   at("history-hint").textContent = some
     ? "Oldest first; the order counts."
-    : `Find ${visible(run.plural)} and rate them${run.held_out ? ", or load a real user" : ""}. The answer appears at once.`;
+    : `Find ${visible(run.plural)} ${run.shows === "rating" ? "and rate them" : `that you ${visible(run.verb)}`}${run.held_out ? ", or load a real user" : ""}. The answer appears at once.`;
   at("clear").disabled = !some;
   clearTimeout(timer);
   asking?.abort();
@@ -62,7 +62,7 @@ function changed() {
   } else {
     answer = null;
     at("ranked").replaceChildren();
-    at("status").textContent = "Nothing is rated yet.";
+    at("status").textContent = run.shows === "rating" ? "Nothing is rated yet." : "Nothing is chosen yet.";
     for (const id of ["cost", "copies", "snippet", "truth"]) at(id).hidden = true;
   }
 }
@@ -84,14 +84,14 @@ async function rank() {
   at("truth").hidden = !held;
   at("truth-said").textContent = "";
   at("cost").hidden = at("copies").hidden = false;
-  at("cost-said").textContent = costInWords(answer);
+  at("cost-said").textContent = costInWords(answer, run);
   at("saved-bar").style.width = `${(answer.cost.tokens / answer.cost.tokens_alone) * 100}%`;
   at("snippet").hidden = true;
   at("copied").textContent = "";
 }
 
 function rate({ id, title, year, [run.details]: details }) {
-  history.add({ id, title, year, [run.details]: details }, firstRating(run.scale, run.like_threshold));
+  history.add({ id, title, year, [run.details]: details }, firstRating(run));
 }
 
 // What may be ranked: the most rated of the catalogue, and a real user's held-out rows.
@@ -99,7 +99,7 @@ function drawChoices(chosen) {
   const nouns = visible(run.plural);
   const known = Math.min(run.catalogue, run.most_candidates);
   const counts = [...CHOICES.filter((one) => one < known), known];
-  const options = counts.map((one) => new Option(one === run.catalogue ? `all ${count(one)} ${nouns}` : `the ${count(one)} most rated ${nouns}`, String(one)));
+  const options = counts.map((one) => new Option(one === run.catalogue ? `all ${count(one)} ${nouns}` : `the ${count(one)} most ${run.shows === "label" ? "frequent" : visible(run.verb)} ${nouns}`, String(one)));
   if (user) options.unshift(new Option(`user ${visible(user.user)}'s next ${user.candidates.length}`, HELD_OUT));
   at("among").replaceChildren(...options);
   at("among").value = chosen ?? String(counts.includes(50) ? 50 : counts[0]);
@@ -111,7 +111,7 @@ async function loadRealUser() {
     user = await ask(`./v1/held-out?place=${Math.random()}`);
     drawChoices(HELD_OUT);
     history.replace(user.history);
-    announce(`Ratings of user ${user.user} loaded`);
+    announce(`${run.shows === "rating" ? "Ratings" : run.plural} of user ${user.user} loaded`);
   } catch (error) {
     complain(error);
   }
@@ -141,7 +141,7 @@ function listen() {
   at("among").addEventListener("change", changed);
   at("show-truth").addEventListener("click", () => {
     const liked = new Set(user.candidates.filter((_, place) => user.liked[place]).map(keyOf));
-    at("truth-said").textContent = showTruth(at("ranked"), answer.ranked, liked, visible(user.user));
+    at("truth-said").textContent = showTruth(at("ranked"), answer.ranked, liked, visible(user.user), run);
   });
   at("copy-curl").addEventListener("click", () => copy(asCurl(address, body(), usesKey())));
   at("copy-python").addEventListener("click", () => copy(asPython(address, body(), usesKey())));
@@ -153,11 +153,14 @@ async function start() {
   history = new HistoryList(at("history"), run, changed, announce);
   at("problem").hidden = at("key-form").hidden = true;
   const noun = visible(run.noun);
-  document.title = `likely: will you like this ${noun}?`;
-  at("question").textContent = `Will you like this ${noun}?`;
+  const question = run.next ? `Is this the ${noun} you ${visible(run.verb)} next?` : `Will you like this ${noun}?`;
+  document.title = `likely: ${question}`;
+  at("question").textContent = question;
+  at("history-title").textContent = run.shows === "rating" ? "Your ratings" : `Your ${visible(run.plural)}`;
+  at("answers-title").textContent = run.next ? "Most likely next" : "Most likely to please";
   at("search-label").textContent = `Find ${visible(run.plural)}`;
   at("legend-label").textContent = `P(${visible(run.labels[0])})`;
-  const like = run.like_threshold === null ? "" : ` ${likeInWords(run.like_threshold, run.scale)}`;
+  const like = ` ${likeInWords(run)}`.trimEnd();
   at("about").textContent = `Run ${visible(run.name)}, finetuned from ${visible(run.model)}.${like}`;
   if (!run.can_rank || run.catalogue === null) {
     at("main").hidden = true;

@@ -20,8 +20,9 @@ test-extras: $(READY)
 	$(BIN)/python -m pip install --quiet wandb mlflow-skinny -e '.[export,ray]'
 	$(BIN)/pytest tests/inference/exporting tests/training/test_reporting.py tests/inference/test_on_ray.py
 
-# A training killed at 60 moments, and what docs/reliability.md says came of it; a quarter of an hour.
+# What takes minutes, and a training killed at 60 moments (docs/reliability.md); a quarter of an hour.
 torture: $(READY)
+	$(BIN)/pytest -m minutes
 	cd tests && ../$(BIN)/python -m torture.kills --kills 60 --aimed 20
 
 # The server of RUN under load for five minutes, with bad requests mixed in.

@@ -1,7 +1,4 @@
-"""Files that are whole or not there: a killed or failed write leaves the old file as it was.
-
-What cannot be read is said in one sentence.
-"""
+"""Files that are whole or not there, also after a killed or failed write; what cannot be read is said in a sentence."""
 
 import errno
 import gzip
@@ -175,8 +172,7 @@ def replacing(path: Path) -> Iterator[IO[str]]:
 
     Half a surrogate pair, which UTF-8 cannot hold, is written as JSON spells it: \\ud800.
 
-    Raises:
-        LikelyError: it cannot be written.
+    Raises LikelyError where it cannot be written.
     """
     with writing(path), replacing_bytes(path) as out:
         text = io.TextIOWrapper(out, encoding="utf-8", errors="backslashreplace")

@@ -19,12 +19,11 @@ from likely.data.liked_shares import (
     PRIOR_WEIGHT,
     TASTES,
     add_tastes,
-    count_earlier_ratings,
-    opinion_of_others,
     rating_deviations,
     share_of_genres,
 )
 from likely.data.movielens import read_movielens
+from likely.data.opinions import count_earlier_ratings, opinion_of_others
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records

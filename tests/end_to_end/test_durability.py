@@ -116,7 +116,7 @@ def same_weights(one, other):
 def test_the_figures_are_of_the_very_weights_beside_them(tmp_path, config_in, tiny_base, changes):
     """Scored again from the folder alone, the adapter gives what metrics.json says."""
     if "eval_strategy" not in changes:
-        changes |= {"eval_steps": 3, "save_steps": 5, "learning_rate": 2.0, "num_train_epochs": 3}
+        changes |= {"eval_steps": 3, "save_steps": 5, "learning_rate": 2.5, "num_train_epochs": 3}
     path = config_in(tmp_path, **changes)
     train(load_config(path), answer_metrics)
     folder = tmp_path / "run"

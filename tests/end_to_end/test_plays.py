@@ -10,7 +10,8 @@ import pytest
 from likely.cli import run
 from likely.data.records import Labels, read_records
 from likely.data.task import RatingsTask, read_task
-from likely.evaluation.features import FEATURES, count_likes, feature_matrix, item_keys, likes_of
+from likely.evaluation.features import FEATURES, feature_matrix, item_keys, likes_of, times_of
+from likely.evaluation.like_counts import count_likes
 from support import train_prepared
 
 OPTIONS = ["--user", "player", "--item", "game", "--time", "day", "--details", "genre", "--noun", "game"]
@@ -58,7 +59,8 @@ def test_a_like_is_a_quantity_of_at_least_the_threshold(tmp_path: Path, capsys: 
     assert not any("rated" in row["instruction"] + row["input"] for row in rows)
     records = list(read_records(tmp_path / "data" / "train.json", Labels()))
     liked = likes_of(records, Labels())
-    columns = dict(zip(FEATURES, feature_matrix(records, count_likes(item_keys(records), liked)).T, strict=True))
+    counts = count_likes(item_keys(records), liked, times_of(records))
+    columns = dict(zip(FEATURES, feature_matrix(records, counts).T, strict=True))
     assert columns["mean rating of the history"][-1] == pytest.approx(
         np.mean([float(line.split()[-2]) for line in records[-1].input.split("\n")[1:-1]])
     )

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from likely.cli import run
-from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations
+from likely.data.liked_shares import add_tastes, rating_deviations
 from likely.data.movielens import read_movielens
+from likely.data.opinions import count_earlier_ratings
 from likely.data.protocol import SPLITS, SplitProtocol
 from likely.data.ratings import RatingTable
 from likely.data.records import read_records, write_records

@@ -52,7 +52,7 @@ def computed(model, encoded):
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_every_bit_is_that_of_layers_as_they_were(tiny_qwen, builder, records):
     """`aot_eager` traces, differentiates ahead and runs torch's own kernels: all of compiling but the fused kernels."""
     encoded = builder.encode_all(records[:11])

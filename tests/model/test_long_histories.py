@@ -72,7 +72,7 @@ def test_packed_records_of_8k_do_not_see_each_other(model: torch.nn.Module) -> N
     assert np.abs(p_yes(model, encoded, "packed", one_row) - alone(model, encoded)).max() < 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("layout", ["tree", "packed", "padded"])
 def test_two_users_of_many_long_records_in_every_layout(model: torch.nn.Module, layout: Layout) -> None:
     encoded = [*records_of(SHARED, 12, seed=3), *records_of(SHARED // 2, 12, seed=4)]

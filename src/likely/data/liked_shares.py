@@ -26,9 +26,6 @@ OF_DETAILS = "of_details"
 USER_PRIOR = (1.0, 2.0)
 """Imaginary likes and ratings of every user, half of them likes, so that a share is defined before the first."""
 
-OTHERS_PRIOR = (2, 4)
-"""Imaginary likes and ratings of every candidate, so that a single rating is not yet an opinion."""
-
 PRIOR_WEIGHT = 0.2
 """Weight of the share of all items in the other two; that of an item is its likeness to the candidate, 1 at most."""
 
@@ -42,8 +39,11 @@ MOST_USERS = 10_000
 """Users, at random where there are more, whose ratings tell which items are alike."""
 
 GROWTH = 1.1
-"""Which items are alike is found out again at so many times as many ratings, so that a candidate is told of at least ten
-elevenths of what there was before it. All rounds together cost eleven times the last."""
+"""Which items are alike is found out again whenever there are so many times as many ratings as the last time.
+
+So a candidate is told of at least ten elevenths of what there was before it, and all rounds together cost about eleven
+times as much as the last one alone.
+"""
 
 BLOCK = 1024
 """Candidates at once, so that the timeline of a user with thousands of ratings fits into memory."""
@@ -274,29 +274,3 @@ class Shares:
 def share_names(details: str) -> list[str]:
     """Return what files call the shares of items that have such details."""
     return [OF_DETAILS if name == "of_genres" and details != "genres" else name for name in Shares.__dataclass_fields__]
-
-
-def count_earlier_ratings(table: pl.DataFrame, like_threshold: float) -> pl.DataFrame:
-    """Count what other users had said of each row's item before.
-
-    Args:
-        table: from :func:`likely.data.timelines.build_timelines`, in any order.
-        like_threshold: the rating that makes a like.
-
-    Returns:
-        The table with the columns earlier_likes and earlier_ratings, i64: among warm-up and training
-        rows of the same item with a smaller timestamp.
-    """
-    known = pl.col("split").is_in(["warmup", "train"])
-    liked = known & (pl.col("rating") >= like_threshold)
-    at_once = table.group_by("item_id", "timestamp").agg(
-        earlier_likes=liked.sum().cast(pl.Int64), earlier_ratings=known.sum().cast(pl.Int64)
-    )
-    counts = pl.col("earlier_likes", "earlier_ratings")
-    before = at_once.sort("item_id", "timestamp").with_columns(counts.cum_sum().over("item_id") - counts)
-    return table.join(before, on=["item_id", "timestamp"], how="left", maintain_order="left")
-
-
-def opinion_of_others(likes: int, ratings: int) -> float:
-    """Return the share of likes among other users' earlier ratings, drawn towards a half; nan without any."""
-    return (likes + OTHERS_PRIOR[0]) / (ratings + OTHERS_PRIOR[1]) if ratings else math.nan

@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from likely.data.catalogue_file import CATALOGUE_FILE, catalogue_rows
-from likely.data.liked_shares import add_tastes, count_earlier_ratings, rating_deviations, share_names
+from likely.data.liked_shares import add_tastes, rating_deviations, share_names
 from likely.data.negatives import add_negatives, count_missing
+from likely.data.opinions import count_earlier_ratings
 from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
 from likely.data.ratings import RatingTable
 from likely.data.records import write_records

@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from likely.data.liked_shares import TASTES, Shares, opinion_of_others
+from likely.data.liked_shares import TASTES, Shares
+from likely.data.opinions import opinion_of_others
 from likely.data.protocol import SPLITS, Split, SplitProtocol
 from likely.data.ratings import RatingTable
 from likely.data.records import CUT_AT_ANCHORS
@@ -126,7 +127,7 @@ def make_rows(
 
     Args:
         table: from :func:`build_timelines` with the same `protocol`; with hints, also through
-            :func:`likely.data.liked_shares.count_earlier_ratings` and :func:`likely.data.liked_shares.add_tastes`;
+            :func:`likely.data.opinions.count_earlier_ratings` and :func:`likely.data.liked_shares.add_tastes`;
             with negatives, through :func:`likely.data.negatives.add_negatives`.
         data: says what the items are, how ids are spelled, and the words.
         split: which rows.

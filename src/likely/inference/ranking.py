@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from likely.data.liked_shares import Shares, opinion_of_others, share_of_all, share_of_genres
+from likely.data.liked_shares import Shares, share_of_all, share_of_genres
+from likely.data.opinions import opinion_of_others
 from likely.data.records import CUT_AT_ANCHORS, Record
 from likely.data.task import RatingsTask, read_task
 from likely.data.timelines import window_start

@@ -81,6 +81,7 @@ def make_app(served: Served, api_key: str | None = None) -> FastAPI:
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_exception_handler(LikelyError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_body)
+    app.add_exception_handler(status.HTTP_400_BAD_REQUEST, _refuse_unread)
     app.add_middleware(BodyLimit, most=served.limits.body_bytes)
     app.add_middleware(SafeHeaders)
     app.add_middleware(MeasureRequests, measures=measures, paths=PATHS)
@@ -217,4 +218,15 @@ async def _refuse_body(request: Request, error: Exception) -> JSONResponse:
     else:
         said = f"{place or 'The body'}: {first['msg'].lower()}"
     sentence = f"{said}; /docs shows what to send."
+    return JSONResponse({"detail": sentence}, status.HTTP_422_UNPROCESSABLE_CONTENT)
+
+
+async def _refuse_unread(request: Request, error: Exception) -> JSONResponse:
+    """Say why JSON, or what is sent as such, cannot be read at all; FastAPI knows it as a fault without a name."""
+    reason = "what is in it is not UTF-8 text"
+    if isinstance(error.__cause__, RecursionError):
+        reason = "it is nested too deeply"
+    elif not isinstance(error.__cause__, UnicodeError):
+        reason = "a number is too long"
+    sentence = f"The body cannot be read: {reason}; /docs shows what to send."
     return JSONResponse({"detail": sentence}, status.HTTP_422_UNPROCESSABLE_CONTENT)

@@ -7,7 +7,7 @@ import pytest
 
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
-from likely.data.protocol import SplitProtocol
+from likely.data.protocol import SPLITS, SplitProtocol
 
 SHA256: dict[tuple[str, bool], dict[str, str]] = {
     ("anchored", False): {
@@ -29,7 +29,9 @@ SHA256: dict[tuple[str, bool], dict[str, str]] = {
 """Of the records that latest-small becomes, by the window and whether there are hints."""
 
 
-@pytest.mark.parametrize(("window", "hints"), SHA256)
+@pytest.mark.parametrize(
+    ("window", "hints"), [pytest.param(*case, marks=pytest.mark.minutes if case[1] else ()) for case in SHA256]
+)
 def test_latest_small_becomes_the_very_records_that_it_always_did(
     shared_dir: Path, tmp_path: Path, window: str, hints: bool
 ) -> None:
@@ -38,3 +40,14 @@ def test_latest_small_becomes_the_very_records_that_it_always_did(
     assert (summary.train.rows, summary.eval.rows, summary.test.rows, summary.notes) == (78_271, 4_450, 8_965, ())
     written = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
     assert {name: written[name] for name in SHA256[window, hints]} == SHA256[window, hints]
+
+
+def test_hints_of_some_users_of_latest_small_are_what_they_were(shared_dir: Path, tmp_path: Path) -> None:
+    """All users' take half a minute; what is told of others is counted among all of them here too."""
+    prepare(read_movielens(shared_dir / "ml-latest-small"), tmp_path, SplitProtocol(hints=True), max_users=40)
+    written = {split: hashlib.sha256((tmp_path / f"{split}.json").read_bytes()).hexdigest() for split in SPLITS}
+    assert written == {
+        "train": "aea516cbeacca1c72c3885e4ad2a9c4419b5374f9d9dd529b095a4955ac7d010",
+        "eval": "dbe8b2e126fc2641f92e1e40031c849421103b73f36758c5e5dcfa9a815aaee1",
+        "test": "f112e9f668abd358df5b8f13d30873ff2364cf0830a68282192171f0353d673a",
+    }

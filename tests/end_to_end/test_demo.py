@@ -12,8 +12,9 @@ from likely.config.presets import preset_yaml
 from likely.data.task import RatingsTask, read_task
 from likely.errors import LikelyError
 from likely.sources import catalogue as sources
-from likely.sources import tiny_model
+from likely.sources import invented_ratings, tiny_model
 from likely.sources.download import UnreachableError
+from likely.sources.invented_ratings import make_sample
 from likely.sources.tiny_model import TinyShape, make_tiny_base
 
 
@@ -29,6 +30,7 @@ def offline(tmp_path_factory):
         patch.setattr(sources, "wheel_members", nothing)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(demo, "COMPARED", 40)
+        patch.setattr(invented_ratings, "make_sample", partial(make_sample, users=30))
         patch.setattr(tiny_model, "make_tiny_base", partial(make_tiny_base, shape=TinyShape(steps=5)))
         yield
 

@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from likely.locking import alone_at
 from likely.model import scoring
 from likely.model.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Lora
 from likely.model.kept_passes import KeptPasses
+from processes import start_python
 from support import rows_of, save_drawn_adapter
 
 HISTORY = [{"title": "Heat", "year": 1995, "genres": ["Action"], "rating": 4.5}]
@@ -110,11 +109,12 @@ def test_a_killed_evaluation_has_kept_what_it_scored(folder, tmp_path):
     slowly = "import time; from likely.model import scoring; compute = scoring.answer_logits\n"
     slowly += "scoring.answer_logits = lambda *words: (time.sleep(0.3), compute(*words))[1]\n"
     slowly += f"from likely.cli import run; run({command!r})"
-    with subprocess.Popen([sys.executable, "-c", slowly], stdout=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 60
-        while sum(lines_of(path) for path in tmp_path.rglob("*.partial")) < 4 and time.monotonic() < until:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGKILL)
+    started = start_python(slowly, tmp_path, tmp_path / "said.txt")
+    until = time.monotonic() + 60
+    while sum(lines_of(path) for path in tmp_path.rglob("*.partial")) < 4 and time.monotonic() < until:
+        time.sleep(0.05)
+    started.send(signal.SIGKILL)
+    started.ended()
     kept = sum(lines_of(path) for path in tmp_path.rglob("*.partial"))
     assert kept >= 4
     assert not written.exists()

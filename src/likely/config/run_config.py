@@ -43,6 +43,14 @@ def _reporters(value: Any) -> Any:
     return () if names == ["none"] else tuple(dict.fromkeys(names))
 
 
+def without_nul(value: Any) -> Any:
+    """Return a value, unless it is text, or holds some, that no path or name can be."""
+    texts = [value] if isinstance(value, str) else value if isinstance(value, tuple) else ()
+    if any(isinstance(text, str) and "\0" in text for text in texts):
+        raise ValueError("no path or name has a NUL in it")
+    return value
+
+
 NOTHING = dict.fromkeys(("none", "null", "~", ""), None)
 FLASH_NAMES = {
     "fa2": "flash_attention_2",
@@ -197,9 +205,7 @@ class RunConfig(BaseModel):
     def _can_be_used(cls, value: Any) -> Any:
         if isinstance(value, int) and value > LARGEST:
             raise ValueError(f"more than {LARGEST}")
-        if isinstance(value, str | tuple) and "\0" in "".join(value):
-            raise ValueError("no path or name has a NUL in it")
-        return value
+        return without_nul(value)
 
     @model_validator(mode="after")
     def _agree(self) -> "RunConfig":

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from likely.config.reading import explain, read_yaml
-from likely.config.run_config import TextOrNone
+from likely.config.run_config import TextOrNone, without_nul
 from likely.errors import LikelyError, did_you_mean
 
 _SCALE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|to|,)\s*(-?\d+(?:\.\d+)?)\s*")
@@ -87,6 +87,8 @@ class TableConfig(BaseModel):
     negatives: int = Field(0, ge=0, description="implicit: items drawn for every like that the user had not taken")
     verb: str = Field("", description="past participle of what users do, such as bought; by default rated, liked, used")
     unit: str = Field("", description="of the quantity, such as hours")
+
+    _without_nul = field_validator("*")(without_nul)
 
     @model_validator(mode="after")
     def _agree(self) -> "TableConfig":

@@ -272,16 +272,28 @@ def test_a_bug_keeps_its_traceback(project, monkeypatch):
         run(["train", "--config", str(project())])
 
 
+NO_MORE = "import typer; app = typer.Typer(); app.command()(lambda: None); app(['--help'])"
+"""The help of a command that does nothing."""
+
+
 def test_importing_the_package_and_asking_for_help_are_quick():
-    """Under half a second of computing each; the best of five, because other work on the machine only adds."""
-    for command in (["-c", "import likely"], ["-m", "likely", "--help"], ["-c", "from likely.cli import main"]):
-        times = []
-        for _ in range(5):
-            before = os.times()
-            subprocess.run([sys.executable, *command], check=True, capture_output=True)
-            after = os.times()
-            times.append(after.children_user + after.children_system - before.children_user - before.children_system)
-        assert min(times) < 0.5
+    """Under half a second of computing each, or twice what typer alone takes where a machine is slow."""
+    commands = (
+        ["-c", NO_MORE],
+        ["-c", "import likely"],
+        ["-m", "likely", "--help"],
+        ["-c", "from likely.cli import main"],
+    )
+    least = [min(seconds_of(command) for _ in range(5)) for command in commands]
+    assert all(seconds < max(0.5, 2 * least[0]) for seconds in least[1:]), least
+
+
+def seconds_of(command):
+    """Computing time of Python with such arguments; other work on the machine adds to it."""
+    before = os.times()
+    subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 @pytest.mark.parametrize("heavy", ["torch", "transformers", "polars", "sklearn", "matplotlib"])

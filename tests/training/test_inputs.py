@@ -10,7 +10,8 @@ from likely.data.records import write_records
 from likely.data.task import RecordsTask
 from likely.errors import LikelyError
 from likely.training import inputs
-from likely.training.inputs import read_inputs
+from likely.training.inputs import describe, read_inputs
+from support import rows_of
 
 DAY = datetime.date(2025, 3, 1)
 
@@ -47,3 +48,15 @@ def test_csv_with_answers_of_ones_own_is_trained_on(tmp_path, tiny_base):
     assert isinstance(read.task, RecordsTask)
     swapped = read_inputs(config_of(tmp_path, tiny_base, path, label_map={"1": "No", "0": "Yes"}), DAY)
     assert [record.liked for record in swapped.train] == [True, False] * 3
+
+
+def test_what_is_cut_off_is_said_and_nothing_else(tmp_path, tiny_base, records):
+    path = tmp_path / "train.json"
+    write_records(path, rows_of(records))
+    roomy = read_inputs(config_of(tmp_path, tiny_base, path, cutoff_len=512), DAY)
+    assert describe(roomy, 512) == "40 to train on, 0 to evaluate; all fit into cutoff_len 512"
+    longest = max(len(record.input_ids) for record in roomy.train)
+    narrow = read_inputs(config_of(tmp_path, tiny_base, path, cutoff_len=longest - 1), DAY)
+    cut = sum(record.dropped_lines > 0 for record in narrow.train)
+    assert cut
+    assert f"cutoff_len {longest - 1} shortens the history of {cut} and 0, by" in describe(narrow, longest - 1)

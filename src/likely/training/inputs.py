@@ -80,10 +80,12 @@ def read_inputs(config: RunConfig, date: datetime.date) -> RunInputs:
 
 def describe(inputs: RunInputs, cutoff_len: int) -> str:
     """Return how many records there are, and what was left out of them for length, in a line."""
+    said = f"{len(inputs.train):,} to train on, {len(inputs.eval):,} to evaluate"
     dropped = [record.dropped_lines for record in (*inputs.train, *inputs.eval) if record.dropped_lines]
+    if not dropped:
+        return f"{said}; all fit into cutoff_len {cutoff_len}"
     shortened = sum(record.dropped_lines > 0 for record in inputs.train)
-    lines = f", by {sum(dropped) / len(dropped):,.0f} lines on average" if dropped else ""
     return (
-        f"{len(inputs.train):,} to train on, {len(inputs.eval):,} to evaluate; cutoff_len {cutoff_len} shortens the "
-        f"history of {shortened:,} and {len(dropped) - shortened:,}{lines}"
+        f"{said}; cutoff_len {cutoff_len} shortens the history of {shortened:,} and {len(dropped) - shortened:,}, by "
+        f"{sum(dropped) / len(dropped):,.0f} lines on average"
     )

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from likely.data.records import Record
 
 if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
     from likely.model.adapter import Lora
 
 INSTRUCTION = "A user rated movies up to 5 stars. Will they like the candidate movie? Answer Yes or No."
@@ -53,19 +56,36 @@ def rows_of(records: Iterable[Record]) -> list[dict[str, str | None]]:
     ]
 
 
-def save_drawn_adapter(folder: Path, base: Path | str, lora: "Lora", spread: float) -> None:
-    """Write an adapter whose weights are drawn, so that it answers otherwise than its base model."""
+def with_drawn_adapter(base: "PreTrainedModel", lora: "Lora", spread: float) -> "PeftModel":
+    """Return a base model with an adapter whose weights are drawn, so that it answers otherwise than without."""
     import torch
 
     from likely.model.adapter import add_adapter
-    from likely.model.base import Precision, load_base
 
     torch.manual_seed(0)
-    model = add_adapter(load_base(str(base), Precision("float32", False), "sdpa"), lora)
+    model = add_adapter(base, lora)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=spread)
-    model.save_pretrained(str(folder))
+    return model
+
+
+def save_drawn_run(folder: Path, base: Path | str, lora: "Lora", spread: float, **changes: object) -> Path:
+    """Write the folder of a run, as far as it is asked: a drawn adapter and its configuration. Return the folder."""
+    import yaml
+
+    from likely.model.base import Precision, load_base
+
+    with_drawn_adapter(load_base(str(base), Precision("float32", False), "sdpa"), lora, spread).save_pretrained(folder)
+    values = {
+        "model_name_or_path": str(base),
+        "dataset": None,
+        "train_file": "nowhere.json",
+        "output_dir": str(folder),
+        "cutoff_len": 512,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump({**values, **changes}), encoding="utf-8")
+    return folder
 
 
 def train_prepared(folder: Path, base: Path) -> None:

@@ -24,7 +24,7 @@ from likely.evaluation.fusion import WITH_RATES
 from likely.evaluation.run import evaluate
 from likely.evaluation.storage import load_evaluation
 from likely.report import terminal
-from support import records_of, save_drawn_adapter
+from support import records_of, save_drawn_run
 
 METRICS = {"accuracy", "f1", "auc", "uauc", "uauc_5", "gauc", "log_loss", "ece", "answered"}
 
@@ -136,16 +136,9 @@ def finished(tmp_path_factory, tiny_base, record_of):
             for length in lengths
         ]
         write_records(folder / f"{split}.json", rows)
-    save_drawn_adapter(folder / "run", tiny_base, Lora(4, 8, 0.1, ["q_proj"]), spread=0.5)
-    values = {
-        "model_name_or_path": str(tiny_base),
-        "dataset": None,
-        **{f"{split}_file": str(folder / f"{split}.json") for split in histories},
-        "output_dir": str(folder / "run"),
-        "cutoff_len": 768,
-    }
-    (folder / "run" / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    return folder / "run"
+    files = {f"{split}_file": str(folder / f"{split}.json") for split in histories}
+    lora = Lora(4, 8, 0.1, ["q_proj"])
+    return save_drawn_run(folder / "run", tiny_base, lora, spread=0.5, cutoff_len=768, **files)
 
 
 def test_the_command_lets_models_fusion_and_baselines_answer_the_same_rows(finished, tmp_path, capsys, monkeypatch):

@@ -1,27 +1,18 @@
 """A run to ask: an adapter with random weights on a tiny base model, and rows to ask about."""
 
 import pytest
-import yaml
 
 from likely.data.task import TASK_FILE, RecordsTask, dump_task
 from likely.model.adapter import Lora
-from support import rows_of, save_drawn_adapter
+from support import rows_of, save_drawn_run
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory, tiny_base):
     """Folder of a run: an adapter with random weights and its configuration."""
+    lora = Lora(4, 8, 0.0, ["q_proj"])
     folder = tmp_path_factory.mktemp("predict") / "run"
-    save_drawn_adapter(folder, tiny_base, Lora(4, 8, 0.0, ["q_proj"]), spread=0.5)
-    values = {
-        "model_name_or_path": str(tiny_base),
-        "dataset": None,
-        "train_file": "nowhere.json",
-        "output_dir": str(folder),
-        "cutoff_len": 512,
-        "per_device_eval_batch_size": 2,
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    save_drawn_run(folder, tiny_base, lora, spread=0.5, per_device_eval_batch_size=2)
     (folder / TASK_FILE).write_text(dump_task(RecordsTask()), encoding="utf-8")
     return folder
 

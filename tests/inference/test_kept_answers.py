@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from safetensors.torch import load_file, save_file
 
 from likely.cli import run
@@ -24,7 +23,7 @@ from likely.model import scoring
 from likely.model.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Lora
 from likely.model.kept_passes import KeptPasses
 from processes import start_python
-from support import rows_of, save_drawn_adapter
+from support import rows_of, save_drawn_run
 
 HISTORY = [{"title": "Heat", "year": 1995, "genres": ["Action"], "rating": 4.5}]
 CANDIDATES = [{"title": f"Film {number}", "year": 1950 + number} for number in range(12)]
@@ -35,17 +34,10 @@ VERBS = ("infer", "evaluate", "rank")
 def folder(tmp_path_factory, tiny_base, records):
     """Folder of a run with a test file, whose forward passes are small."""
     folder = tmp_path_factory.mktemp("kept") / "run"
-    save_drawn_adapter(folder, tiny_base, Lora(4, 8, 0.0, ["q_proj"]), spread=0.5)
+    keys = {"cutoff_len": 200, "per_device_eval_batch_size": 1}
+    keys |= dict.fromkeys(("train_file", "eval_file", "test_file"), str(folder / "data.json"))
+    save_drawn_run(folder, tiny_base, Lora(4, 8, 0.0, ["q_proj"]), spread=0.5, **keys)
     write_records(folder / "data.json", rows_of(records[:24]))
-    values = {
-        "model_name_or_path": str(tiny_base),
-        "dataset": None,
-        **dict.fromkeys(("train_file", "eval_file", "test_file"), str(folder / "data.json")),
-        "output_dir": str(folder),
-        "cutoff_len": 200,
-        "per_device_eval_batch_size": 1,
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     (folder / TASK_FILE).write_text(dump_task(ratings_task(SplitProtocol())), encoding="utf-8")
     return folder
 

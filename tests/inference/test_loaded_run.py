@@ -1,11 +1,11 @@
 """One model answers as base and as adapter, and what a user got wrong is said before it is loaded."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from likely.config.reading import load_config
 from likely.config.run_config import RunConfig
@@ -20,25 +20,15 @@ from likely.model.adapter import Lora
 from likely.model.base import Precision, load_base
 from likely.model.scoring import score
 from likely.training.run import train
-from support import rows_of, save_drawn_adapter
+from support import rows_of, save_drawn_run
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tiny_base):
     """Folder of a run: an adapter with random weights and its configuration."""
+    lora = Lora(4, 8, 0.1, ["q_proj"])
     folder = tmp_path_factory.mktemp("loaded") / "run"
-    save_drawn_adapter(folder, tiny_base, Lora(4, 8, 0.1, ["q_proj"]), spread=0.5)
-    values = {
-        "model_name_or_path": str(tiny_base),
-        "dataset": None,
-        "train_file": "nowhere.json",
-        "output_dir": str(folder),
-        "cutoff_len": 512,
-        "per_device_eval_batch_size": 2,
-        "batching": "padded",
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    return folder
+    return save_drawn_run(folder, tiny_base, lora, spread=0.5, per_device_eval_batch_size=2, batching="padded")
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +128,16 @@ def test_a_folder_without_adapter_or_configuration_is_said_before_anything_else(
     (copy / "config.yaml").unlink()
     with pytest.raises(LikelyError, match=r"has no config\.yaml"):
         LoadedRun.load(copy)
+
+
+def test_records_are_checked_again_only_where_they_are_so_much_longer(folder, monkeypatch):
+    checked = []
+    monkeypatch.setattr(loaded_run, "check_exactness", lambda base, encoded, *_: checked.append(encoded[0]))
+    run = LoadedRun.load(folder)
+
+    def check(length, **options):
+        run.check([SimpleNamespace(input_ids=range(length))], **options)
+        return len(checked)
+
+    assert [check(10), check(10), check(11)] == [1, 1, 2]
+    assert [check(22, times=2), check(23, times=2), check(24)] == [2, 3, 4]

@@ -7,10 +7,11 @@ import torch
 from torch._dynamo.utils import counters
 
 from likely.encoding.batches import Budget, make_batches
-from likely.model.adapter import Lora, add_adapter, base_model
+from likely.model.adapter import Lora, base_model
 from likely.model.base import Precision, load_base
 from likely.model.compiled import PIECES, compile_layers, is_compiled
 from likely.model.forward import answer_logits
+from support import with_drawn_adapter
 from zoo import FAMILIES
 
 
@@ -28,13 +29,8 @@ def fresh_compiler(monkeypatch):
 
 def adapted(folder):
     """A model as on a GPU, which attends by `sdpa` itself."""
-    torch.manual_seed(0)
     base = load_base(str(folder), Precision("float32", False), "sdpa", in_blocks=False)
-    model = add_adapter(base, Lora(4, 8, 0.0, ["q_proj", "v_proj", "down_proj"]))
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.1)
-    return model
+    return with_drawn_adapter(base, Lora(4, 8, 0.0, ["q_proj", "v_proj", "down_proj"]), spread=0.1)
 
 
 def computed(model, encoded):

@@ -9,9 +9,10 @@ from torch.nn.attention import flex_attention as torch_flex
 from transformers.integrations import flex_attention as transformers_flex
 
 from likely.encoding.batches import Budget, make_batches
-from likely.model.adapter import Lora, add_adapter, base_model
+from likely.model.adapter import Lora, base_model
 from likely.model.base import Precision, load_base
 from likely.model.forward import answer_logits
+from support import with_drawn_adapter
 
 
 @pytest.fixture
@@ -22,13 +23,8 @@ def on_a_cpu(monkeypatch):
 
 
 def adapted(folder, implementation):
-    torch.manual_seed(0)
     base = load_base(str(folder), Precision("float32", False), implementation)
-    model = add_adapter(base, Lora(4, 8, 0.0, ["q_proj", "v_proj", "down_proj"]))
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.1)
-    return model
+    return with_drawn_adapter(base, Lora(4, 8, 0.0, ["q_proj", "v_proj", "down_proj"]), spread=0.1)
 
 
 def logits_and_gradient(model, batches):

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from likely.data.catalogue_file import CATALOGUE_FILE
 from likely.data.records import Labels, Record, read_records
+from likely.inference import loaded_run
 from likely.inference.movies import candidates_of, history_of
 from likely.serving.app import CLIENT_LEFT, make_app
 from likely.serving.bodies import RankBody
@@ -189,7 +190,7 @@ SCORE = {"query": [1], "items": [[2]], "label_token_ids": [3]}
         ("/v1/rank", {**RANK, "candidates": [{"title": "word " * 3000}]}, "cutoff_len"),
         ("/v1/rank", {**RANK, "candidates": "everything"}, "candidates"),
         ("/v1/rank", b"[" * 5000 + b"]" * 5000, "nested too deeply"),
-        ("/v1/rank", b'{"history": ' + b"9" * 5000 + b"}", "a number is too long"),
+        ("/v1/rank", b'{"history": ' + b"9" * 5000 + b"}", "holds a number that is too long"),
         ("/v1/rank", b'{"history": "\xff\xfe"}', "not UTF-8"),
         ("/v1/predict", {"records": []}, "There are no records"),
         ("/v1/predict", {"records": [{"input": "x"}]}, "records.0.instruction: field required"),
@@ -210,6 +211,23 @@ def test_what_is_wrong_is_said_in_one_sentence(client, path, body, words):
     assert words in said
     assert "\n" not in said
     assert client.post("/v1/rank", json=RANK).status_code == 200  # nothing is left behind
+
+
+def test_a_history_that_grows_does_not_wait_for_a_check_at_every_title(served, monkeypatch):
+    checked = []
+    monkeypatch.setattr(loaded_run, "check_exactness", lambda *_: checked.append(1))
+
+    fresh = replace(served, run=replace(served.run, _checked=[]))
+
+    def rank(*titles):
+        history = [{"title": title, "rating": 4} for title in titles]
+        assert client.post("/v1/rank", json={**RANK, "history": history}).status_code == 200
+        return len(checked)
+
+    with TestClient(make_app(fresh)) as client:
+        assert [rank("Heat"), rank("Heat", "Ronin"), rank("Heat", "Ronin", "Babe")] == [1, 1, 1]
+        fresh.run._checked[:] = [10]  # tokens, as if no prompt had been longer
+        assert rank("Heat") == 2
 
 
 def test_titles_may_hold_anything(client):

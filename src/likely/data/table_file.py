@@ -234,9 +234,7 @@ def _readable(name: str) -> Iterator[None]:
     try:
         yield
     except csv.Error as error:
-        raise LikelyError(
-            f"{name} cannot be read as a table ({error}); correct its quotes, or save it anew."
-        ) from error
+        raise LikelyError(_no_table(name, str(error))) from error
 
 
 def _quoting(quoted: bool) -> Literal[0, 3]:

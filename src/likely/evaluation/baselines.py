@@ -5,7 +5,7 @@ fitted is fitted to training rows alone. Counted are, where records have times, 
 that is answered, as a system in use would know them by then; else training rows alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -252,6 +252,7 @@ def baseline_systems(
     labels: Labels,
     earlier: Sequence[Record] = (),
     words: Words | None = None,
+    only: Collection[str] | None = None,
 ) -> tuple[list[System], list[str]]:
     """Answer rows with every baseline that the records allow.
 
@@ -261,6 +262,7 @@ def baseline_systems(
         labels: which output is a like.
         earlier: eval records, where test rows are answered; nothing is fitted to them.
         words: in which the records speak of ratings, where that is known.
+        only: names of those that are asked; None for all.
 
     Returns:
         The baselines in the order of the table, and for each one left out a line that says why, and one for what the
@@ -270,7 +272,7 @@ def baseline_systems(
     hinted = has_shares((*train, *rows))
     baselines = (*BASELINES, *(WITH_HINTS if hinted else ()), *(WITH_TIMES if given.has_times else ()))
     systems, left_out = [], []
-    for one in baselines:
+    for one in (one for one in baselines if only is None or one.name in only):
         lacking = [need for need in one.needs if need in given.lacking]
         if lacking:
             left_out.append(f"{one.name} is left out: it needs {', and '.join(lacking)}.")

@@ -68,9 +68,9 @@ def with_own_records(
     known = {system.name: system.p_yes for system in baselines}
     fewer = [
         replace(system, name=f"{system.name}, {len(own):,} records")
-        for system in baseline_systems(own, rows, labels, earlier, words)[0]
+        for system in baseline_systems(own, rows, labels, earlier, words, only=(best.name, *TREES))[0]
         # One that fits nothing would say the same again.
-        if system.name in (best.name, *TREES) and not np.array_equal(system.p_yes, known[system.name])
+        if not np.array_equal(system.p_yes, known[system.name])
     ]
     others = [system for system in systems if system.kind != "baseline"]
     return [*baselines, *fewer, *others]

@@ -140,14 +140,19 @@ class LoadedRun:
         asked = records_of(records, Path("the records given"), labels, columns, answered=False)
         return self.answers(list(asked)).p_yes
 
-    def check(self, encoded: Sequence[EncodedRecord]) -> None:
+    def check(self, encoded: Sequence[EncodedRecord], times: int = 1) -> None:
         """Check that records get the answers in this layout that they get alone, unless ones as long were checked.
+
+        Args:
+            encoded: records, of which a few are asked.
+            times: check anew only where one is longer than so many times the longest that was checked, for callers
+                whose records grow little by little while somebody waits.
 
         Raises:
             LikelyError: they do not; see `self_check`.
         """
         longest = max((len(record.input_ids) for record in encoded), default=0)
-        if longest > max(self._checked, default=0):
+        if longest > times * max(self._checked, default=0):
             check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens)
             self._checked.append(longest)
 

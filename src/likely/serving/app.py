@@ -223,10 +223,8 @@ async def _refuse_body(request: Request, error: Exception) -> JSONResponse:
 
 async def _refuse_unread(request: Request, error: Exception) -> JSONResponse:
     """Say why JSON, or what is sent as such, cannot be read at all; FastAPI knows it as a fault without a name."""
-    reason = "what is in it is not UTF-8 text"
-    if isinstance(error.__cause__, RecursionError):
-        reason = "it is nested too deeply"
-    elif not isinstance(error.__cause__, UnicodeError):
-        reason = "a number is too long"
+    reasons = {RecursionError: "it is nested too deeply", UnicodeDecodeError: "it is not UTF-8 text"}
+    reasons[ValueError] = "it holds a number that is too long"  # more than 4,300 digits
+    reason = reasons.get(type(error.__cause__), "it did not arrive whole")
     sentence = f"The body cannot be read: {reason}; /docs shows what to send."
     return JSONResponse({"detail": sentence}, status.HTTP_422_UNPROCESSABLE_CONTENT)

@@ -109,7 +109,7 @@ class Served:
                 continue
             encoded = [portion.ask.encoded[place] for portion in portions for place in portion.places]
             tokens = sorted({token for portion in portions for token in portion.ask.tokens})
-            self.run.check(encoded)
+            self.run.check(encoded, times=2)
             plan = cheapest_plan(encoded, self.run.plan)
             with nullcontext() if adapter else self.run.model.disable_adapter():
                 log_probs = token_log_probs(self.run.model, self.run.base, encoded, tokens, plan)

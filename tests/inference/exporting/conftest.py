@@ -3,10 +3,9 @@
 import json
 
 import pytest
-import yaml
 
 from likely.model.adapter import Lora
-from support import rows_of, save_drawn_adapter
+from support import rows_of, save_drawn_run
 
 
 @pytest.fixture(scope="session")
@@ -14,17 +13,9 @@ def make_run(records):
     """Return a function that writes the folder of a run on a base model."""
 
     def make(folder, base, **changes):
-        save_drawn_adapter(folder, base, Lora(4, 8, 0.1, ["all"]), spread=0.2)
+        files = dict.fromkeys(("train_file", "test_file"), str(folder / "test.json"))
+        save_drawn_run(folder, base, Lora(4, 8, 0.1, ["all"]), spread=0.2, **files, **changes)
         (folder / "test.json").write_text(json.dumps(rows_of(records)), encoding="utf-8")
-        values = {
-            "model_name_or_path": str(base),
-            "dataset": None,
-            "train_file": str(folder / "test.json"),
-            "test_file": str(folder / "test.json"),
-            "output_dir": str(folder),
-            "cutoff_len": 512,
-        }
-        (folder / "config.yaml").write_text(yaml.safe_dump({**values, **changes}), encoding="utf-8")
         return folder
 
     return make

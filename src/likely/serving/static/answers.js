@@ -37,20 +37,22 @@ export function costInWords(answer, run) {
   const { tokens, tokens_alone: alone, milliseconds } = answer.cost;
   const seconds = milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
   const asked = `${count(answer.candidates)} questions to the finetuned model and ${count(answer.ranked.length)} to the base model`;
+  const shared = run.shows === "rating" ? "ratings" : visible(run.plural);
   return (
-    `${asked} hold ${count(alone)} tokens. They begin with the same ${run.shows === "rating" ? "ratings" : visible(run.plural)}, so that only ${count(tokens)} had to be ` +
+    `${asked} hold ${count(alone)} tokens. They begin with the same ${shared}, so that only ${count(tokens)} had to be ` +
     `computed: ${percent(1 - tokens / alone)} saved. It took ${seconds}.`
   );
 }
 
 // Write below each line what was true of it, and return how well the model's order did.
 export function showTruth(list, ranked, likedKeys, user, run) {
-  const done = run.shows === "label" || run.next ? visible(run.verb) : "liked";
+  const likes = run.shows !== "label" && !run.next;
+  const done = likes ? "liked" : visible(run.verb);
+  const [yes, no] = likes ? ["✓ liked it", "✗ did not like it"] : [`✓ ${done}`, `✗ not ${done}`];
   const liked = ranked.map((row) => likedKeys.has(keyOf(row)));
   [...list.children].forEach((item, place) => {
     item.querySelector(".verdict")?.remove();
-    const words = liked[place] ? `✓ ${done}${done === "liked" ? " it" : ""}` : done === "liked" ? "✗ did not like it" : `✗ not ${done}`;
-    item.append(make("span", `verdict ${liked[place] ? "liked" : "disliked"}`, words));
+    item.append(make("span", `verdict ${liked[place] ? "liked" : "disliked"}`, liked[place] ? yes : no));
   });
   const total = liked.filter(Boolean).length;
   const first = liked.slice(0, total).filter(Boolean).length;

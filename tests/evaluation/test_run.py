@@ -165,8 +165,11 @@ def test_baselines_that_know_no_more_than_the_adapter_and_predictions_of_others_
     lines = [{"user_id": one.user_id, "item_id": one.item_id, "p_yes": 0.1 + 0.05 * n} for n, one in enumerate(rows)]
     scores = tmp_path / "theirs.jsonl"
     scores.write_text("\n".join(map(json.dumps, lines)))
-    options = ["--adapter-dir", str(finished), "--output", str(tmp_path), "--no-base", "--scores", str(scores)]
-    assert run(["evaluate", *options, "max_samples=20"]) == 0
+    folder = shutil.copytree(finished, tmp_path / "run")
+    trained = {"best_step": 4, "train": {"steps": 6, "step_size": 5, "records": 30, "seconds": 1.0}}
+    (folder / "metrics.json").write_text(json.dumps(trained))
+    options = ["--adapter-dir", str(folder), "--output", str(tmp_path), "--no-base", "--scores", str(scores)]
+    assert run(["evaluate", *options]) == 0
     results = {result.system.name: result.system for result in load_evaluation(tmp_path).results}
     fewer = [name for name in results if name.endswith(", 20 records")]
     assert "boosted trees, 20 records" in fewer

@@ -127,7 +127,7 @@ def evaluate(
             notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
             systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems, held_out, words)
-        own = adapters_records(config, run.builder, train)
+        own = adapters_records(run.folder, config, run.builder, train)
         systems = [*(with_own_records(systems, own, rows, labels, earlier, words) if own else systems), *others]
     else:
         systems += others

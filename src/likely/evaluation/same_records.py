@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,31 +18,52 @@ from likely.evaluation.baselines import BASELINES, WITH_HINTS, WITH_TIMES, basel
 from likely.evaluation.contest import System
 from likely.evaluation.features import likes_of
 from likely.evaluation.metrics import auc
+from likely.files import read_json
 
 if TYPE_CHECKING:
     from likely.encoding.prompt import PromptBuilder
 
+FIGURES = "metrics.json"
+"""What a training leaves of itself in the run's folder."""
+
 TREES = tuple(one.name for one in (*BASELINES, *WITH_HINTS, *WITH_TIMES) if one.name.startswith("boosted trees"))
 
 
-def adapters_records(config: RunConfig, builder: "PromptBuilder", train: Sequence[Record]) -> list[Record]:
-    """Return the training records that a run's `max_samples` chose; none if it chose all of them.
+def adapters_records(
+    folder: Path, config: RunConfig, builder: "PromptBuilder", train: Sequence[Record]
+) -> list[Record]:
+    """Return the training records that an adapter has seen, up to the step whose weights it has.
+
+    A run may choose fewer than there are (`max_samples`), stop before it has come to all of these, and keep weights of
+    an earlier step than its last.
 
     Args:
+        folder: of the run.
         config: of the run.
-        builder: its prompts, by whose tokens records are chosen.
+        builder: its prompts, by whose tokens records are chosen and put in order.
         train: all records of its training file.
 
+    Returns:
+        The records in the order of the file; none if it has seen all of them, or its metrics.json does not say.
+
     Raises:
-        LikelyError: a record does not fit.
+        LikelyError: a record does not fit, or metrics.json is damaged.
     """
     from likely.encoding.cache import encode_file
-    from likely.encoding.order import choose_runs, shared_runs
+    from likely.encoding.order import choose_runs, shared_runs, shuffled_groups, steps_of
 
-    if config.max_samples is None or config.max_samples >= len(train):
+    if not (folder / FIGURES).is_file():
+        return []
+    figures = read_json(folder / FIGURES, "train again.")
+    size, step = figures["train"].get("step_size"), figures["best_step"] or figures["train"]["steps"]
+    all_chosen = config.max_samples is None or config.max_samples >= len(train)
+    if size is None or (all_chosen and step * size >= len(train)):
         return []
     encoded = encode_file(*training_file(config), builder)
-    return [train[place] for place in choose_runs(shared_runs(encoded), config.max_samples, config.seed)]
+    chosen = choose_runs(shared_runs(encoded), config.max_samples, config.seed)
+    runs = shared_runs([encoded[place] for place in chosen])
+    steps = steps_of(shuffled_groups(runs, config.group_size, size, config.seed)(0), size)
+    return [train[chosen[place]] for place in sorted(place for one in steps[:step] for place in one)]
 
 
 def with_own_records(

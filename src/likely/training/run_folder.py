@@ -170,6 +170,7 @@ def run_figures(trainer: "AnswerTrainer", seconds: float) -> dict[str, Any]:
         "eval": {name: value for name, value in best.items() if name.startswith("eval_")},
         "train": {
             "steps": trainer.state.global_step,
+            "step_size": trainer.args.per_device_train_batch_size * trainer.args.world_size,
             "records": round((trainer.state.epoch or 0) * len(trainer.train_records)),
             "seconds": round(seconds, 1),
         },

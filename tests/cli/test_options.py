@@ -1,9 +1,12 @@
-"""A key of the configuration that is given as an option is answered with how to write it."""
+"""A key of the configuration given as an option is answered with how to write it; commands are named as typed."""
+
+import os
+import sys
 
 import pytest
 
 from likely.cli import run
-from likely.cli.options import preset_names
+from likely.cli.options import preset_names, typed
 from likely.config.presets import PRESETS
 
 
@@ -36,3 +39,39 @@ def test_a_verb_without_keys_has_none_to_advise(capsys):
 
 def test_a_shell_completes_the_presets():
     assert preset_names() == list(PRESETS)
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """An environment with a `likely` in its `bin`, that of the Python that runs."""
+    scripts = tmp_path / "my env" / "bin"
+    scripts.mkdir(parents=True)
+    for name in ("python", "likely"):
+        (scripts / name).write_text("#!/bin/sh\n")
+        (scripts / name).chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(scripts / "python"))
+    monkeypatch.setenv("PATH", os.defpath)
+    return scripts
+
+
+def test_a_command_on_the_path_is_typed_by_its_name(environment, monkeypatch):
+    monkeypatch.setenv("PATH", str(environment))
+    assert typed("likely") == "likely"
+    assert typed("tensorboard") == "tensorboard"
+
+
+def test_a_command_that_is_not_on_the_path_is_typed_by_where_it_is(environment, monkeypatch):
+    monkeypatch.chdir(environment.parent.parent)
+    assert typed("likely") == "'my env/bin/likely'"
+    monkeypatch.chdir("/")
+    assert typed("likely") == f"'{environment.relative_to('/') / 'likely'}'"
+
+
+def test_the_likely_of_another_environment_is_not_meant(environment, monkeypatch, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "likely").write_text("#!/bin/sh\n")
+    (other / "likely").chmod(0o755)
+    monkeypatch.setenv("PATH", str(other))
+    monkeypatch.chdir(other)
+    assert typed("likely") == f"'{environment / 'likely'}'"

@@ -6,6 +6,7 @@ no ratings can be had, it makes small ones of its own and says so.
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from likely.cli.options import typed
 from likely.errors import LikelyError
 from likely.files import check_writable, writing
 
@@ -105,12 +107,13 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
 
 def next_commands(output: Path) -> list[tuple[str, str]]:
     """Return what to type after the demo, and what for."""
+    likely, folder = typed("likely"), shlex.quote(str(output))
     return [
-        (f".venv/bin/likely serve --run {output}", "try it on a page"),
-        (f".venv/bin/likely infer --adapter-dir {output} --max-samples 20", "example histories with P(Yes)"),
-        (f".venv/bin/tensorboard --logdir {output}/logs --port 6006", "training curves"),
-        (".venv/bin/likely prepare --dataset ml-latest-small", "the records of the main configuration"),
-        (".venv/bin/likely train --config qwen3_movielens_qlora", "Qwen3-0.6B, on a GPU"),
+        (f"{likely} serve --run {folder}", "try it on a page"),
+        (f"{likely} infer --run {folder} --max-samples 20", "example histories with P(Yes)"),
+        (f"{typed('tensorboard')} --logdir {folder}/logs --port 6006", "training curves"),
+        (f"{likely} prepare --dataset ml-latest-small", "the records of the main configuration"),
+        (f"{likely} train --config qwen3_movielens_qlora", "Qwen3-0.6B, on a GPU"),
     ]
 
 

@@ -1,5 +1,9 @@
 """Options that several verbs have in common, and where things are unless a user says otherwise."""
 
+import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +16,20 @@ MAIN_CONFIG = "qwen3_movielens_qlora"
 PREPARED = Path("finetune/data/movielens_qwen3")
 MAIN_RUN = Path("output/qwen3-movielens-qlora")
 BASELINES = Path("output/baselines")
+
+
+def typed(command: str) -> str:
+    """Return how a user types a command of this environment: by its name, or by its path where that finds no such one.
+
+    Args:
+        command: name of an installed script, such as `likely`.
+    """
+    beside_python = Path(sys.executable).with_name(command)
+    found = shutil.which(command)
+    if not beside_python.exists() or (found and os.path.samefile(found, beside_python)):
+        return command
+    is_below = beside_python.is_relative_to(Path.cwd())
+    return shlex.quote(str(beside_python.relative_to(Path.cwd()) if is_below else beside_python))
 
 
 def preset_names() -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from likely.cli.options import MAIN_CONFIG, Config, Overrides
+from likely.cli.options import MAIN_CONFIG, Config, Overrides, typed
 from likely.errors import StoppedError
 from likely.files import writing
 
@@ -38,17 +38,18 @@ def train(
     try:
         finished = train_shown(console, run, resume)
     except StoppedError as stopped:
-        command = shlex.join(["likely", "train", "--config", str(config), *(overrides or ()), "--resume"])
+        command = f"{typed('likely')} train {shlex.join(['--config', str(config), *(overrides or ()), '--resume'])}"
         raise StoppedError(f"{stopped} Go on with: {command}", stopped.exit_status) from None
     if is_first_process():
         report_run(finished.output_dir)
+    folder = shlex.quote(str(run.output_dir))
     commands = [
-        (f"python finetune/scripts/infer_lora.py --adapter-dir {run.output_dir}", "base against adapter"),
-        (f"likely evaluate --adapter-dir {run.output_dir}", "with baselines and intervals, into report.html"),
+        (f"{typed('likely')} infer --run {folder}", "base against adapter"),
+        (f"{typed('likely')} evaluate --run {folder}", "with baselines and intervals, into report.html"),
     ]
     if "tensorboard" in run.report_to:
         commands.append(
-            (f"tensorboard --logdir {run.output_dir}/logs --port 6006", "curves, several runs side by side")
+            (f"{typed('tensorboard')} --logdir {folder}/logs --port 6006", "curves, several runs side by side")
         )
     print_next_commands(console, finished.output_dir, commands)
 

@@ -196,6 +196,36 @@ def test_time_before_a_resume_counts(make):
     assert over.state.global_step == 0
 
 
+class EachStepTakes(TrainerCallback):
+    """A clock on which nothing takes time but the steps."""
+
+    def __init__(self, seconds):
+        self.each, self.steps = seconds, 0
+
+    def seconds(self):
+        return self.each * self.steps
+
+    def on_pre_optimizer_step(self, args, state, control, **kwargs):
+        self.steps += 1
+
+
+def rates_of(make, seconds, **args):
+    """Return the learning rate of every step of a run of 9 that has a minute."""
+    clock = EachStepTakes(seconds)
+    trainer = make(more=[clock, StopAfter(1, clock)], logging_steps=1, **args)
+    trainer.train()
+    return [entry["learning_rate"] for entry in trainer.state.log_history if "learning_rate" in entry]
+
+
+def test_where_the_time_is_short_the_learning_rate_comes_down_with_it(make):
+    """Steps of 15 seconds: four fit into the minute, so the rate comes down in four."""
+    assert rates_of(make, 15) == pytest.approx([1e-2 * (1 - step / 4) for step in range(4)])
+
+
+def test_where_the_time_is_long_the_schedule_is_that_of_the_steps(make):
+    assert rates_of(make, 1) == pytest.approx([1e-2 * (1 - step / 9) for step in range(9)])
+
+
 def test_new_intervals_and_a_new_rate_are_obeyed(make):
     with pytest.raises(KilledError):
         make(more=[At("on_step_end", 6, kill)]).train()

@@ -67,7 +67,7 @@ def train_shown(console: Console, config: RunConfig, resume: bool = False) -> Tr
     def tell(title: str, text: str) -> None:
         console.print(f"[bold]{title:<9}[/bold]  {escape(text)}", highlight=False)
 
-    finished = train(config, answer_metrics, [TrainingProgress(console)], tell, resume)
+    finished = train(config, answer_metrics, [TrainingProgress(console, config.max_minutes)], tell, resume)
     tell("Trained", described(finished))
     if is_first_process():
         picture = finished.output_dir / "training.png"

@@ -1,5 +1,6 @@
 """A training's progress in the terminal: a bar, and a line for each log entry and evaluation."""
 
+import math
 import time
 from typing import Any
 
@@ -14,18 +15,19 @@ from likely.report.words import figures_line
 class TrainingProgress(TrainerCallback):
     """Shows a bar in a terminal, and a line for each log entry and evaluation everywhere."""
 
-    def __init__(self, console: Console) -> None:
-        """Write to `console`."""
+    def __init__(self, console: Console, max_minutes: float | None = None) -> None:
+        """Write to `console`; the training takes no more than `max_minutes`, where that is given."""
         self.console = console
+        self.most_seconds = 60 * max_minutes if max_minutes else math.inf
         self.bar = progress_bar(console)
         self.task: TaskID | None = None
-        self.started = 0.0
+        self.started, self.first_step = 0.0, 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Open the bar."""
-        self.started = time.monotonic()
+        self.started, self.first_step = time.monotonic(), state.global_step
         if state.is_world_process_zero:
             self.bar.start()
             self.task = self.bar.add_task("training", total=state.max_steps, completed=state.global_step, figures="")
@@ -49,13 +51,9 @@ class TrainingProgress(TrainerCallback):
         figures = describe(logs)
         if figures:
             self.bar.update(self.task, figures=figures)
-            left = (time.monotonic() - self.started) * (state.max_steps / max(state.global_step, 1) - 1)
             if "eval_loss" in logs or not self.console.is_terminal:
-                time_left = (
-                    f"  [dim]about {left / 60:.1f} min left[/dim]" if state.global_step < state.max_steps else ""
-                )
                 self.console.print(
-                    f"  step {state.global_step}/{state.max_steps}  {figures}{time_left}", highlight=False
+                    f"  step {state.global_step}/{state.max_steps}  {figures}{self._time_left(state)}", highlight=False
                 )
 
     def on_train_end(
@@ -64,6 +62,15 @@ class TrainingProgress(TrainerCallback):
         """Close the bar."""
         self.bar.stop()
         self.task = None
+
+    def _time_left(self, state: TrainerState) -> str:
+        """Return how long it will take from here, in words; nothing where no step is left or none was taken."""
+        taken, left = state.global_step - self.first_step, state.max_steps - state.global_step
+        if not taken or not left:
+            return ""
+        passed = time.monotonic() - self.started
+        seconds = max(min(passed / taken * left, self.most_seconds - passed), 0)
+        return f"  [dim]about {seconds / 60:.1f} min left[/dim]"
 
 
 def describe(logs: dict[str, float]) -> str:

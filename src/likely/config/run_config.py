@@ -156,7 +156,7 @@ class RunConfig(BaseModel):
     num_train_epochs: float = Field(3.0, gt=0, le=1e6, description="passes over the training records")
     max_steps: int = Field(-1, ge=-1, description="optimizer steps; wins over epochs if not -1")
     max_minutes: Annotated[float | None, NoneWord] = Field(
-        None, gt=0, description="end training after so long, with a last evaluation"
+        None, gt=0, description="end training after so long; the learning rate comes down by then"
     )
     learning_rate: float = Field(1.5e-4, gt=0, description="peak learning rate")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW")

@@ -6,12 +6,12 @@ keeps what a resumed run would need: that is in the trainer's state and its log,
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from likely.training.ranks import any_process
+from likely.training.ranks import any_process, by_first
 from likely.training.stopping import StopRequest
 
 
@@ -29,22 +29,41 @@ class Clock:
 
 
 class StopAfter(TrainerCallback):
-    """Ends training after some minutes, with a last evaluation and checkpoint like any other end."""
+    """Ends training after some minutes, with a last evaluation and checkpoint like any other end.
+
+    Where the steps would take longer than that, the learning rate comes down with the time instead of with the steps,
+    so that the last ones are as small as those of a schedule that came to its end.
+    """
 
     def __init__(self, minutes: float, clock: Clock) -> None:
         """Read the time from `clock`."""
-        self.minutes = minutes
+        self.seconds = 60 * minutes
         self.clock = clock
+        self.spent = 0.0
+        """Share of the time that is over, the same in all processes."""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Stop a resumed run that has used up its time."""
+        """Draw the schedule over the time as well, and stop a resumed run that has used it up."""
+
+        def by_time(shape: Callable[[float], float]) -> Callable[[float], float]:
+            return lambda step: shape(max(step, self.spent * state.max_steps))
+
+        scheduler = kwargs["lr_scheduler"]
+        scheduler.lr_lambdas = [by_time(shape) for shape in scheduler.lr_lambdas]
+        self.on_optimizer_step(args, state, control)
         self.on_step_end(args, state, control)
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Look at the clock before the scheduler is asked for the rate of the next step."""
+        self.spent = by_first(lambda: min(self.clock.seconds() / self.seconds, 1.0))
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Stop when the time is up."""
-        if any_process(self.clock.seconds() >= 60 * self.minutes):
+        if any_process(self.clock.seconds() >= self.seconds):
             control.should_training_stop = True
 
 

@@ -94,7 +94,7 @@ def test_without_times_parts_follow_each_other_and_no_history_is_said(tmp_path: 
     keys = write(tmp_path, some, timed=False)
     table = describe_table(keys, "a test")
     notes = prepare(read_ratings(table), tmp_path / "out", protocol_of(table)).notes
-    assert any(note.startswith("2 records have an empty history") for note in notes)
+    assert any(note.startswith("Records with an empty history") and note.endswith(": 2.") for note in notes)
     made = records(tmp_path, keys)
     assert shown(made["test"][0]) == [(1, 9), (2, 2), (3, 8)]
     assert made["test"][1]["input"] == "History, oldest first:\n(nothing yet)\nCandidate: 1"

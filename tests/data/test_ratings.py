@@ -153,11 +153,32 @@ def test_without_times_the_order_of_the_file_counts_and_without_a_scale_that_of_
     assert any("3 to 9" in note for note in data.notes)
 
 
+def test_a_column_called_timestamp_is_the_time_unless_another_or_none_is_named(tmp_path: Path) -> None:
+    content = b"user_id,item_id,rating,timestamp,seen\n1,b,3,900,7\n1,a,9,100,8\n"
+    path = tmp_path / "ratings.csv"
+    path.write_bytes(content)
+
+    def times(**named: Any) -> tuple[list[int], bool]:
+        data = read_ratings(describe_table({"ratings": str(path), **named}, "the test"))
+        assert data.timed == (not any("order of the file" in note for note in data.notes))
+        return data.ratings["timestamp"].to_list(), data.timed
+
+    assert times() == ([900, 100], True)
+    assert times(time="seen") == ([7, 8], True)
+    assert times(time="none") == ([0, 1], False)
+
+
+@pytest.mark.parametrize(("again", "said"), [(1, "1 rating is left out"), (2, "2 ratings are left out")])
+def test_what_is_left_out_is_counted_in_words(tmp_path: Path, again: int, said: str) -> None:
+    lines = [f"{user},5,{stars},100" for user in range(1, 1 + again) for stars in (2, 9)]
+    data = read(tmp_path, "\n".join(["reader,isbn,stars,when", *lines]).encode())
+    assert sum(note.startswith(said) for note in data.notes) == 1
+
+
 def test_of_repeated_ratings_the_last_in_time_counts(tmp_path: Path) -> None:
     content = b"reader,isbn,stars,when\n1,5,9,300\n1,5,2,100\n2,5,4,100\n2,5,6,100\n"
     data = read(tmp_path, content)
     assert data.ratings.rows() == [(1, 5, 9.0, 300), (2, 5, 6.0, 100)]
-    assert any(note.startswith("2 ratings are left out") for note in data.notes)
 
 
 few = st.integers(1, 3)

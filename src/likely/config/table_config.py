@@ -64,7 +64,9 @@ class TableConfig(BaseModel):
         None, description="column of the rating, by default rating; implicit: of a quantity such as hours, or none"
     )
     label: TextOrNone = Field(None, description="column of given labels, 1 or 0, in place of ratings")
-    time: TextOrNone = Field(None, description="column of the time: seconds, milliseconds, dates; none: file order")
+    time: TextOrNone = Field(
+        None, description="column of the time, by default timestamp if there is one; none: the order of the file"
+    )
     title: TextOrNone = Field(None, description="column of the title; none: the item's id")
     year: TextOrNone = Field(
         None, description="column of the year; none: as far as titles end in it, as in Heat (1995)"

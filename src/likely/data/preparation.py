@@ -141,10 +141,10 @@ def _notes(table: pl.DataFrame, everybody: pl.DataFrame, protocol: SplitProtocol
     empty = _count_without_history(table, protocol) if protocol.split == "given" else 0
     missing = count_missing(table, protocol) if protocol.negatives else 0
     notes = {
-        f"{few:,} of {users:,} users have no records because they have at most {protocol.warmup} ratings, the "
-        "warm-up.": few > 0 and protocol.split == "time",
-        f"{empty:,} records have an empty history, because nothing that it may show is earlier.": empty > 0,
-        f"{missing:,} negatives are missing, because too few items were left to draw from.": missing > 0,
+        f"Users without records, because they have at most {protocol.warmup} ratings, the warm-up: {few:,} of "
+        f"{users:,}.": few > 0 and protocol.split == "time",
+        f"Records with an empty history, because nothing that it may show is earlier: {empty:,}.": empty > 0,
+        f"Negatives missing, because too few items were left to draw from: {missing:,}.": missing > 0,
     }
     return [note for note, holds in notes.items() if holds]
 

@@ -21,6 +21,9 @@ from likely.data.times import seconds
 from likely.data.wording import MOVIES, Words
 from likely.errors import LikelyError
 
+TIME = "timestamp"
+"""Column of times where a description names none and a file has it."""
+
 LABELS = {"1": 1.0, "1.0": 1.0, "yes": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "no": 0.0, "false": 0.0}
 """How columns of given labels spell a like and none, in lower case."""
 
@@ -71,6 +74,8 @@ def read_ratings(config: TableConfig, read: Callable[[str], bytes] = read_bytes)
     """
     paths = [path for path in (config.ratings, config.eval_ratings, config.test_ratings) if path]
     files = [open_table(path, read(path), config.columns) for path in paths]
+    if "time" not in config.model_fields_set and all(TIME in file.columns for file in files):
+        config = config.model_copy(update={"time": TIME})
     table = _joined([_parse(file, config) for file in files], config)
     ends = _ends_of(table, config)
     words = Words(config.noun, config.plural, config.details_noun, *ends, config.shows, config.done, config.unit)
@@ -96,16 +101,12 @@ def _notes(
     """Return what a user should know of how the files were read."""
     rated = table["item"].unique().cast(pl.String)
     untitled = len(rated) - int(rated.is_in(listed.drop_nulls("title")["item"].implode()).sum())
-    again = {
-        f"{repeated:,} ratings are left out because the user rated the same {words.noun} again later.": (
-            not config.implicit
-        ),
-        f"{repeated:,} lines are left out because the user had {words.verb} the same {words.noun} before.": (
-            config.implicit
-        ),
-    }
     if config.is_split:
-        again = {f"{repeated:,} lines repeat a user and {words.noun}; a given split is kept as it is.": True}
+        again = f"{_are(repeated, 'line')} there for a user and {words.noun} again; a given split is kept as it is."
+    elif config.implicit:
+        again = f"{_are(repeated, 'line')} left out because the user had {words.verb} the same {words.noun} before."
+    else:
+        again = f"{_are(repeated, 'rating')} left out because the user rated the same {words.noun} again later."
     notes = {
         f"The scale is that of the ratings, {words.lowest:g} to {words.highest:g}.": (
             config.shows == "rating" and config.scale is None
@@ -117,9 +118,13 @@ def _notes(
         f"No column of titles is named, so ids stand for {words.plural}.": config.title is None,
         f"{untitled:,} of {len(rated):,} {words.verb} {words.plural} have no title in "
         f"{config.items or config.ratings}; their ids stand for it.": config.title is not None and untitled > 0,
-        **{said: holds and repeated > 0 for said, holds in again.items()},
+        again: repeated > 0,
     }
     return tuple(note for note, holds in notes.items() if holds)
+
+
+def _are(number: int, noun: str) -> str:
+    return f"1 {noun} is" if number == 1 else f"{number:,} {noun}s are"
 
 
 def _check_known(rated: pl.Series, listed: pl.DataFrame, words: Words, config: TableConfig) -> None:

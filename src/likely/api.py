@@ -60,7 +60,7 @@ def prepare(
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
     from likely.data.protocol import protocol_of
-    from likely.data.ratings import read_ratings
+    from likely.data.ratings import on_scale_of, read_ratings
     from likely.sources.catalogue import CATALOGUE, resolve_dataset
 
     over = {} if like_threshold is None else {"like_threshold": like_threshold}
@@ -71,11 +71,12 @@ def prepare(
         table = load_table(Path(source), over)
     elif str(source) in CATALOGUE and not Path(source).exists():
         source = resolve_dataset(str(source)).location
+    data = read_ratings(table) if table else None
+    table = on_scale_of(data, table) if data and table else None
     protocol = protocol_of(
         table, warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold, hints=hints
     )
-    data = read_ratings(table) if table else read_movielens(Path(str(source)))
-    return prepare(data, Path(output), protocol, max_users, seed, file_format)
+    return prepare(data or read_movielens(Path(str(source))), Path(output), protocol, max_users, seed, file_format)
 
 
 def train(

@@ -14,7 +14,7 @@ def test_every_split_is_shown_with_its_counts(tmp_path):
     preparation = prepare(read_movielens(make_sample(tmp_path / "ratings")), tmp_path / "data")
     console = Console(file=io.StringIO(), width=100)
     console.print(preparation_table(preparation))
-    rows = {line.split("│")[1].strip(): line for line in console.file.getvalue().splitlines() if line.count("│") > 3}
+    rows = {line.split()[0]: line for line in console.file.getvalue().splitlines() if line.strip()}
     for name in ("train", "eval", "test"):
         split = getattr(preparation, name)
         for figure in (split.users, split.rows, split.positives, split.cold):

@@ -58,7 +58,7 @@ def test_examples_are_of_different_users():
 def test_commands_are_printed_whole_so_that_they_can_be_copied(tmp_path):
     console = Console(file=io.StringIO(), width=30)
     command = "python finetune/scripts/infer_lora.py --adapter-dir 'output/[my] run'"
-    print_next_commands(console, tmp_path / "[my] run", [(command, "base against adapter")])
+    print_next_commands(console, "Adapter", tmp_path / "[my] run", [(command, "base against adapter")])
     text = console.file.getvalue()
     assert command in text
     assert "[my] run" in text

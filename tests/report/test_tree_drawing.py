@@ -103,6 +103,7 @@ def test_the_drawing_shows_every_candidate_and_answer_and_counts_every_token(bui
     rows = [line.rstrip() for line in text.splitlines() if line.startswith(("│", "├", "└"))]
     assert sum(int(row.split()[-1].replace(",", "")) for row in rows if re.search(r"  [\d,]+$", row)) == together
     tips = [row for row in rows if re.search(r"(├──|└──) Cand", row)]
+    assert all(re.search(r"  [\d,]+$", row) for row in tips), "every candidate says what it alone costs"
     assert [re.search(r" {2,}(Yes|No)\b", row)[1] for row in tips] == [record.output for record in shown]
     if width >= 80:
         assert [record.item_id in row for record, row in zip(shown, tips, strict=True)] == [True] * len(shown)

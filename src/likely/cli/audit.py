@@ -22,7 +22,7 @@ def audit(
     max_samples: Annotated[int | None, typer.Option(help="Measure so many records.", min=1)] = None,
     char_only: Annotated[bool, typer.Option("--char-only", help="Count characters; needs no tokenizer.")] = False,
 ) -> None:
-    """Measure how long the prompts are, through the very builder of training."""
+    """Measure how long the prompts of the records are, made exactly as training makes them."""
     from likely.config.reading import load_config
     from likely.report.console import SafeConsole
     from likely.report.lengths_table import print_audit

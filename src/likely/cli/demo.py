@@ -97,7 +97,7 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
         terminal.print(f"{len(findings.evaluation.records)} held-out records, {ratings}", highlight=False)
         terminal.print(results_table(findings.evaluation))
         terminal.print(f"Curves, mistakes and more: {page}", highlight=False)
-        print_next_commands(terminal, output, next_commands(output))
+        print_next_commands(terminal, "Adapter", output, next_commands(output))
 
     _heading(console, "Result", f"{(time.monotonic() - started) / 60:.1f} min in all")
     show(console)

@@ -43,7 +43,7 @@ Config = Annotated[
     str, typer.Option("--config", help="YAML file, or a preset of likely config.", autocompletion=preset_names)
 ]
 RunFolder = Annotated[Path, typer.Option("--adapter-dir", "--run", help="Folder of a finished run.")]
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the YAML file.", metavar="[KEY=VALUE]...")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the YAML file.", metavar="KEY=VALUE")]
 
 
 class Verb(TyperCommand):

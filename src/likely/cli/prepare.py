@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
@@ -9,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from likely.cli.options import PREPARED
+from likely.cli.options import PREPARED, typed
 from likely.errors import LikelyError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from likely.config.table_config import TableConfig
-    from likely.data.preparation import FileFormat
-    from likely.data.protocol import SplitProtocol
 
 
 PANEL = "A table of your own"
@@ -36,7 +35,7 @@ def prepare(
     source: Annotated[Path | None, typer.Option(help="Folder or zip of a release; nothing is fetched.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for train, eval and test records.")] = PREPARED,
     like_threshold: Annotated[
-        float | None, typer.Option(help="A rating from here on is a like; 4 on scales up to 5.")
+        float | None, typer.Option(help="A rating from here on is a like; 4 on scales that end at 5.")
     ] = None,
     history_len: Annotated[int, typer.Option(help="Items of history; anchored windows hold up to twice as many.")] = 15,
     window: Annotated[
@@ -55,7 +54,7 @@ def prepare(
     file_format: Annotated[
         Literal["json", "parquet"], typer.Option("--format", help="Of the records; parquet is far smaller.")
     ] = "json",
-    seed: Annotated[int, typer.Option(help="Of that choice, and of negatives.", min=0)] = 42,
+    seed: Annotated[int, typer.Option(help="Draws those users, and negatives.", min=0)] = 42,
     data: Annotated[Path | None, _of_table("YAML file with the options below as keys.")] = None,
     ratings: Annotated[Path | None, _of_table("CSV, TSV, ::, JSON Lines or Parquet, also as .gz.")] = None,
     items: Annotated[Path | None, _of_table("File that says what the items are; or else the ratings say it.")] = None,
@@ -82,15 +81,34 @@ def prepare(
     history_from: Annotated[str | None, _of_table("Part that histories may show: all, or train.")] = None,
 ) -> None:
     """Turn ratings, of MovieLens or of a table of your own, into records without leaks from the future."""
+    from likely.data.movielens import read_movielens
+    from likely.data.preparation import prepare
     from likely.data.protocol import protocol_of
+    from likely.data.ratings import on_scale_of, read_ratings
+    from likely.data.task import PREPARATION_FILE
     from likely.report.console import SafeConsole
+    from likely.report.preparation_table import preparation_table
+    from likely.report.terminal import print_next_commands
 
+    started = monotonic()
     table = describe(data, context.params, source)
+    read = read_ratings(table) if table else None
+    table = on_scale_of(read, table) if read and table else None
     protocol = protocol_of(
         table, warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold, hints=hints
     )
     console = SafeConsole()
-    prepare_shown(console, table or source or fetch(console, dataset), output, protocol, max_users, seed, file_format)
+    if read is None:
+        release = source or fetch(console, dataset)
+        started, read = monotonic(), read_movielens(release)
+    replaced = ", in place of what was there" if (output / PREPARATION_FILE).exists() else ""
+    summary = prepare(read, output, protocol, max_users, seed, file_format)
+    console.print(preparation_table(summary))
+    for note in summary.notes:
+        console.print(note, highlight=False, markup=False)
+    console.print(f"Written to {output} in {monotonic() - started:.1f} s{replaced}.", highlight=False, markup=False)
+    named = f"{typed('likely')} train dataset_dir={shlex.quote(str(output.parent))} dataset={shlex.quote(output.name)}"
+    print_next_commands(console, "Records", output, [(named, "finetune; --config takes a preset")])
 
 
 def describe(data: Path | None, options: Mapping[str, Any], source: Path | None) -> TableConfig | None:
@@ -125,27 +143,3 @@ def fetch(console: Console, dataset: str) -> Path:
         )
     console.print(f"[bold]Ratings[/bold]  {resolved.story}", highlight=False)
     return Path(resolved.location)
-
-
-def prepare_shown(
-    console: Console,
-    source: TableConfig | Path,
-    output: Path,
-    protocol: SplitProtocol,
-    max_users: int | None,
-    seed: int,
-    file_format: FileFormat = "json",
-) -> None:
-    """Read a table or a release, write its records and print what they are."""
-    from likely.data.movielens import read_movielens
-    from likely.data.preparation import prepare
-    from likely.data.ratings import read_ratings
-    from likely.report.preparation_table import preparation_table
-
-    started = monotonic()
-    data = read_movielens(source) if isinstance(source, Path) else read_ratings(source)
-    summary = prepare(data, output, protocol, max_users, seed, file_format)
-    console.print(preparation_table(summary))
-    for note in summary.notes:
-        console.print(note, highlight=False, markup=False)
-    console.print(f"Written to {output} in {monotonic() - started:.1f} s.", highlight=False)

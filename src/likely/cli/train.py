@@ -51,7 +51,7 @@ def train(
         commands.append(
             (f"{typed('tensorboard')} --logdir {folder}/logs --port 6006", "curves, several runs side by side")
         )
-    print_next_commands(console, finished.output_dir, commands)
+    print_next_commands(console, "Adapter", finished.output_dir, commands)
 
 
 def train_shown(console: Console, config: RunConfig, resume: bool = False) -> TrainedRun:

@@ -51,10 +51,9 @@ class TrainingProgress(TrainerCallback):
         figures = describe(logs)
         if figures:
             self.bar.update(self.task, figures=figures)
+            left = "" if "eval_loss" in logs else self._time_left(state)
             if "eval_loss" in logs or not self.console.is_terminal:
-                self.console.print(
-                    f"  step {state.global_step}/{state.max_steps}  {figures}{self._time_left(state)}", highlight=False
-                )
+                self.console.print(f"  step {state.global_step}/{state.max_steps}  {figures}{left}", highlight=False)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -95,6 +95,13 @@ def read_ratings(config: TableConfig, read: Callable[[str], bytes] = read_bytes)
     return RatingTable(name, kept, named, words, user_names, item_names, notes, timed=config.time is not None)
 
 
+def on_scale_of(data: RatingTable, config: TableConfig) -> TableConfig:
+    """Return a description with the scale that was found in the ratings, where it names none."""
+    if config.shows != "rating" or config.scale is not None:
+        return config
+    return config.model_copy(update={"scale": (data.words.lowest, data.words.highest)})
+
+
 def _notes(
     table: pl.DataFrame, listed: pl.DataFrame, words: Words, config: TableConfig, repeated: int
 ) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ They come in Python or in JSON files.
 `cli.rank` reads the two files here, before a model is loaded; `ranking` makes prompts of what they hold.
 """
 
+import difflib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -99,7 +100,7 @@ class RatedMovie:
         if words.shows == "nothing":
             return
         if self.rating is None:
-            raise LikelyError("rating is None; write a number.")
+            raise LikelyError("rating is missing or no finite number; write a number.")
         if words.shows == "quantity":
             if not 0 <= self.rating < math.inf:
                 raise LikelyError(f"rating is {self.rating!r}; write a quantity of 0 or more.")
@@ -185,9 +186,26 @@ def _movie(row: Any, words: Words) -> Movie:
     if isinstance(title, str):
         title, year_in_title = split_title(title)
         year = year_in_title if year is None else year
+    _check_keys(row, ("year", words.details))
     extra = {key: value for key, value in row.items() if key not in ("title", "year", words.details)}
     hinted = (row.get("earlier_likes", 0), row.get("earlier_ratings", 0), row.get("liked_of_similar"))
     return Movie(title, year, _details(row.get(words.details), words), *hinted, extra)
+
+
+def _check_keys(row: Mapping[str, Any], optional: Sequence[str]) -> None:
+    """Refuse a key that seems to mean an optional one: without that, the prompt would silently say less.
+
+    Args:
+        row: as it came.
+        optional: `year`, and the word for details, which other runs call otherwise.
+    """
+    missing = [key for key in optional if key not in row]
+    for key in row:
+        meant = difflib.get_close_matches(key, missing, 1, cutoff=0.75)
+        if key in (MOVIES.details, "details") and optional[-1] in missing:
+            meant = [optional[-1]]
+        if meant:
+            raise LikelyError(f"the key {key!r} would not be read; did you mean {meant[0]}?")
 
 
 def _value(row: Mapping[str, Any], key: str) -> Any:

@@ -130,7 +130,7 @@ def adapter_base(adapter_dir: Path) -> str:
     if not path.is_file() or not (adapter_dir / ADAPTER_WEIGHTS).is_file():
         raise LikelyError(
             f"{adapter_dir} holds no adapter ({ADAPTER_CONFIG}, {ADAPTER_WEIGHTS}); "
-            "train one with finetune/scripts/finetune_lora.py or name its folder with --adapter-dir."
+            "train one with likely train, or name its folder with --run."
         )
     described = read_json(path, "train the adapter again or copy it anew.")
     if not isinstance(described, dict) or "base_model_name_or_path" not in described:

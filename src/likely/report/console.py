@@ -7,6 +7,7 @@ it has (CVE-2021-42574). :func:`printable` takes such characters out, here and i
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -25,6 +26,12 @@ class SafeConsole(Console):
 
     What it records, for a picture, has lost the same.
     """
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        """Print as rich does; a line of text that goes to a file or another program stays one line there."""
+        if soft_wrap is None and not self.is_terminal:
+            soft_wrap = all(isinstance(one, str) for one in objects)
+        super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the pieces of something that is printed, their texts made printable."""

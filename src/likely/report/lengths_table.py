@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -47,7 +48,7 @@ def _statistics_table(statistics: LengthStatistics, width: int) -> Table:
     row = {"min": statistics.minimum, "mean": statistics.mean, "max": statistics.maximum}
     row |= {f"p{p}": value for p, value in statistics.percentiles.items()}
     cells = [f"{value:,.1f}" if name == "mean" else f"{value:,}" for name, value in row.items()]
-    table = Table(show_header=width >= NARROW)
+    table = Table(show_header=width >= NARROW, box=box.SIMPLE_HEAD, show_edge=False)
     if width < NARROW:
         for name, cell in zip(row, cells, strict=True):
             table.add_row(name, cell)

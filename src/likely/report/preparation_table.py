@@ -1,5 +1,6 @@
 """What `likely prepare` wrote, as a table."""
 
+from rich import box
 from rich.table import Table
 
 from likely.data.preparation import Preparation
@@ -8,7 +9,7 @@ from likely.data.protocol import SPLITS
 
 def preparation_table(preparation: Preparation) -> Table:
     """Return a table of the splits: users, rows, likes, and candidates that training never saw."""
-    table = Table(header_style="bold")
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("split")
     for name in ("users", "rows", "Yes", "candidates never seen in training"):
         table.add_column(name, justify="right")

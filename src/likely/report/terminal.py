@@ -192,9 +192,9 @@ def example_table(
     return table
 
 
-def print_next_commands(console: Console, adapter_dir: Path, commands: Sequence[tuple[str, str]]) -> None:
-    """Print where the adapter is and what to type next."""
-    console.print(f"\n[bold]Adapter[/bold]  {escape(str(adapter_dir))}")
+def print_next_commands(console: Console, made: str, folder: Path, commands: Sequence[tuple[str, str]]) -> None:
+    """Print where something was left, such as an adapter, and what to type next."""
+    console.print(f"\n[bold]{made}[/bold]  {escape(str(folder))}", highlight=False)
     for command, purpose in commands:
         console.print(
             f"  [cyan]{escape(command)}[/cyan]  [dim]{escape(purpose)}[/dim]", soft_wrap=True, highlight=False

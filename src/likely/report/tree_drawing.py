@@ -152,10 +152,26 @@ def draw_records(builder: PromptBuilder, records: Sequence[Record], title: str) 
     sequences = [record.input_ids for record in encoded]
     closing = builder.closing(records[0])  # it would be the same in every leaf
 
-    def texts_of(segment: Segment) -> list[Text]:
+    def drawn_text(segment: Segment) -> str:
         text = segment_text(builder.tokenizer, sequences[segment.record], segment)
         place = text.rfind(closing)
-        return abridged(text[:place] if segment.ends and place >= 0 else text)
+        return text[:place] if segment.ends and place >= 0 else text
+
+    def with_leaf(segment: Segment) -> Segment:
+        """Let a record that nothing forks from end in a segment of its own: its last line."""
+        if segment.branches:
+            return replace(segment, branches=[with_leaf(branch) for branch in segment.branches])
+        above = drawn_text(segment).rpartition("\n")[0]
+        split = segment
+        for depth in range(segment.end - 1, segment.start, -1):
+            upper = replace(segment, end=depth, ends=[])
+            if not above or not drawn_text(upper).startswith(f"{above}\n"):
+                break
+            split = replace(upper, branches=[replace(segment, start=depth)])
+        return split
+
+    def texts_of(segment: Segment) -> list[Text]:
+        return abridged(drawn_text(segment))
 
     def answers(ends: Sequence[int]) -> Text:
         coloured = [Text(records[end].output, "green" if encoded[end].liked else "red") for end in ends]
@@ -165,7 +181,7 @@ def draw_records(builder: PromptBuilder, records: Sequence[Record], title: str) 
     table.add_column(Text(title))
     table.add_column("answer", no_wrap=True)
     table.add_column("tokens", justify="right", no_wrap=True)
-    drawn = [line for root in find_segments(sequences) for line in draw_lines(root, texts_of)]
+    drawn = [line for root in find_segments(sequences) for line in draw_lines(with_leaf(root), texts_of)]
     for line in drawn:
         text = Text.assemble((line.guide, "cyan"), line.text, no_wrap=True, overflow="ellipsis")
         size = "" if line.tokens is None else f"{line.tokens:,}"

@@ -1,4 +1,4 @@
-"""What `likely prepare` says of a table: files and columns before thresholds, what it replaced, and what to type next."""
+"""What `likely prepare` says of a table: what is wrong in what order, what it replaced, and what to type next."""
 
 import pytest
 

@@ -24,13 +24,14 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest whole checkpoint.")] = False,
 ) -> None:
     """Finetune with LoRA, or QLoRA on CUDA."""
-    from likely.cli.report import report_run
     from likely.config.reading import load_config
+
+    run = load_config(config, overrides or ())  # before libraries that take seconds to import
+    from likely.cli.report import report_run
     from likely.model.runtime import ready_process
     from likely.report.console import SafeConsole
     from likely.report.terminal import print_next_commands
 
-    run = load_config(config, overrides or ())
     ready_process()
     from likely.training.arguments import is_first_process
 

@@ -4,9 +4,11 @@
 adapter and configuration, then the tokenizer, then the weights.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,7 +155,8 @@ class LoadedRun:
         """
         longest = max((len(record.input_ids) for record in encoded), default=0)
         if longest > times * max(self._checked, default=0):
-            check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens)
+            tokens = self.plan.budget.tokens
+            check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens, tokens)
             self._checked.append(longest)
 
     def answers(
@@ -187,8 +190,15 @@ class LoadedRun:
         base = self.base
         arithmetic = (base.dtype, base.device.type, base.config._attn_implementation, plan)
         versions = [version(name) for name in ("likely", "torch", "transformers", "peft")]
-        made_with = (adapter_of(self.folder), adapter, weights_of(base), tokens_of(encoded), arithmetic, versions)
+        made_with = (adapter_of(self.folder), adapter, self._weights, tokens_of(encoded), arithmetic, versions)
         return repr(made_with)
+
+    @cached_property
+    def _weights(self) -> str:
+        """What stands for the weights of base and adapter and for how they are computed with."""
+        config = self.base.config.to_dict()
+        config.pop("_name_or_path")
+        return weights_of(self.base) + json.dumps(config, sort_keys=True, default=str)
 
 
 def config_of(folder: Path, path: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:

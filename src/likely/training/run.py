@@ -159,11 +159,12 @@ def set_up(
 
     set_seed(config.seed)
     base = load_base(inputs.location, precision, attention.implementation, config.model_revision)
-    length_note = check_exactness(base, [*inputs.train, *inputs.eval], layout, inputs.builder.first_tokens)
+    everything, first_tokens = [*inputs.train, *inputs.eval], inputs.builder.first_tokens
+    length_note = check_exactness(base, everything, layout, first_tokens, config.tokens_asked)
     for title, note in (("Layout", layout_note), ("Length", length_note)):
         if note:
             tell(title, note)
-    facts["weights"] = weights_of(base)
+    facts["base_weights"] = weights_of(base)
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
     model = add_adapter(base, lora_of(config), config.gradient_checkpointing)

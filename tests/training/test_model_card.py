@@ -61,6 +61,16 @@ def test_what_is_unknown_is_left_out():
     assert "preparation" not in text
 
 
+@pytest.mark.parametrize(
+    ("steps", "left", "said"), [(40, 0.87, True), (40, 0.03, False), (40, None, False), (50, 0.0, False)]
+)
+def test_a_schedule_that_never_came_down_is_said(steps, left, said):
+    trained = {"steps": steps, "planned_steps": 50, "rate_left": left}
+    text = model_card(FACTS, {**FIGURES, "train": trained})
+    assert ("down from 87% of its peak" in text) == said
+    assert ("step 40 of 50" in text) == said
+
+
 def test_ratings_say_how_they_were_prepared():
     task = ratings_task(SplitProtocol(like_threshold=3.5, window="sliding"), "ml-tiny")
     text = model_card(replace(FACTS, task=task), FIGURES)

@@ -15,6 +15,9 @@ from likely.data.task import RatingsTask, Task
 from likely.model.adapter import Lora
 from likely.model.base import Precision
 
+RATE_LEFT = 0.1
+"""A learning rate below this share of its peak has come down."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -94,6 +97,22 @@ def model_card(facts: CardFacts, figures: Mapping[str, Any]) -> str:
     )
 
 
+def early_end(figures: Mapping[str, Any]) -> str | None:
+    """Return a sentence on a run that ended, by `max_minutes` or for want of progress, before its schedule came down.
+
+    Args:
+        figures: content of metrics.json.
+    """
+    trained = figures["train"]
+    steps, planned, left = trained["steps"], trained.get("planned_steps"), trained.get("rate_left")
+    if not steps or planned is None or steps >= planned or not left or left < RATE_LEFT:
+        return None
+    return (
+        f"The run ended at step {steps:,} of {planned:,}, where its learning rate had yet to come down from {left:.0%} "
+        f"of its peak; with max_steps={steps} it would have."
+    )
+
+
 def loading_code(facts: CardFacts) -> str:
     """Return Python code that defines `p_yes(text)` in a run's folder, without this package."""
     system, instruction = facts.question.system, facts.question.instruction
@@ -150,6 +169,9 @@ def _training(facts: CardFacts, figures: Mapping[str, Any]) -> str:
         lines["ratings"] = facts.task.dataset or "unknown"
         lines["preparation"] = ", ".join(f"{name} {value}" for name, value in vars(facts.task.protocol).items())
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
+    early = early_end(figures)
+    if early:
+        lines["schedule"] = early
     return "\n".join(f"- {name}: {text}" for name, text in lines.items()) + "\n\nAll settings are in `config.yaml`."
 
 

@@ -38,7 +38,7 @@ from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
 from likely.training.arguments import check_reporters, count_devices, is_first_process, training_arguments
 from likely.training.inputs import RunInputs, describe, read_inputs
-from likely.training.model_card import CardFacts, model_card
+from likely.training.model_card import CardFacts, is_made_by_transformers, model_card
 from likely.training.ranks import together
 from likely.training.resume import check_same_run
 from likely.training.run_folder import Start, leave_adapter, leave_figures, run_figures
@@ -269,6 +269,8 @@ def leave_run(ready: ReadyRun) -> TrainedRun:
             training_file=inputs.training_file,
             records=len(inputs.train),
             task=inputs.task,
+            first_tokens=inputs.builder.first_tokens,
+            is_plain=is_made_by_transformers(inputs.builder, inputs.question),
         )
         leave_figures(folder, figures, log, model_card(facts, figures))
     return TrainedRun(folder, figures, log)

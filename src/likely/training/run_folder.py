@@ -183,7 +183,7 @@ def run_figures(trainer: "AnswerTrainer", seconds: float) -> dict[str, Any]:
 
 def _rate_left(trainer: "AnswerTrainer") -> float | None:
     """Return from what share of its peak the learning rate had yet to come down; None for one that never does."""
-    if "constant" in str(trainer.args.lr_scheduler_type):
+    if trainer.lr_scheduler is None or "constant" in str(trainer.args.lr_scheduler_type):
         return None
     (shape, *_) = trainer.lr_scheduler.lr_lambdas
     state = trainer.state

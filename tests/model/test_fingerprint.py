@@ -5,7 +5,7 @@ import torch
 
 from likely.model import fingerprint
 from likely.model.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from likely.model.fingerprint import adapter_of, tokens_of, weights_of
+from likely.model.fingerprint import adapter_of, sample_of, tokens_of, weights_of
 
 
 def test_prompts_are_known_by_their_tokens(builder, records):
@@ -26,6 +26,17 @@ def test_a_model_is_known_by_every_one_of_its_values(dtype, monkeypatch):
         values.detach().flatten()[place] += 0.25
         seen.add(weights_of(model))
         assert len(seen) == count
+
+
+def test_a_sample_tells_models_apart_and_leaves_out_weights_of_4_bits():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))
+    before = sample_of(model)
+    model[1].bias.detach()[0] += 0.25
+    assert sample_of(model) != before
+    before = sample_of(model)
+    model.register_parameter("packed", torch.nn.Parameter(torch.zeros(8, dtype=torch.uint8), requires_grad=False))
+    assert sample_of(model) == before
 
 
 def test_models_of_equal_bytes_in_other_shapes_or_types_are_others():

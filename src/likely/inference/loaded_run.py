@@ -22,6 +22,7 @@ from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
+from likely.inference.trained_on import check_base
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
@@ -99,11 +100,13 @@ class LoadedRun:
         tokenizer = load_tokenizer(location, config.model_revision)
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)
         base = load_base(location, precision, attention.implementation, config.model_revision)
+        of_base = check_base(folder, base, precision)
         model = load_adapter(base, folder)
         tokens = config.per_device_eval_batch_size * config.cutoff_len
         budget = Budget(tokens, attention_share(base), width_multiple(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
-        return cls(folder, config, builder, model, plan, notes_on(folder, config, builder))
+        notes = (*notes_on(folder, config, builder), *([of_base] if of_base else []))
+        return cls(folder, config, builder, model, plan, notes)
 
     @property
     def base(self) -> "PreTrainedModel":

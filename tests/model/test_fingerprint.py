@@ -28,6 +28,22 @@ def test_a_model_is_known_by_every_one_of_its_values(dtype, monkeypatch):
         assert len(seen) == count
 
 
+def test_4_bit_weights_that_differ_in_their_scales_alone_are_others():
+    nn = pytest.importorskip("bitsandbytes").nn
+
+    def layer(scale):
+        torch.manual_seed(0)
+        made = nn.Linear4bit(64, 64, bias=False, quant_type="nf4")
+        made.weight = nn.Params4bit(scale * torch.randn(64, 64), requires_grad=False, quant_type="nf4")
+        return made.to("cpu")
+
+    one, other = layer(1), layer(2)
+    assert one.weight.dtype == torch.uint8
+    assert torch.equal(one.weight, other.weight)
+    assert weights_of(one) == weights_of(layer(1))
+    assert weights_of(one) != weights_of(other)
+
+
 def test_a_sample_tells_models_apart_and_leaves_out_weights_of_4_bits():
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))

@@ -78,6 +78,22 @@ def test_a_label_of_several_tokens_keeps_all_but_its_last_in_the_input(builder, 
     assert builder.tokenizer.decode(both).endswith("assistant\nLiked it")
 
 
+def test_no_prompt_depends_on_its_answer_however_long_that_is(builder, record_of):
+    """It would tell the answer by what it shows, and a record without one would be asked otherwise."""
+    record = record_of(0, 30)
+    lengths = set()
+    for cutoff in range(150, 190):
+        short = PromptBuilder(builder.tokenizer, Labels("Yes", "No, not at all, never"), cutoff)
+        prompts = []
+        for label in (short.labels.positive, short.labels.negative):
+            encoded = short.encode(replace(record, output=label))
+            prompts.append(encoded.input_ids[: encoded.answer_positions[0] + 1].tolist())
+            assert len(prompts[-1]) + len(encoded.answer) <= cutoff
+        assert prompts[0] == prompts[1]
+        lengths.add(len(prompts[0]))
+    assert len(lengths) > 1
+
+
 @given(room=st.integers(60, 400))
 @settings(max_examples=40, deadline=None)
 def test_an_over_long_record_loses_its_oldest_history_lines_only(builder, room):

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from chat_models import chat_tokenizer
 from likely.cli import run as likely
 from likely.data.records import Labels
 from likely.encoding.prompt import PromptBuilder
-from likely.encoding.split import split_prompts
+from likely.encoding.split import as_texts, split_prompts
 from likely.errors import LikelyError
 from support import rows_of
 
@@ -42,6 +43,24 @@ def test_one_record_shares_what_its_nearest_neighbour_has_too(builder, record_of
 def test_equal_prompts_leave_each_an_end_of_its_own(builder, record_of):
     parts = split_prompts(builder, [record_of(0, 5)] * 2)
     assert all(parts.items_ids)
+
+
+@pytest.mark.parametrize("kind", ["byte_level", "metaspace", "newline_tokens"])
+@pytest.mark.parametrize("template", ["chatml", "gemma", "leaves the system out"])
+@pytest.mark.parametrize("neighbours", [0, 1])
+def test_a_server_that_tokenises_texts_reads_the_prompt_or_is_sent_no_text(kind, template, neighbours, record_of):
+    """These tokenizers put <s> before a text, some of the templates do too, and only one of them may."""
+    builder = PromptBuilder(chat_tokenizer(kind, template), Labels(), 2000)
+    record = record_of(0, 5)
+    parts = split_prompts(builder, [record], [record_of(0, 6)] * neighbours)
+    assert parts.query_ids + parts.items_ids[0] == prompt_of(builder, record)
+    try:
+        query, (item,) = as_texts(builder, parts)
+    except LikelyError:
+        assert (template, kind) != ("gemma", "byte_level")
+    else:
+        assert template != "chatml"
+        assert builder.tokenizer(query + item)["input_ids"] == prompt_of(builder, record)
 
 
 def test_a_prompt_that_would_be_shortened_is_not_cut(builder, record_of):

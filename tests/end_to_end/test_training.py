@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import chain, repeat
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from likely.config.reading import load_config
 from likely.data.records import write_records
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
+from likely.training.callbacks import Clock
 from likely.training.run import train
 from support import INSTRUCTION
 
@@ -83,6 +85,21 @@ def test_a_finished_run_leaves_everything_it_promises(finished):
     (log_folder,) = (output / "logs").iterdir()
     assert list(log_folder.glob("events.out.tfevents.*"))
     assert load_config(output / "config.yaml") == load_config(finished)
+
+
+def test_a_run_that_its_time_ends_says_that_its_learning_rate_never_came_down(
+    finished, tiny_base, data, tmp_path, capsys, monkeypatch
+):
+    seconds = chain([0.0], repeat(60.0))
+    monkeypatch.setattr(Clock, "seconds", lambda self: next(seconds))
+    path = config_file(tmp_path, tiny_base, data, max_minutes=1, eval_strategy="no")
+    assert run(["train", "--config", str(path)]) == 0
+    said = (
+        r"ended at step 1 of 10, where its learning rate had yet to come down from \d+% of its peak; with max_steps=1 "
+    )
+    assert re.search(said, " ".join(capsys.readouterr().out.split()))
+    assert re.search(said, (tmp_path / "run" / "README.md").read_text())
+    assert "come down" not in (finished.parent / "run" / "README.md").read_text()
 
 
 def test_tensorboard_reads_the_curves(finished):

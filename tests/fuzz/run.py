@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -33,6 +35,18 @@ MEMORY = 8 << 30
 """Bytes that a process may have, so that a bomb is a failure and not the end of the machine."""
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """Somebody wants an end; no verb takes it for one of its errors."""
+
+    def __init__(self, number: int) -> None:
+        """Take the number of the signal."""
+        super().__init__(number)
+        self.number = number
+
+
 def main() -> int:
     """Run what is asked for and return 1 if anything ended as it may not."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -43,13 +57,14 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     ready_process()
-    with tempfile.TemporaryDirectory(dir=scratch(), prefix="likely-fuzz-") as temporary:
-        world = Path(temporary) / "world"
-        world.mkdir()
-        make_world(world)
-        if options.case:
-            return repeat(options.case, world)
-        return fuzz(options, world)
+    try:
+        with heard(), tempfile.TemporaryDirectory(dir=scratch(), prefix="likely-fuzz-") as temporary:
+            world = Path(temporary) / "world"
+            world.mkdir()
+            make_world(world)
+            return repeat(options.case, world) if options.case else fuzz(options, world)
+    except Stopped as stopped:  # before the first input
+        return 128 + stopped.number
 
 
 def scratch() -> str | None:
@@ -68,26 +83,59 @@ def repeat(paths: list[Path], world: Path) -> int:
 def fuzz(options: argparse.Namespace, world: Path) -> int:
     """Run the inputs of all kinds in a random order, and print how many there were and what failed.
 
-    Ctrl-C ends it after the inputs under way, which are as mixed as all of them.
+    Ctrl-C or SIGTERM ends it at once, without the inputs under way; those that were done are as mixed as all of them.
     """
-    started, failures = time.monotonic(), 0
+    started, failures, stopped_by = time.monotonic(), 0, 0
     ended: Counter[tuple[str, str]] = Counter()
     batches = list(batches_of(options))
     random.Random(options.seed).shuffle(batches)
-    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn"), initializer=limit) as pool:
+    pool = ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn"), initializer=limit)
+    try:
+        # A terminal sends Ctrl-C to all, and it is for this process; those that begin while it is blocked never get it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         waiting = {pool.submit(run_batch, options.seed, *batch, world): batch for batch in batches}
-        try:
-            for done in as_completed(waiting):
-                failures += count_batch(done, waiting[done], options.seed, ended)
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        for done in as_completed(waiting):
+            failures += count_batch(done, waiting[done], options.seed, ended)
+        pool.shutdown()
+    except Stopped as stopped:
+        stopped_by = stopped.number
+        end_at_once(pool)
     show_counts(ended)
     seconds, computing = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
         f"{ended.total():,} inputs of seed {options.seed} in {seconds:.0f} s, of computing "
-        f"{computing.ru_utime + computing.ru_stime:.0f} s; {failures} failures."
+        f"{computing.ru_utime + computing.ru_stime:.0f} s; {failures} failures.",
+        flush=True,
     )
-    return 1 if failures else 0
+    return 128 + stopped_by if stopped_by else 1 if failures else 0
+
+
+def end_at_once(pool: ProcessPoolExecutor) -> None:
+    """Kill the processes of a pool, whatever they are doing, and wait for nothing that they have not done."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C, or what torchrun or make sends after it
+    pool.shutdown(wait=False, cancel_futures=True)
+    processes = multiprocessing.active_children()
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join()
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Raise Stopped where Ctrl-C or SIGTERM comes."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Stopped(number)
+
+    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def count_batch(

@@ -1,7 +1,11 @@
 """Malformed inputs end in success or in a sentence: those kept in `corpus/`, and a few that the fuzzer draws."""
 
+import argparse
 import json
+import multiprocessing
+import os
 import random
+import signal
 from pathlib import Path
 from unittest import mock
 
@@ -52,6 +56,25 @@ def test_a_bug_is_a_fault_that_names_its_place_and_can_be_repeated(world):
     assert outcome.fault is not None
     assert "ZeroDivisionError" in outcome.fault
     assert "audit.py" in outcome.fault
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_fuzzer_at_once_with_the_count_so_far(world, number, monkeypatch, capsys):
+    def counted(*arguments):
+        failures = count_batch(*arguments)
+        os.kill(os.getpid(), number)
+        return failures
+
+    count_batch, forks = run.count_batch, multiprocessing.get_context("fork")  # which need not import all anew
+    monkeypatch.setattr(run, "count_batch", counted)
+    monkeypatch.setattr(run.multiprocessing, "get_context", lambda _: forks)
+    options = argparse.Namespace(inputs=20_000, seed=0, kind="override", processes=1)
+    with run.heard():
+        assert run.fuzz(options, world) == 128 + number
+    assert not multiprocessing.active_children()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("25 inputs of seed 0 in ")
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_the_same_seed_draws_the_same_inputs(world):

@@ -168,8 +168,22 @@ def sharper(path):
     path.write_text(json.dumps(values | {"lora_alpha": 2 * values["lora_alpha"]}), encoding="utf-8")
 
 
-@pytest.mark.parametrize("changed", ["weights", "alpha", "rows", "layout", "base or adapter", "prompts"])
-def test_scores_of_something_else_are_never_taken_up(changed, folder, tmp_path, records, passes):
+def other_base(base, changed):
+    """Change the last weight of a model's last layer, or a number by which it computes."""
+    if changed == "base":
+        weights = load_file(base / "model.safetensors")
+        weights["model.layers.1.mlp.down_proj.weight"][-1, -1] += 1
+        save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
+    else:
+        values = json.loads((base / "config.json").read_text(encoding="utf-8"))
+        (base / "config.json").write_text(json.dumps(values | {"rms_norm_eps": 0.1}), encoding="utf-8")
+
+
+CHANGES = ("weights", "alpha", "rows", "layout", "base or adapter", "prompts", "base", "base's config")
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+def test_scores_of_something_else_are_never_taken_up(changed, folder, tiny_base, tmp_path, records, passes):
     copy = shutil.copytree(folder, tmp_path / "run")
     kept = KeptAnswers(tmp_path / "out.jsonl")
     LoadedRun.load(copy).answers(records[:20], kept=kept)
@@ -177,7 +191,12 @@ def test_scores_of_something_else_are_never_taken_up(changed, folder, tmp_path, 
         scaled(copy / ADAPTER_WEIGHTS, 1.5)
     if changed == "alpha":
         sharper(copy / ADAPTER_CONFIG)
-    knobs = {"layout": ["batching=padded"], "prompts": ["cutoff_len=150"]}.get(changed, [])
+    if changed in CHANGES[-2:]:
+        other_base(shutil.copytree(tiny_base, tmp_path / "other" / tiny_base.name), changed)
+    moved = [f"model_name_or_path={tmp_path / 'other' / tiny_base.name}"]
+    knobs = {"base": moved, "base's config": moved, "layout": ["batching=padded"], "prompts": ["cutoff_len=150"]}.get(
+        changed, []
+    )
     loaded = LoadedRun.load(copy, config_of(copy, None, knobs))
     asked = records[1:21] if changed == "rows" else records[:20]
     again, passes["count"] = KeptAnswers(tmp_path / "out.jsonl"), 0

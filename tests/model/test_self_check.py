@@ -8,7 +8,7 @@ import torch
 
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
-from likely.model import masks
+from likely.model import masks, self_check
 from likely.model.base import Precision, load_base
 from likely.model.block_attention import NAME, attend_in_blocks
 from likely.model.masks import Reach
@@ -34,6 +34,34 @@ def test_the_sample_is_the_longest_its_sibling_and_the_shortest():
     assert choose_sample([cousin, longest, twin, stranger, sibling]) == [longest, sibling, stranger]
     assert choose_sample([longest]) == [longest]
     assert choose_sample([longest, twin]) == [longest]
+
+
+def test_where_the_longest_fits_beside_none_another_fits_beside_the_shortest():
+    longest, sibling = record_of(1, 2, 3, 4, 5, 6), record_of(1, 2, 3, 4, 9)
+    cousin, shortest = record_of(1, 2, 8, 8), record_of(1, 7)
+    everything = [longest, sibling, cousin, shortest]
+    assert choose_sample(everything, 7) == [longest, sibling, shortest]
+    assert choose_sample(everything, 7, "packed") == [longest, shortest, sibling]
+    assert choose_sample(everything, 6) == [longest, shortest, sibling]
+    assert choose_sample(everything, 5, "packed") == [longest, shortest]
+
+
+@pytest.mark.parametrize("layout", ["tree", "packed", "padded"])
+def test_no_pass_is_larger_than_those_of_the_run_and_records_still_meet(layout, monkeypatch):
+    """Of 8,000 tokens, say, three records in one row would take nine times the memory of a row of the run."""
+    model, seen = family_of("Llama").build(), []
+    compute = self_check.answer_logits
+    monkeypatch.setattr(self_check, "answer_logits", lambda *words: (seen.append(words[1]), compute(*words))[1])
+    lengths = sorted(len(record.input_ids) for record in ENCODED)
+    tokens = lengths[-1] + (7 if layout == "tree" else lengths[0])  # 7: what the second one has of its own
+    check_exactness(model, ENCODED, layout, FIRST, tokens)
+    assert all(batch.input_ids.numel() <= tokens for batch in seen)
+    assert len(seen) > 1 or layout == "packed"
+    assert any(len(batch.records) > len(batch.input_ids) for batch in seen) == (layout != "padded")
+    monkeypatch.setattr(masks, "mask_rule", lambda *_: lambda row, head, query, key: (key <= query) & (row >= 0))
+    if layout != "padded":
+        with pytest.raises(LikelyError, match="not exact"):
+            check_exactness(model, ENCODED, layout, FIRST, tokens)
 
 
 @pytest.mark.parametrize("layout", ["tree", "packed", "padded"])

@@ -1,9 +1,11 @@
 """Names lead to local files, from the first source that has them, and say what to do where none has."""
 
+import hashlib
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -11,7 +13,7 @@ import torch
 
 from likely.errors import LikelyError
 from likely.sources import catalogue as sources
-from likely.sources.catalogue import CATALOGUE, Package, Site, resolve_dataset, resolve_model
+from likely.sources.catalogue import CATALOGUE, Package, resolve_dataset, resolve_model
 from likely.sources.download import UnreachableError
 
 
@@ -26,18 +28,28 @@ def test_every_entry_says_where_it_comes_from_and_under_which_licence():
                 assert "==" in origin.requirement
             else:
                 assert origin.url.startswith("https://")
-                assert bool(origin.sha256) != bool(origin.md5_url)
+                assert origin.sha256 or origin.md5_url
                 assert not origin.sha256 or len(bytes.fromhex(origin.sha256)) == 32
 
 
 def test_a_release_that_the_site_replaces_is_compared_with_what_it_says_now():
-    replaced = [
-        name
-        for name, source in CATALOGUE.items()
-        if isinstance(source.origins[0], Site) and not source.origins[0].sha256
-    ]
+    replaced = [name for name, source in CATALOGUE.items() if getattr(source.origins[0], "md5_url", None)]
     assert replaced == ["ml-latest-small", "ml-latest"]
     assert CATALOGUE["ml-latest"].origins[0].md5_url == f"{sources.MOVIELENS}/ml-latest.zip.md5"
+    assert [name for name in replaced if CATALOGUE[name].origins[0].sha256] == ["ml-latest-small"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_that_a_release_was_replaced_is_said(tmp_path, monkeypatch, replaced):
+    def from_site(url, target, sha256, *arguments, **options):
+        target.parent.mkdir(parents=True)
+        target.write_bytes(b"released")
+
+    known = hashlib.sha256(b"replaced" if replaced else b"released").hexdigest()
+    site = replace(CATALOGUE["ml-latest-small"].origins[0], sha256=known)
+    monkeypatch.setitem(CATALOGUE, "ml-latest-small", replace(CATALOGUE["ml-latest-small"], origins=(site,)))
+    monkeypatch.setattr(sources, "download", from_site)
+    assert ("not the release" in resolve_dataset("ml-latest-small", tmp_path).story) == replaced
 
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-0.6B", "./somewhere", "smollm2"])

@@ -124,6 +124,18 @@ def test_a_file_without_a_known_hash_is_compared_with_the_one_beside_it(server, 
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
+def test_a_file_that_the_site_has_replaced_is_compared_with_the_one_beside_it(server, tmp_path):
+    known = hashlib.sha256(CONTENT).hexdigest()
+    nowhere = "http://127.0.0.1:9/file.zip.md5"  # which nobody asks about a file that is known
+    assert download(server.url, tmp_path / "f", known, nowhere).read_bytes() == CONTENT
+    server.md5 = f"MD5 (file.zip) = {hashlib.md5(CONTENT).hexdigest()}\n".encode()
+    assert download(server.url, tmp_path / "g", "0" * 64, f"{server.url}.md5").read_bytes() == CONTENT
+    server.md5 = b"MD5 (file.zip) = " + b"0" * 32
+    with pytest.raises(UnreachableError, match=r"is not the file that .*file\.zip\.md5 is of"):
+        download(server.url, tmp_path / "h", "0" * 64, f"{server.url}.md5")
+    assert not (tmp_path / "h").exists()
+
+
 def test_a_file_that_could_not_be_compared_is_not_taken(server, tmp_path):
     with pytest.raises(UnreachableError, match="cannot be checked"):
         download(server.url, tmp_path / "f", md5_url="http://127.0.0.1:9/file.zip.md5")

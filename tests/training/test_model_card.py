@@ -8,14 +8,23 @@ import pytest
 import torch
 import yaml
 
+from chat_models import chat_tokenizer
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels
 from likely.data.task import RecordsTask, ratings_task
 from likely.encoding.batches import Budget
+from likely.encoding.prompt import PromptBuilder
 from likely.model.adapter import Lora
 from likely.model.base import Precision
 from likely.model.scoring import PassPlan, score
-from likely.training.model_card import CardFacts, Question, loading_code, model_card, question_of
+from likely.training.model_card import (
+    CardFacts,
+    Question,
+    is_made_by_transformers,
+    loading_code,
+    model_card,
+    question_of,
+)
 from tiny_trainer import fresh_model
 
 FACTS = CardFacts(
@@ -29,6 +38,8 @@ FACTS = CardFacts(
     training_file=Path("somewhere/train.json"),
     records=1234,
     task=RecordsTask(),
+    first_tokens=(3, 4),
+    is_plain=True,
 )
 FIGURES = {
     "best_step": 7,
@@ -61,6 +72,16 @@ def test_what_is_unknown_is_left_out():
     assert "preparation" not in text
 
 
+@pytest.mark.parametrize(
+    ("steps", "left", "said"), [(40, 0.87, True), (40, 0.03, False), (40, None, False), (50, 0.0, False)]
+)
+def test_a_schedule_that_never_came_down_is_said(steps, left, said):
+    trained = {"steps": steps, "planned_steps": 50, "rate_left": left}
+    text = model_card(FACTS, {**FIGURES, "train": trained})
+    assert ("down from 87% of its peak" in text) == said
+    assert ("step 40 of 50" in text) == said
+
+
 def test_ratings_say_how_they_were_prepared():
     task = ratings_task(SplitProtocol(like_threshold=3.5, window="sliding"), "ml-tiny")
     text = model_card(replace(FACTS, task=task), FIGURES)
@@ -76,6 +97,26 @@ def test_the_code_loads_the_base_as_it_was_trained_on(revision, four_bit):
     assert "dtype=torch.bfloat16" in code
     assert ("revision='main'" in code) == (revision is not None)
     assert ("load_in_4bit=True" in code) == four_bit
+
+
+@pytest.mark.parametrize(
+    ("template", "system", "is_plain"),
+    [
+        ("thinking", None, True),
+        ("mistral", None, True),
+        ("mistral", "Be brief.", False),  # which the template refuses
+        ("leaves the system out", "Be brief.", False),
+        ("opens a thought", None, False),
+        ("dated", None, False),  # tomorrow
+    ],
+)
+def test_code_that_would_ask_other_prompts_is_not_shown(template, system, is_plain):
+    builder = PromptBuilder(chat_tokenizer("metaspace", template), Labels("Liked it", "Hated it"), 512)
+    question = Question("Will they like it?", system)
+    assert is_made_by_transformers(builder, question) == is_plain
+    text = model_card(replace(FACTS, question=question, is_plain=is_plain), FIGURES)
+    assert ("```python" in text) == is_plain
+    assert ("likely predict" in text) != is_plain
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +138,8 @@ def test_the_code_of_the_page_gives_our_scores(
     plan = PassPlan("padded", Budget(1000), builder.first_tokens)
     (expected,) = score(model.eval(), model.get_base_model(), builder.encode_all([record]), plan).p_yes
     question = Question(record.instruction if has_instruction else None, system)
-    facts = replace(FACTS, location=str(tiny_base), labels=Labels(), question=question)
+    facts = replace(FACTS, location=str(tiny_base), question=question, first_tokens=builder.first_tokens)
+    assert is_made_by_transformers(builder, question)
     monkeypatch.chdir(folder)
     names = {}
     exec(loading_code(facts), names)

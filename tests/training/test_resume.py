@@ -20,8 +20,8 @@ FACTS = {"precision": "float32", "prompts": "p", "train_data": "t", "eval_data":
 
 def facts(**changes):
     named = {**FACTS, **{name: changes.pop(name) for name in list(changes) if name in FACTS}}
-    weights = changes.pop("weights", "w")
-    return {**facts_of(RunConfig(**{**CONFIG, **changes}), **named), "weights": weights}
+    weights = changes.pop("base_weights", "w")
+    return {**facts_of(RunConfig(**{**CONFIG, **changes}), **named), "base_weights": weights}
 
 
 def compare(before, now):
@@ -55,7 +55,7 @@ def test_the_same_run_goes_on_without_a_word():
         ({"positive_label": "Liked"}, "positive_label: Yes -> Liked"),
         ({"metric_for_best_model": "eval_loss"}, "metric_for_best_model: eval_auc -> eval_loss"),
         ({"model_name_or_path": "other/model"}, "base model: Qwen3-0.6B -> model"),
-        ({"weights": "x"}, "weights of the base model: w -> x"),
+        ({"base_weights": "x"}, "weights of the base model: w -> x"),
         ({"precision": "bfloat16"}, "precision: float32 -> bfloat16"),
         ({"train_data": "u"}, "content of the training data: t -> u"),
         ({"eval_data": "f"}, "content of the evaluation data: e -> f"),

@@ -22,7 +22,7 @@ def render(
     """Print the prompt of a record as the run's model reads it."""
     from likely.cli.audit import prompt_builder
     from likely.data.run_data import held_out_records
-    from likely.encoding.split import split_prompts
+    from likely.encoding.split import as_texts, split_prompts
     from likely.inference.loaded_run import config_of
     from likely.model.runtime import ready_process
     from likely.report.console import printable
@@ -41,11 +41,15 @@ def render(
         return
     neighbours = [other for other in records if other.user_id == record.user_id and other is not record]
     parts = split_prompts(builder, [record], neighbours)
+    query, items = (parts.query_ids, parts.items_ids) if ids else as_texts(builder, parts)
     request = {
-        "query": parts.query_ids if ids else parts.query,
-        "items": parts.items_ids if ids else parts.items,
+        "query": query,
+        "items": items,
         "label_token_ids": list(builder.first_tokens),
         "apply_softmax": True,
         "item_first": False,
     }
-    typer.echo(printable(json.dumps(request, indent=None if ids else 2, ensure_ascii=False)))
+    indent = None if ids else 2
+    readable = json.dumps(request, indent=indent, ensure_ascii=False)
+    # What cannot be printed as it is comes in escapes, for nothing may be missing of a prompt.
+    typer.echo(readable if printable(readable) == readable else json.dumps(request, indent=indent))

@@ -63,6 +63,7 @@ def train_shown(console: Console, config: RunConfig, resume: bool = False) -> Tr
     from likely.evaluation.metrics import answer_metrics
     from likely.report.training_plot import save_training_plot
     from likely.training.arguments import is_first_process
+    from likely.training.model_card import early_end
     from likely.training.run import train
 
     def tell(title: str, text: str) -> None:
@@ -70,6 +71,9 @@ def train_shown(console: Console, config: RunConfig, resume: bool = False) -> Tr
 
     finished = train(config, answer_metrics, [TrainingProgress(console, config.max_minutes)], tell, resume)
     tell("Trained", described(finished))
+    early = early_end(finished.metrics)
+    if early:
+        tell("Schedule", early)
     if is_first_process():
         picture = finished.output_dir / "training.png"
         with writing(picture):

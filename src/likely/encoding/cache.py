@@ -27,7 +27,7 @@ from likely.files import check_inflation, replacing_bytes
 
 FOLDER = ".likely_cache"
 
-FORMAT = 2
+FORMAT = 3
 """To be raised with every change to what a record is encoded to, or to how an entry is laid out."""
 
 KEPT_ENTRIES = 8

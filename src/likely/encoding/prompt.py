@@ -130,7 +130,8 @@ class PromptBuilder:
             LikelyError: the record is longer than `cutoff_len` even without its history; names file and row.
         """
         answer = self.positive_ids if record.output == self.labels.positive else self.negative_ids
-        prompt, dropped = self._fit(record, self.cutoff_len - len(answer))
+        # Room for the longer one of the two, so that no prompt depends on its answer.
+        prompt, dropped = self._fit(record, self.cutoff_len - max(len(self.positive_ids), len(self.negative_ids)))
         input_ids = np.concatenate([prompt, np.array(answer[:-1], np.int32)])
         return EncodedRecord(input_ids, answer, record.output == self.labels.positive, dropped)
 

@@ -59,6 +59,31 @@ def split_prompts(builder: PromptBuilder, records: Sequence[Record], neighbours:
     return SplitPrompts(query, items, query_ids, [ids[len(query_ids) :] for ids in whole])
 
 
+def as_texts(builder: PromptBuilder, parts: SplitPrompts) -> tuple[str, list[str]]:
+    """Return query and items as a server has to get them that joins and tokenises texts, as SGLang's does.
+
+    Some tokenizers put a token before every text, which then must not stand there a second time.
+
+    Args:
+        builder: of their run.
+        parts: of :func:`split_prompts`.
+
+    Raises:
+        LikelyError: such a server would read other prompts than the run.
+    """
+    whole = [[*parts.query_ids, *ids] for ids in parts.items_ids]
+    bos = str(builder.tokenizer.bos_token or "")
+    without = parts.query.removeprefix(bos)
+    items = parts.items if parts.query else [item.removeprefix(bos) for item in parts.items]
+    for query, rest in ((parts.query, parts.items), (without, items)):
+        if [builder.tokenizer(query + item)["input_ids"] for item in rest] == whole:
+            return query, list(rest)
+    raise LikelyError(
+        f"The tokenizer of {builder.tokenizer.name_or_path!r} reads a text by itself otherwise than in this run's "
+        "prompts, so a server would be asked something else; send token ids, with --ids."
+    )
+
+
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:
     """Return how many lines two prompts have in common before they differ."""
     pairs = enumerate(zip(one, other, strict=False))

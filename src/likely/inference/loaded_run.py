@@ -4,9 +4,11 @@
 adapter and configuration, then the tokenizer, then the weights.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
+from likely.inference.trained_on import check_base
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
@@ -97,11 +100,13 @@ class LoadedRun:
         tokenizer = load_tokenizer(location, config.model_revision)
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)
         base = load_base(location, precision, attention.implementation, config.model_revision)
+        of_base = check_base(folder, base, precision)
         model = load_adapter(base, folder)
         tokens = config.per_device_eval_batch_size * config.cutoff_len
         budget = Budget(tokens, attention_share(base), width_multiple(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
-        return cls(folder, config, builder, model, plan, notes_on(folder, config, builder))
+        notes = (*notes_on(folder, config, builder), *([of_base] if of_base else []))
+        return cls(folder, config, builder, model, plan, notes)
 
     @property
     def base(self) -> "PreTrainedModel":
@@ -153,7 +158,8 @@ class LoadedRun:
         """
         longest = max((len(record.input_ids) for record in encoded), default=0)
         if longest > times * max(self._checked, default=0):
-            check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens)
+            tokens = self.plan.budget.tokens
+            check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens, tokens)
             self._checked.append(longest)
 
     def answers(
@@ -187,8 +193,15 @@ class LoadedRun:
         base = self.base
         arithmetic = (base.dtype, base.device.type, base.config._attn_implementation, plan)
         versions = [version(name) for name in ("likely", "torch", "transformers", "peft")]
-        made_with = (adapter_of(self.folder), adapter, weights_of(base), tokens_of(encoded), arithmetic, versions)
+        made_with = (adapter_of(self.folder), adapter, self._weights, tokens_of(encoded), arithmetic, versions)
         return repr(made_with)
+
+    @cached_property
+    def _weights(self) -> str:
+        """What stands for the weights of base and adapter and for how they are computed with."""
+        config = self.base.config.to_dict()
+        config.pop("_name_or_path")
+        return weights_of(self.base) + json.dumps(config, sort_keys=True, default=str)
 
 
 def config_of(folder: Path, path: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:

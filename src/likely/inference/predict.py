@@ -105,7 +105,7 @@ def _predict(
     if kept < shape.rows:
         # A run of an earlier version may have kept no day, and one file's prompts are all of one.
         run = load(folder, config.model_copy(update={"prompt_date": config.prompt_date or day}))
-        notes = notes_on(folder, config, run.builder)
+        notes = tuple(dict.fromkeys((*notes_on(folder, config, run.builder), *run.notes)))
         windows = _windows(data, run.builder.labels, columns, kept)
         for done, window in zip(count(kept, WINDOW), windows, strict=False):
             encoded = run.encode(window)

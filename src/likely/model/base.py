@@ -41,6 +41,10 @@ class Precision:
         """Whether the model computes in 16 bits."""
         return self.dtype != "float32"
 
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.dtype}{', 4-bit weights' if self.four_bit else ''}"
+
 
 def choose_precision(dtype: str, quantization_bit: int | None, four_bit_on_cpu: bool = False) -> Precision:
     """Choose what this machine can do: on CUDA 16-bit arithmetic and QLoRA, elsewhere float32 and plain LoRA.

@@ -35,7 +35,11 @@ REFUSALS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, Value
 
 
 def check_exactness(
-    model: "PreTrainedModel", encoded: Sequence[EncodedRecord], layout: Layout, first_tokens: tuple[int, int]
+    model: "PreTrainedModel",
+    encoded: Sequence[EncodedRecord],
+    layout: Layout,
+    first_tokens: tuple[int, int],
+    tokens: int | None = None,
 ) -> str | None:
     """Check that a model gives records in the run's layout the answers that it gives them alone.
 
@@ -47,6 +51,8 @@ def check_exactness(
         encoded: the records of the run.
         layout: what they will be computed in.
         first_tokens: first token of the positive and of the negative label.
+        tokens: of a forward pass of the run, which no pass of the check exceeds unless a single record does; None for
+            no limit.
 
     Returns:
         A sentence for the user where records are longer than what the model was trained on.
@@ -58,31 +64,59 @@ def check_exactness(
         return None
     largest = max(max(int(record.input_ids.max()), *record.answer, *first_tokens) for record in encoded)
     note = check_fit(model, max(len(record.input_ids) for record in encoded), largest)
-    sample = choose_sample(encoded)
+    sample = choose_sample(encoded, tokens, layout)
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            _compare(model, sample, layout, first_tokens)
+            _compare(model, sample, layout, first_tokens, tokens)
     finally:
         model.train(was_training)
     return note
 
 
-def choose_sample(encoded: Sequence[EncodedRecord]) -> list[EncodedRecord]:
+def choose_sample(
+    encoded: Sequence[EncodedRecord], tokens: int | None = None, layout: Layout = "tree"
+) -> list[EncodedRecord]:
     """Return the longest record, another that shares the most with it, and the shortest.
 
     Together they reach past the windows that matter to this run, share a prefix, and stand beside a stranger.
+
+    Args:
+        encoded: the records of the run.
+        tokens: of a forward pass. The other is one with which the longest fits into a pass. Where there is none, the
+            run never computes the longest beside another, and one more comes that fits beside the shortest.
+        layout: in which what records share may be there once.
     """
-    lengths = [len(record.input_ids) for record in encoded]
-    longest, shortest = int(np.argmax(lengths)), int(np.argmin(lengths))
-    shared = np.array([shared_length(record.input_ids, encoded[longest].input_ids) for record in encoded])
-    shared[shared == lengths[longest]] = 0  # the same prompt has nothing of its own
-    return [encoded[index] for index in dict.fromkeys((longest, int(shared.argmax()), shortest))]
+    lengths = np.array([len(record.input_ids) for record in encoded])
+    limit = int(lengths.sum()) if tokens is None else tokens
+    longest, shortest = int(lengths.argmax()), int(lengths.argmin())
+    chosen = [longest, _sibling(encoded, longest, limit, layout), shortest]
+    if chosen[1] is None:
+        chosen.append(_sibling(encoded, shortest, limit, layout))
+    return [encoded[index] for index in dict.fromkeys(chosen) if index is not None]
+
+
+def _sibling(encoded: Sequence[EncodedRecord], one: int, limit: int, layout: Layout) -> int | None:
+    """Return which record shares the most with one that it fits beside, and of these the longest; or None."""
+    ids = encoded[one].input_ids
+    best: tuple[int, int, int] | None = None
+    for place, record in enumerate(encoded):
+        shared, length = shared_length(record.input_ids, ids), len(record.input_ids)
+        same = shared == length == len(ids)  # the same prompt has nothing of its own
+        together = len(ids) + length - (shared if layout == "tree" else 0)
+        if same or together > limit:
+            continue
+        best = max(best or (-1, 0, 0), (shared, length, -place))
+    return None if best is None else -best[2]
 
 
 def _compare(
-    model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout, first_tokens: tuple[int, int]
+    model: "PreTrainedModel",
+    sample: Sequence[EncodedRecord],
+    layout: Layout,
+    first_tokens: tuple[int, int],
+    tokens: int | None,
 ) -> None:
     """Raise LikelyError unless a sample's logits are the same in a layout as alone."""
     name = model.config.name_or_path or type(model).__name__
@@ -98,10 +132,10 @@ def _compare(
         ) from error
     if not bool(alone.isfinite().all()):
         raise LikelyError(f"{name} answers with numbers that are not finite in {model.dtype}; set dtype=float32.")
-    fault = _fault(model, sample, layout, first_tokens, alone)
+    fault = _fault(model, sample, layout, first_tokens, alone, tokens)
     if fault is None:
         return
-    is_exact_padded = layout != "padded" and _fault(model, sample, "padded", first_tokens, alone) is None
+    is_exact_padded = layout != "padded" and _fault(model, sample, "padded", first_tokens, alone, tokens) is None
     remedy = "set batching=padded, where it is" if is_exact_padded else "set model_name_or_path to another model"
     raise LikelyError(f"{name} is not exact with batching: {layout} ({fault}); {remedy}.")
 
@@ -112,6 +146,7 @@ def _fault(
     layout: Layout,
     first_tokens: tuple[int, int],
     alone: torch.Tensor,
+    tokens: int | None,
 ) -> str | None:
     """Return what is wrong with a layout, or None where it gives the logits of records alone.
 
@@ -121,9 +156,10 @@ def _fault(
         layout: to try them in.
         first_tokens: first token of the positive and of the negative label.
         alone: float32 [records, vocabulary].
+        tokens: as of :func:`check_exactness`.
     """
     try:
-        together = _together(model, sample, layout)
+        together = _together(model, sample, layout, tokens)
     except torch.OutOfMemoryError:
         raise
     except REFUSALS as error:
@@ -141,13 +177,19 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
 
 
-def _together(model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout) -> torch.Tensor:
-    """Return the logits where each answer begins, out of one forward pass: float32 [records, vocabulary]."""
+def _together(
+    model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout, tokens: int | None
+) -> torch.Tensor:
+    """Return the logits where each answer begins, out of few forward passes: float32 [records, vocabulary]."""
     multiple = width_multiple(model)
     width = max(len(record.input_ids) for record in sample) + multiple
-    (batch,) = make_batches(sample, layout, Budget(len(sample) * width, attention_share=0.0, multiple=multiple))
-    logits = answer_logits(model, batch.to(device_of(model)), model)[batch.first_answers].float()
-    return logits[batch.records.argsort()]
+    most = len(sample) * width
+    budget = Budget(most if tokens is None else min(most, tokens), attention_share=0.0, multiple=multiple)
+    rows, records = [], []
+    for batch in make_batches(sample, layout, budget):
+        rows.append(answer_logits(model, batch.to(device_of(model)), model)[batch.first_answers].float())
+        records.append(batch.records)
+    return torch.cat(rows)[torch.cat(records).argsort()]
 
 
 def _alone(model: "PreTrainedModel", record: EncodedRecord) -> torch.Tensor:

@@ -83,13 +83,17 @@ class RankAnswer(BaseModel):
 
 
 class PredictRecord(Body):
-    """A record in Alpaca's form, whatever form the run's files have; other keys, such as output, are not read."""
+    """A record in Alpaca's form, whatever form the run's files have; other keys, such as output, are not read.
+
+    `cut_at_anchors` says how a prompt that is too long is shortened, in rows of long windows.
+    """
 
     model_config = ConfigDict(extra="ignore")
     instruction: str = Field(examples=["Will this user like the candidate?"])
     input: str | None = ""
     system: str | None = ""
     history: list[tuple[str, str]] | None = Field(None, description="Earlier turns: question and answer.")
+    cut_at_anchors: bool | None = Field(None, description="As likely prepare writes it for long windows.")
 
 
 class PredictBody(Body):

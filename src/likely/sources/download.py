@@ -47,7 +47,8 @@ def download(
         url: http or https.
         target: the file to make; its folder too.
         sha256: of the whole file; None where it is not known.
-        md5_url: where its MD5 stands in a text; without either only the length is checked.
+        md5_url: where its MD5 stands in a text, which is read where `sha256` is not known or is of another file, since
+            the site may have replaced that one; without either only the length is checked.
         timeout: seconds without a byte after which the connection counts as cut off.
         tries: how often a connection may be cut off.
         on_progress: told about every chunk.
@@ -72,10 +73,11 @@ def download(
             break
         if not left:
             raise UnreachableError(f"{url} ended early {tries} times.")
-    if sha256 and file_sha256(part) != sha256:
+    is_known = sha256 is not None and file_sha256(part) == sha256
+    if sha256 and not is_known and not md5_url:
         part.unlink()
         raise UnreachableError(f"{url} is not the file it should be (its sha256 differs).")
-    if md5_url and _digest(part, "md5") not in _read_text(md5_url, timeout).lower():
+    if md5_url and not is_known and _digest(part, "md5") not in _read_text(md5_url, timeout).lower():
         part.unlink()
         raise UnreachableError(f"{url} is not the file that {md5_url} is of.")
     os.replace(part, target)

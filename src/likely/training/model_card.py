@@ -12,8 +12,17 @@ from typing import Any
 
 from likely.data.records import Labels, Record
 from likely.data.task import RatingsTask, Task
+from likely.encoding.chat_template import ChatTemplate
+from likely.encoding.prompt import PromptBuilder, user_turn
+from likely.errors import LikelyError
 from likely.model.adapter import Lora
 from likely.model.base import Precision
+
+PROBE = "Candidate: Heat"
+"""What a prompt is tried with."""
+
+RATE_LEFT = 0.1
+"""A learning rate below this share of its peak has come down."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class CardFacts:
         training_file: where the training records come from.
         records: how many of them were trained on.
         task: how the records were made.
+        first_tokens: first token of the positive and of the negative label.
+        is_plain: whether transformers alone makes the run's prompts; see :func:`is_made_by_transformers`.
     """
 
     base: str
@@ -51,6 +62,8 @@ class CardFacts:
     training_file: Path
     records: int
     task: Task
+    first_tokens: tuple[int, int]
+    is_plain: bool
 
 
 def question_of(records: Iterable[Record]) -> Question:
@@ -58,6 +71,29 @@ def question_of(records: Iterable[Record]) -> Question:
     asked = {(record.instruction, record.system) for record in records}
     instructions, systems = (set(parts) for parts in zip(*asked, strict=True))
     return Question(*(next(iter(parts)) or None if len(parts) == 1 else None for parts in (instructions, systems)))
+
+
+def is_made_by_transformers(builder: PromptBuilder, question: Question) -> bool:
+    """Return whether the code of the page gets a run's very prompts from the tokenizer's chat template, on any day.
+
+    It does not where the template leaves to a finished conversation what stands before an answer, writes no system
+    prompt, or writes the date.
+
+    Args:
+        builder: of the run's prompts.
+        question: what they have in common.
+    """
+    record = Record(question.instruction or PROBE, PROBE, builder.labels.positive, system=question.system or "")
+    encoded = builder.encode(record)
+    turns = [{"role": "system", "content": record.system}] if record.system else []
+    turns.append({"role": "user", "content": user_turn(record)})
+    try:
+        text = ChatTemplate(builder.tokenizer).render(turns, answered=False)
+    except LikelyError:
+        return False
+    made: Any = builder.tokenizer(text, add_special_tokens=False)["input_ids"]
+    prompt = encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
+    return builder.date is None and list(made) == prompt
 
 
 def model_card(facts: CardFacts, figures: Mapping[str, Any]) -> str:
@@ -78,7 +114,7 @@ def model_card(facts: CardFacts, figures: Mapping[str, Any]) -> str:
         "The question": _question(facts),
         "Training": _training(facts, figures),
         "Evaluation": _evaluation(figures),
-        "Loading it": f"In the folder of this file, with transformers and peft:\n\n```python\n{loading_code(facts)}```",
+        "Loading it": _loading(facts),
     }
     return (
         "\n\n".join(
@@ -91,6 +127,22 @@ def model_card(facts: CardFacts, figures: Mapping[str, Any]) -> str:
             ]
         )
         + "\n"
+    )
+
+
+def early_end(figures: Mapping[str, Any]) -> str | None:
+    """Return a sentence on a run that ended, by `max_minutes` or for want of progress, before its schedule came down.
+
+    Args:
+        figures: content of metrics.json.
+    """
+    trained = figures["train"]
+    steps, planned, left = trained["steps"], trained.get("planned_steps"), trained.get("rate_left")
+    if not steps or planned is None or steps >= planned or not left or left < RATE_LEFT:
+        return None
+    return (
+        f"The run ended at step {steps:,} of {planned:,}, where its learning rate had yet to come down from {left:.0%} "
+        f"of its peak; with max_steps={steps} it would have."
     )
 
 
@@ -116,8 +168,7 @@ from transformers import {imported}
 tokenizer = AutoTokenizer.from_pretrained(".")
 base = AutoModelForCausalLM.from_pretrained({facts.location!r}, {options})
 model = PeftModel.from_pretrained(base, ".").eval()
-labels = {(facts.labels.positive, facts.labels.negative)!r}
-yes, no = (tokenizer(label, add_special_tokens=False)["input_ids"][0] for label in labels)
+yes_no = {list(facts.first_tokens)}  # the first tokens of {facts.labels.positive} and {facts.labels.negative}
 {question}
 
 def p_yes(text):  # {"the input of a record" if instruction else "instruction and input of a record"}
@@ -126,9 +177,19 @@ def p_yes(text):  # {"the input of a record" if instruction else "instruction an
         turns, add_generation_prompt=True, enable_thinking=False, return_tensors="pt", return_dict=True
     ).to(model.device)
     with torch.no_grad():
-        logits = model(**prompt).logits[0, -1, [yes, no]]
+        logits = model(**prompt).logits[0, -1, yes_no]
     return logits.softmax(-1)[0].item()
 """
+
+
+def _loading(facts: CardFacts) -> str:
+    if facts.is_plain:
+        return f"In the folder of this file, with transformers and peft:\n\n```python\n{loading_code(facts)}```"
+    return (
+        "The adapter loads in plain peft, but transformers alone does not make the prompts that it was trained with of "
+        "this chat template, and answers to other prompts are not the ones measured here. Ask it by `likely predict` "
+        "or `likely serve`, or let `likely export --to merged` write a model whose template makes them."
+    )
 
 
 def _question(facts: CardFacts) -> str:
@@ -150,6 +211,9 @@ def _training(facts: CardFacts, figures: Mapping[str, Any]) -> str:
         lines["ratings"] = facts.task.dataset or "unknown"
         lines["preparation"] = ", ".join(f"{name} {value}" for name, value in vars(facts.task.protocol).items())
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
+    early = early_end(figures)
+    if early:
+        lines["schedule"] = early
     return "\n".join(f"- {name}: {text}" for name, text in lines.items()) + "\n\nAll settings are in `config.yaml`."
 
 

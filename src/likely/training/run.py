@@ -31,14 +31,14 @@ from likely.model.base import (
 from likely.model.compiled import compile_layers, is_compiled
 from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
-from likely.model.fingerprint import weights_of
+from likely.model.fingerprint import sample_of, weights_of
 from likely.model.memory import free_bytes, kept_of, tokens_that_fit
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
 from likely.training.arguments import check_reporters, count_devices, is_first_process, training_arguments
 from likely.training.inputs import RunInputs, describe, read_inputs
-from likely.training.model_card import CardFacts, model_card
+from likely.training.model_card import CardFacts, is_made_by_transformers, model_card
 from likely.training.ranks import together
 from likely.training.resume import check_same_run
 from likely.training.run_folder import Start, leave_adapter, leave_figures, run_figures
@@ -82,7 +82,7 @@ class StepPlan:
 
 @dataclass(frozen=True)
 class ReadyRun:
-    """A run that can take its first step, or its next one."""
+    """A run that can take its first step, or its next one; `base` tells its base model from others."""
 
     config: RunConfig
     inputs: RunInputs
@@ -91,6 +91,7 @@ class ReadyRun:
     trainer: "AnswerTrainer"
     clock: "Clock"
     run_name: str
+    base: str
 
 
 @quiet_libraries()
@@ -159,11 +160,12 @@ def set_up(
 
     set_seed(config.seed)
     base = load_base(inputs.location, precision, attention.implementation, config.model_revision)
-    length_note = check_exactness(base, [*inputs.train, *inputs.eval], layout, inputs.builder.first_tokens)
+    everything, first_tokens = [*inputs.train, *inputs.eval], inputs.builder.first_tokens
+    length_note = check_exactness(base, everything, layout, first_tokens, config.tokens_asked)
     for title, note in (("Layout", layout_note), ("Length", length_note)):
         if note:
             tell(title, note)
-    facts["weights"] = weights_of(base)
+    facts["base_weights"], sample = weights_of(base), sample_of(base)
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
     model = add_adapter(base, lora_of(config), config.gradient_checkpointing)
@@ -177,7 +179,7 @@ def set_up(
     named = config.model_copy(update={"run_name": run_name})
     trainer = build_trainer(named, model, inputs, plan, precision, metrics_of, [*callbacks, *own])
     trainer.about = lambda: {"made_with": facts, "run_name": run_name, "seconds": clock.seconds()}
-    return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name)
+    return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name, sample)
 
 
 def lora_of(config: RunConfig) -> Lora:
@@ -255,6 +257,7 @@ def leave_run(ready: ReadyRun) -> TrainedRun:
         texts |= {CATALOGUE_FILE: catalogue} if catalogue else {}
         leave_adapter(folder, trainer.adapter, inputs.builder.tokenizer, texts)
     figures = {**run_figures(trainer, ready.clock.seconds()), "saving": ready.plan.saving}
+    figures["base"] = {"precision": str(ready.precision), "sample": ready.base}
     log = [dict(entry) for entry in trainer.state.log_history]
     if is_first_process():
         facts = CardFacts(
@@ -268,6 +271,8 @@ def leave_run(ready: ReadyRun) -> TrainedRun:
             training_file=inputs.training_file,
             records=len(inputs.train),
             task=inputs.task,
+            first_tokens=inputs.builder.first_tokens,
+            is_plain=is_made_by_transformers(inputs.builder, inputs.question),
         )
         leave_figures(folder, figures, log, model_card(facts, figures))
     return TrainedRun(folder, figures, log)

@@ -170,6 +170,8 @@ def run_figures(trainer: "AnswerTrainer", seconds: float) -> dict[str, Any]:
         "eval": {name: value for name, value in best.items() if name.startswith("eval_")},
         "train": {
             "steps": trainer.state.global_step,
+            "planned_steps": trainer.state.max_steps,
+            "rate_left": _rate_left(trainer),
             "step_size": trainer.args.per_device_train_batch_size * trainer.args.world_size,
             "records": round((trainer.state.epoch or 0) * len(trainer.train_records)),
             "seconds": round(seconds, 1),
@@ -177,3 +179,12 @@ def run_figures(trainer: "AnswerTrainer", seconds: float) -> dict[str, Any]:
         "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
         "python": platform.python_version(),
     }
+
+
+def _rate_left(trainer: "AnswerTrainer") -> float | None:
+    """Return from what share of its peak the learning rate had yet to come down; None for one that never does."""
+    if trainer.lr_scheduler is None or "constant" in str(trainer.args.lr_scheduler_type):
+        return None
+    (shape, *_) = trainer.lr_scheduler.lr_lambdas
+    state = trainer.state
+    return float(max(shape(step) for step in range(state.global_step, max(state.max_steps, state.global_step) + 1)))

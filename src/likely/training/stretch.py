@@ -60,7 +60,7 @@ def run_facts(config: RunConfig, precision: Precision, train: list[EncodedRecord
     evaluates = config.eval_strategy != "no" and files.eval is not None
     return facts_of(
         config,
-        precision=f"{precision.dtype}{', 4-bit weights' if precision.four_bit else ''}",
+        precision=str(precision),
         prompts=tokens_of(train),
         train_data=content(files.train, files.columns),
         eval_data=content(files.eval, files.columns) if evaluates and files.eval else None,

@@ -1,0 +1,67 @@
+"""Is the base model that is loaded the one that an adapter was trained on?
+
+A folder of the same name may hold another model, and the same weights may be held otherwise. Training writes into
+metrics.json what tells its base model from others, and `loaded_run` compares.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ValidationError
+
+from likely.errors import LikelyError
+from likely.model.base import Precision
+from likely.model.fingerprint import sample_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class _Base(BaseModel):
+    """Of the base model in metrics.json."""
+
+    precision: str
+    sample: str
+
+
+class _Metrics(BaseModel):
+    """What is read here of metrics.json; earlier versions wrote nothing of the base model."""
+
+    base: _Base | None = None
+    versions: dict[str, str] = {}
+
+
+def check_base(folder: Path, base: "PreTrainedModel", precision: Precision) -> str | None:
+    """Compare a base model with the one that the adapter in a folder was trained on.
+
+    Args:
+        folder: of the run; nothing is compared where it does not say.
+        base: as it was loaded, without an adapter.
+        precision: that it was loaded in.
+
+    Returns:
+        A sentence for the user where it is the same but held otherwise, or cannot be told.
+
+    Raises:
+        LikelyError: it is another one.
+    """
+    try:
+        metrics = _Metrics.model_validate_json((folder / "metrics.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+    trained = metrics.base
+    if trained is None or (trained.precision == str(precision) and trained.sample == sample_of(base)):
+        return None
+    if trained.precision != str(precision):
+        return (
+            f"The adapter was trained beside {trained.precision} and answers here beside {precision}, so P(Yes) "
+            "differs a little from what the run was measured with."
+        )
+    name = base.config.name_or_path
+    if metrics.versions.get("transformers") != version("transformers"):
+        return f"Another version of transformers holds the weights of {name} otherwise, so they could not be compared."
+    raise LikelyError(
+        f"The weights of {name} are not those that the adapter in {folder} was trained on; set model_name_or_path to "
+        "its own base model, or train again."
+    )

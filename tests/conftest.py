@@ -2,12 +2,14 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from likely.data.movielens import read_movielens
+from likely.data.ratings import RatingTable
 from likely.data.records import Labels, Record
 from likely.encoding.prompt import PromptBuilder
 from likely.sources.tiny_model import TinyShape, chat_prompt, make_tiny_base
@@ -18,19 +20,31 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine makes any example slow; what is slow on a quiet one shows in the durations.
-settings.register_profile("likely", deadline=None)
+settings.register_profile("likely", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=300)
 settings.load_profile("likely")
+
+gc.disable()  # until all is imported, of which nothing is garbage
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what is slow: no worker ends long after the others, and one has the processes that are forked."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True, scope="session")
-def libraries_are_no_garbage() -> Iterator[None]:
+def libraries_are_no_garbage() -> None:
     """Transformers collects garbage at the end of a training, and would look through all that was ever imported."""
-    gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def latest_small(shared_dir: Path) -> RatingTable:
+    """MovieLens latest-small."""
+    return read_movielens(shared_dir / "ml-latest-small")
 
 
 @pytest.fixture(scope="session")

@@ -216,16 +216,15 @@ def test_names_that_are_unknown(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("given", "written"),
+    ("verb", "given", "written"),
     [
-        (["--learning_rate", "1e-4"], "learning_rate=1e-4"),
-        (["--learning-rate", "1e-4"], "learning_rate=1e-4"),
-        (["--learning_rate=1e-4"], "learning_rate=1e-4"),
-        (["seed=1", "--lora_r", "8"], "lora_r=8"),
-        (["--max_steps"], "max_steps=..."),
+        ("train", ["--learning_rate", "1e-4"], "learning_rate=1e-4"),
+        ("train", ["--learning-rate", "1e-4"], "learning_rate=1e-4"),
+        ("train", ["--learning_rate=1e-4"], "learning_rate=1e-4"),
+        ("train", ["--max_steps"], "max_steps=..."),
+        *((verb, ["seed=1", "--lora_r", "8"], "lora_r=8") for verb in ("train", "audit", "tree", "infer", "evaluate")),
     ],
 )
-@pytest.mark.parametrize("verb", ["train", "audit", "tree", "infer", "evaluate"])
 def test_a_key_given_as_an_option_is_answered_with_how_to_write_it(capsys, verb, given, written):
     assert f"is not an option; write {written}" in complaint(capsys, [verb, *given])
 
@@ -276,16 +275,10 @@ NO_MORE = "import typer; app = typer.Typer(); app.command()(lambda: None); app([
 """The help of a command that does nothing."""
 
 
-def test_importing_the_package_and_asking_for_help_are_quick():
-    """Under half a second of computing each, or twice what typer alone takes where a machine is slow."""
-    commands = (
-        ["-c", NO_MORE],
-        ["-c", "import likely"],
-        ["-m", "likely", "--help"],
-        ["-c", "from likely.cli import main"],
-    )
-    least = [min(seconds_of(command) for _ in range(5)) for command in commands]
-    assert all(seconds < max(0.5, 2 * least[0]) for seconds in least[1:]), least
+def test_asking_for_help_is_quick():
+    """Under half a second of computing, or twice what typer alone takes where a machine is slow."""
+    of_ours = min(seconds_of(["-m", "likely", "--help"]) for _ in range(3))
+    assert of_ours < 0.5 or of_ours < 2 * min(seconds_of(["-c", NO_MORE]) for _ in range(3))
 
 
 def seconds_of(command):
@@ -296,7 +289,8 @@ def seconds_of(command):
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
-@pytest.mark.parametrize("heavy", ["torch", "transformers", "polars", "sklearn", "matplotlib"])
-def test_the_command_line_imports_nothing_heavy_before_a_verb_runs(heavy):
-    code = f"import sys, likely.cli; sys.exit({heavy!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_the_command_line_imports_nothing_heavy_before_a_verb_runs():
+    code = (
+        "import sys, likely.cli; print(*{'torch', 'transformers', 'polars', 'sklearn', 'matplotlib'} & {*sys.modules})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"\n"

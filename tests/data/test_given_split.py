@@ -46,7 +46,7 @@ def shown(record: dict[str, Any]) -> list[tuple[int, int]]:
     return [(int(line.split(" | ")[0][2:]), int(line.rpartition(" ")[2])) for line in lines]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some=rows, history_from=st.sampled_from(["all", "train"]), window=st.sampled_from(["anchored", "sliding"]))
 def test_rows_are_those_of_the_files_and_show_nothing_later(
     tmp_path: Path, some: list[Row], history_from: Literal["all", "train"], window: Literal["anchored", "sliding"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from likely.data import liked_shares as tastes
@@ -115,7 +115,6 @@ def one_at_a_time(table: pl.DataFrame) -> list[tuple[float, float, float]]:
     return found
 
 
-@settings(max_examples=50)
 @given(RATINGS)
 def test_shares_are_what_the_definition_gives(rows):
     table = timelines_of(rows)
@@ -157,7 +156,6 @@ def test_where_there_are_too_many_users_some_tell_what_is_alike(tmp_path):
     assert np.isfinite(outside["liked_of_similar"].to_numpy()).mean() > 0.5
 
 
-@settings(max_examples=50)
 @given(RATINGS, st.integers(0, 9), st.randoms())
 def test_nothing_that_anybody_rates_later_changes_what_is_told_of_a_candidate(rows, time, random):
     """Ratings from some time on, whoever gave them, may be any others: all up to that time have the same hints."""
@@ -188,7 +186,6 @@ def test_the_real_rounds_tell_nothing_of_the_future_either_and_little_less_than_
     assert (deviations.counts[rounds] >= there / 1.1 - 1).all()
 
 
-@settings(max_examples=50)
 @given(RATINGS, st.data())
 def test_no_row_knows_its_own_or_a_later_rating_of_its_user(rows, data):
     """Whatever the user says from some place on, nothing changes up to that place."""
@@ -202,7 +199,6 @@ def test_no_row_knows_its_own_or_a_later_rating_of_its_user(rows, data):
     np.testing.assert_allclose(before, after, atol=2e-3)
 
 
-@settings(max_examples=50)
 @given(RATINGS)
 def test_held_out_ratings_of_others_change_nothing(rows):
     table = timelines_of(rows)

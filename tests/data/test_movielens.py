@@ -111,8 +111,8 @@ def test_every_release_gives_the_same_tables(tmp_path: Path, write: Writer, cont
     assert {name: str(dtype) for name, dtype in data.ratings.schema.items()} == types
 
 
-def test_latest_small_agrees_with_the_csv_module(shared_dir: Path) -> None:
-    data = read_movielens(shared_dir / "ml-latest-small")
+def test_latest_small_agrees_with_the_csv_module(latest_small: RatingTable, shared_dir: Path) -> None:
+    data = latest_small
     with (shared_dir / "ml-latest-small" / "ratings.csv").open(encoding="utf-8", newline="") as file:
         rows = [tuple(map(float, row)) for row in list(csv.reader(file))[1:]]
     assert data.ratings.rows() == rows
@@ -156,7 +156,7 @@ ratings_lists = st.dictionaries(
     min_size=1,
     max_size=12,
 ).map(lambda table: [(*pair, *values) for pair, values in table.items()])
-scratch = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+scratch = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @scratch

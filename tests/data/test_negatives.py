@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from likely.data.negatives import add_negatives, count_missing, draw
@@ -49,7 +49,6 @@ def drawn(data: RatingTable, protocol: SplitProtocol, seed: int = 0) -> pl.DataF
     return add_negatives(table, table, data, protocol, seed)
 
 
-@settings(deadline=None)
 @given(rows=touches, protocol=protocols, seed=st.integers(0, 5))
 def test_negatives_are_what_the_user_had_not_taken_and_others_had(
     rows: list[Touch], protocol: SplitProtocol, seed: int
@@ -75,7 +74,6 @@ def test_negatives_are_what_the_user_had_not_taken_and_others_had(
     assert count_missing(table, protocol) == missing
 
 
-@settings(deadline=None)
 @given(rows=touches, protocol=protocols, later=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 12)), max_size=8))
 def test_what_others_take_later_changes_no_negative(
     rows: list[Touch], protocol: SplitProtocol, later: list[tuple[int, int]]
@@ -88,7 +86,6 @@ def test_what_others_take_later_changes_no_negative(
     assert drawn(table_of(rows[::-1]), protocol).equals(before)
 
 
-@settings(deadline=None)
 @given(rows=touches, protocol=protocols)
 def test_records_show_no_negative_and_ask_about_each_after_the_history_of_its_like(
     rows: list[Touch], protocol: SplitProtocol

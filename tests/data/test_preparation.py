@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SPLITS, SplitProtocol
+from likely.data.ratings import RatingTable
 
 SHA256: dict[tuple[str, bool], dict[str, str]] = {
     ("anchored", False): {
@@ -30,24 +30,38 @@ SHA256: dict[tuple[str, bool], dict[str, str]] = {
 
 
 @pytest.mark.parametrize(
-    ("window", "hints"), [pytest.param(*case, marks=pytest.mark.minutes if case[1] else ()) for case in SHA256]
+    ("window", "hints"),
+    [pytest.param(*case, marks=() if case == ("anchored", False) else pytest.mark.minutes) for case in SHA256],
 )
 def test_latest_small_becomes_the_very_records_that_it_always_did(
-    shared_dir: Path, tmp_path: Path, window: str, hints: bool
+    latest_small: RatingTable, tmp_path: Path, window: str, hints: bool
 ) -> None:
-    data = read_movielens(shared_dir / "ml-latest-small")
-    summary = prepare(data, tmp_path, SplitProtocol(window=window, hints=hints))
+    summary = prepare(latest_small, tmp_path, SplitProtocol(window=window, hints=hints))
     assert (summary.train.rows, summary.eval.rows, summary.test.rows, summary.notes) == (78_271, 4_450, 8_965, ())
     written = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
     assert {name: written[name] for name in SHA256[window, hints]} == SHA256[window, hints]
 
 
-def test_hints_of_some_users_of_latest_small_are_what_they_were(shared_dir: Path, tmp_path: Path) -> None:
-    """All users' take half a minute; what is told of others is counted among all of them here too."""
-    prepare(read_movielens(shared_dir / "ml-latest-small"), tmp_path, SplitProtocol(hints=True), max_users=40)
-    written = {split: hashlib.sha256((tmp_path / f"{split}.json").read_bytes()).hexdigest() for split in SPLITS}
-    assert written == {
+SOME_SHA256 = {
+    ("anchored", True): {
         "train": "aea516cbeacca1c72c3885e4ad2a9c4419b5374f9d9dd529b095a4955ac7d010",
         "eval": "dbe8b2e126fc2641f92e1e40031c849421103b73f36758c5e5dcfa9a815aaee1",
         "test": "f112e9f668abd358df5b8f13d30873ff2364cf0830a68282192171f0353d673a",
-    }
+    },
+    ("sliding", False): {
+        "train": "cec07c16a290d3b8331d88a79e486b5b2bc51a44a2df9e89c384e0db3b6f846a",
+        "eval": "430c15a61fbe0aec55005a8ccd02de3d0fb8e6bc9e7e15c4ae434a1cc5eb830f",
+        "test": "eb2b7b7c6b86cf91d8eb45a3e46de443746c77ffb5d3fc569bfd0cf88cf67422",
+    },
+}
+"""Of those of 40 users."""
+
+
+@pytest.mark.parametrize(("window", "hints"), [("anchored", True), ("sliding", False)])
+def test_some_users_of_latest_small_become_what_they_were(
+    latest_small: RatingTable, tmp_path: Path, window: str, hints: bool
+) -> None:
+    """All users take up to half a minute; what is told of others is counted among all of them here too."""
+    prepare(latest_small, tmp_path, SplitProtocol(window=window, hints=hints), max_users=40)
+    written = {split: hashlib.sha256((tmp_path / f"{split}.json").read_bytes()).hexdigest() for split in SPLITS}
+    assert written == SOME_SHA256[window, hints]

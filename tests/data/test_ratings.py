@@ -84,7 +84,7 @@ tables = st.dictionaries(
     st.tuples(st.integers(1, 10), st.integers(0, 3).map(lambda step: 1_300_000_000 + step)),
     min_size=4,
 ).map(lambda table: [dict(zip(COLUMNS, (*pair, *values), strict=True)) for pair, values in table.items()])
-scratch = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+scratch = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @scratch

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from likely.data import preparation as preparing
 from likely.data.catalogue_file import CATALOGUE_FILE
-from likely.data.movielens import read_movielens
 from likely.data.preparation import SplitSummary, prepare
 from likely.data.protocol import SPLITS, SplitProtocol
 from likely.data.ratings import RatingTable
@@ -105,7 +104,7 @@ data_sets = st.dictionaries(
 ).map(lambda table: [(*pair, *values) for pair, values in table.items()])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ratings=data_sets, protocol=protocols)
 def test_records_and_summary_equal_a_slow_reading_of_the_protocol(
     tmp_path: Path, ratings: list[Rating], protocol: SplitProtocol
@@ -127,15 +126,15 @@ def test_records_and_summary_equal_a_slow_reading_of_the_protocol(
         )
 
 
-def test_latest_small_has_the_published_number_of_rows(shared_dir: Path) -> None:
-    table = build_timelines(read_movielens(shared_dir / "ml-latest-small").ratings, SplitProtocol())
+def test_latest_small_has_the_published_number_of_rows(latest_small: RatingTable) -> None:
+    table = build_timelines(latest_small.ratings, SplitProtocol())
     counts = dict(table["split"].value_counts().iter_rows())
     assert counts == {"warmup": 610 * 15, "train": 78_271, "eval": 4_450, "test": 8_965}
 
 
-@pytest.mark.parametrize("window", ["anchored", "sliding"])
-def test_no_row_of_latest_small_shows_anything_later_than_its_candidate(shared_dir: Path, window: Any) -> None:
-    ratings = read_movielens(shared_dir / "ml-latest-small").ratings
+@pytest.mark.parametrize("window", ["anchored", pytest.param("sliding", marks=pytest.mark.minutes)])
+def test_no_row_of_latest_small_shows_anything_later_than_its_candidate(latest_small: RatingTable, window: Any) -> None:
+    ratings = latest_small.ratings
     data = RatingTable("numbered", ratings, numbered_movies(ratings["item_id"].unique()))
     protocol = SplitProtocol(window=window)
     table = build_timelines(ratings, protocol)
@@ -152,8 +151,8 @@ def test_no_row_of_latest_small_shows_anything_later_than_its_candidate(shared_d
     assert (shown["shown_id"] != shown["item_id"]).all()
 
 
-def test_no_evaluated_rating_is_earlier_than_a_trained_one_of_the_same_user(shared_dir: Path) -> None:
-    table = build_timelines(read_movielens(shared_dir / "ml-latest-small").ratings, SplitProtocol())
+def test_no_evaluated_rating_is_earlier_than_a_trained_one_of_the_same_user(latest_small: RatingTable) -> None:
+    table = build_timelines(latest_small.ratings, SplitProtocol())
     in_time = table.sort("user_id", "timestamp", "item_id")["split"].to_physical()
     users = table.sort("user_id", "timestamp", "item_id")["user_id"]
     steps = pl.DataFrame({"step": in_time.cast(pl.Int8).diff(), "same": users == users.shift()})

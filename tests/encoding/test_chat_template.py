@@ -32,7 +32,7 @@ def own_ids(tokenizer, turns, **settings):
 
 def of_many_shapes(records):
     """Records with and without system prompt, earlier turns, white space at the ends and difficult line ends."""
-    for number, record in enumerate(records[:8]):
+    for number, record in enumerate(records[2:4]):
         yield record
         yield Record(f"\n  {record.instruction}", f"{record.input} \t\n", record.output, system=" Be brief.\n")
         history = (("Do they like Heat?", "Yes"), (" And Alien? ", "No"))

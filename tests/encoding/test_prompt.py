@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_models import KINDS, chat_tokenizer
@@ -57,7 +57,6 @@ def test_qwens_control_tokens_in_a_title_stay_text(qwen):
 
 
 @given(text=st.text(st.sampled_from("ab é世.,:|-\n \t'4<>/)"), max_size=60))
-@settings(max_examples=150, deadline=None)
 def test_lines_tokenised_one_by_one_are_the_whole_text(qwen, text):
     joined = [token for line in lines(text) for token in qwen.tokenizer(line)["input_ids"]]
     assert joined == qwen.tokenizer(text)["input_ids"]
@@ -95,7 +94,6 @@ def test_no_prompt_depends_on_its_answer_however_long_that_is(builder, record_of
 
 
 @given(room=st.integers(60, 400))
-@settings(max_examples=40, deadline=None)
 def test_an_over_long_record_loses_its_oldest_history_lines_only(builder, room):
     record = make_record(user=1, history=14)
     short = PromptBuilder(builder.tokenizer, Labels(), room)
@@ -189,7 +187,6 @@ LISTS = {
 
 
 @given(sizes=st.tuples(st.integers(5, 30), st.integers(5, 30)), share=st.floats(0.3, 1), kind=st.sampled_from([*LISTS]))
-@settings(max_examples=30)
 def test_histories_in_one_line_lose_their_oldest_items(builder, sizes, share, kind):
     opening, between, closing, title = LISTS[kind]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from likely.encoding.batches import Budget, make_batches
@@ -30,7 +30,6 @@ def test_the_saving_counts_what_every_step_computes():
 
 @pytest.mark.parametrize("layout", ["tree", "packed", "padded"])
 @given(encoded=RECORDS, step_size=st.integers(1, 6), tokens=st.integers(1, 40))
-@settings(max_examples=30)
 def test_the_passes_are_those_of_training_and_only_a_tree_saves_tokens(layout, encoded, step_size, tokens):
     order, budget = shuffled(len(encoded), seed=3), Budget(tokens)
     saving = epoch_saving(encoded, order, step_size, layout, budget)

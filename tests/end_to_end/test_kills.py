@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from processes import start_python
 
 SAMPLE = """
@@ -13,6 +15,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_comes_to_the_end_of_one_that_was_not(tmp_path):
     said, status = start_python(SAMPLE, tmp_path, tmp_path / "said.txt").ended()
     assert status == 0, said

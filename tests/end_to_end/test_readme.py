@@ -112,6 +112,7 @@ def replaced(code: str, **pieces: str) -> str:
     return code
 
 
+@pytest.mark.slow
 def test_the_quickstart_runs_as_it_stands_and_says_only_what_it_prints(tmp_path, tiny_base):
     """With invented ratings and a tiny model in place of those that would have to be fetched."""
     make_sample(tmp_path / "ratings")

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likely.data.records import Labels, Record, read_records
+from likely.data.preparation import prepare
+from likely.data.protocol import SplitProtocol
+from likely.data.records import Labels, Record, read_records, write_records
+from likely.data.timelines import build_timelines, make_rows
 from likely.data.wording import show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.baselines import (
@@ -307,6 +310,9 @@ def test_logistic_regression_does_not_care_for_the_scale_of_a_column():
     assert logistic_regression(liked, scaled, scaled) == pytest.approx(plain)
 
 
+SLIDING = SplitProtocol(window="sliding")
+
+
 def fractions_from_csv(path):
     """Likes among the 15 ratings before each user's last 10%, counted without any of the package's code."""
     ratings = defaultdict(list)
@@ -320,20 +326,10 @@ def fractions_from_csv(path):
             yield sum(likes[place - 15 : place]) / 15, likes[place]
 
 
-@pytest.fixture(scope="module")
-def movielens(shared_dir, tmp_path_factory):
-    """Folder of the records of MovieLens latest-small with sliding histories."""
-    from likely.data.movielens import read_movielens
-    from likely.data.preparation import prepare
-    from likely.data.protocol import SplitProtocol
-
-    folder = tmp_path_factory.mktemp("sliding")
-    prepare(read_movielens(shared_dir / "ml-latest-small"), folder, SplitProtocol(window="sliding"))
-    return folder
-
-
-def test_the_history_fraction_on_movielens_is_that_of_the_ratings_themselves(shared_dir, movielens):
-    test = read_records(movielens / "test.json", Labels())
+def test_the_history_fraction_on_movielens_is_that_of_the_ratings_themselves(shared_dir, latest_small, tmp_path):
+    timelines = build_timelines(latest_small.ratings, SLIDING)
+    write_records(tmp_path / "test.json", make_rows(timelines, latest_small, "test", SLIDING))
+    test = read_records(tmp_path / "test.json", Labels())
     fractions, liked = zip(*fractions_from_csv(shared_dir / "ml-latest-small" / "ratings.csv"), strict=True)
     assert history_fraction(test) == pytest.approx(fractions)
     assert likes_of(test, Labels()).tolist() == list(liked)
@@ -345,9 +341,10 @@ def test_the_history_fraction_on_movielens_is_that_of_the_ratings_themselves(sha
 
 
 @pytest.mark.minutes
-def test_the_baselines_reach_their_known_figures_on_movielens(movielens):
+def test_the_baselines_reach_their_known_figures_on_movielens(latest_small, tmp_path):
     """LightGBM had 0.8049 with the future of others counted in; what is known of each user's taste makes up for it."""
-    train, held_out, test = (read_records(movielens / f"{split}.json", Labels()) for split in ("train", "eval", "test"))
+    prepare(latest_small, tmp_path, SLIDING)
+    train, held_out, test = (read_records(tmp_path / f"{split}.json", Labels()) for split in ("train", "eval", "test"))
     systems, _ = baseline_systems(train, test, Labels(), held_out)
     figures = {each.name: probability_metrics(likes_of(test, Labels()), each.p_yes) for each in systems}
     assert figures["always Yes"]["f1"] == pytest.approx(0.635, abs=1e-3)

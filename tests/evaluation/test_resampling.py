@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
@@ -57,7 +57,6 @@ def rows_of_draw(drawn, draw):
 
 
 @given(OWNED, st.integers(0, 5))
-@settings(max_examples=50)
 def test_auc_of_resamples_is_scikit_learns_of_the_drawn_rows(rows, seed):
     liked, scores = np.array([row[0] for row in rows]), np.array([row[1] / 4 for row in rows])
     drawn = draw_users([row[2] for row in rows], draws=4, seed=seed)
@@ -71,7 +70,6 @@ def test_auc_of_resamples_is_scikit_learns_of_the_drawn_rows(rows, seed):
 
 
 @given(OWNED, st.integers(0, 5))
-@settings(max_examples=50)
 def test_figures_of_resamples_are_those_of_the_drawn_rows(rows, seed):
     liked, p_yes = np.array([row[0] for row in rows]), np.array([row[1] / 4 for row in rows])
     users = np.array([row[2] for row in rows])

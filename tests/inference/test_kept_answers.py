@@ -96,6 +96,7 @@ def test_a_stopped_command_goes_on_where_it_was_and_writes_the_same(verb, folder
     assert not [path for path in (tmp_path / "stopped").rglob("*") if "partial" in path.name or "lock" in path.name]
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_has_kept_what_it_scored(folder, tmp_path):
     command, written = words("evaluate", folder, tmp_path / "out")
     slowly = "import time; from likely.model import scoring; compute = scoring.answer_logits\n"

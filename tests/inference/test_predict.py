@@ -106,8 +106,9 @@ def test_messages_are_scored_whether_they_end_with_an_answer_or_not(tmp_path, fo
     np.testing.assert_allclose([row["p_yes"] for row in found], [alone[row["input"]][0] for row in rows], atol=1e-5)
 
 
-@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
-@pytest.mark.parametrize("torn", ["", "0.51", "0.25\n0.3"])
+@pytest.mark.parametrize(
+    ("ending", "torn"), [("parquet", "0.51"), ("csv", "0.51"), ("jsonl", "0.51"), ("jsonl", ""), ("jsonl", "0.25\n0.3")]
+)
 def test_a_killed_command_that_goes_on_writes_the_same_file(tmp_path, folder, rows, monkeypatch, ending, torn):
     monkeypatch.setattr(predicting, "WINDOW", 9)
     source = saved(tmp_path / "in.json", rows)

@@ -1,6 +1,7 @@
 """Attention in blocks is the same attention: logits and adapter gradients are those of transformers' own `sdpa`."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -55,9 +56,15 @@ def logits_and_gradient(model, encoded, layout="tree"):
     return torch.cat(found), torch.cat([w.grad.flatten() for w in model.parameters() if w.requires_grad])
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("layout", ["tree", "packed", "padded"])
-@pytest.mark.parametrize("width", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK + 77])
+WIDTHS = [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK + 77]
+CASES = [*product(WIDTHS, ["tree", "packed", "padded"], [False, True])]
+QUICK = [(BLOCK, "tree", False), (BLOCK + 1, "padded", True), (2 * BLOCK, "packed", False), (WIDTHS[-1], "tree", True)]
+
+
+@pytest.mark.parametrize(
+    ("width", "layout", "checkpointing"),
+    [pytest.param(*case, marks=() if case in QUICK else pytest.mark.minutes) for case in CASES],
+)
 def test_logits_and_gradients_are_those_of_sdpa(folder, width, layout, checkpointing):
     draw = np.random.default_rng(width)
     encoded = [*family(width, draw), *family(width - 40, draw)]  # the second row is padded

@@ -25,12 +25,17 @@ ENCODED = family_records()
 ONE_PASS = Budget(10_000, attention_share=0.0)
 TABLE = Path(__file__).parents[2] / "docs" / "models.md"
 
-each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-each_windowed = pytest.mark.parametrize(
-    "family",
-    [f for f in FAMILIES if f.exact == ALL and ("windows" in f.layers or "chunks" in f.layers)],
-    ids=lambda f: f.name,
-)
+SAMPLE = {"Qwen3", "Gemma 2", "Gemma 3", *{(f.layers, f.exact, f.chosen): f.name for f in FAMILIES[::-1]}.values()}
+"""The first family of every kind, and a few that many use; the others take minutes."""
+
+
+def each_of(families):
+    marked = [pytest.param(f, marks=() if f.name in SAMPLE else pytest.mark.minutes, id=f.name) for f in families]
+    return pytest.mark.parametrize("family", marked)
+
+
+each_family = each_of(FAMILIES)
+each_windowed = each_of([f for f in FAMILIES if f.exact == ALL and ("windows" in f.layers or "chunks" in f.layers)])
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """An epoch is every record once, in steps of the promised size."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
@@ -23,7 +23,6 @@ def test_an_epoch_sees_every_record_once_in_an_order_of_its_own():
 
 
 @given(records=st.integers(1, 40), step_size=st.integers(1, 9), epoch=st.integers(0, 3))
-@settings(max_examples=40)
 def test_a_data_loader_gives_the_steps_of_the_epoch_it_was_set_to(records, step_size, epoch):
     """As transformers' Trainer builds it; and a resumed run that never saw the epochs before gets the same."""
     sampler = StepSampler(shuffled(records, seed=1), records, step_size)

@@ -15,10 +15,15 @@ test: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --dist worksteal
 
-# What needs packages that are no dependency: GGUF files, Ray, Weights & Biases, MLflow.
+# What needs packages that are no dependency: GGUF files, Ray, Weights & Biases, MLflow (450 MB, two thirds of it Ray).
+# One that cannot be installed is named, and its tests skip with a reason.
+EXTRAS := wandb mlflow-skinny --editable=.[export] --editable=.[ray]
 test-extras: $(READY)
-	$(BIN)/python -m pip install --quiet wandb mlflow-skinny -e '.[export,ray]'
-	$(BIN)/pytest tests/inference/exporting tests/training/test_reporting.py tests/inference/test_on_ray.py
+	@for extra in $(EXTRAS); do \
+		$(BIN)/python -m pip install --quiet --no-compile --no-build-isolation "$$extra" \
+			|| echo "$$extra could not be installed; the tests that need it skip."; \
+	done
+	$(BIN)/pytest -rs tests/inference/exporting/test_gguf_file.py tests/inference/test_on_ray.py tests/training/test_reporting.py
 
 # What takes minutes, and a training killed at 60 moments (docs/reliability.md); a quarter of an hour.
 torture: $(READY)

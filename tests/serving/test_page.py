@@ -144,8 +144,18 @@ def test_a_real_user_and_the_truth_afterwards(page):
     assert page.locator("#ranked .verdict").count() == 0
     assert len(titles(page, "ranked")) == len(user["liked"])
     page.get_by_role("button", name="Show what they really thought").click()
-    assert page.locator("#ranked .verdict.liked").count() == sum(user["liked"])
-    assert f"User {user['user']} liked" in page.locator("#truth-said").inner_text()
+    liked = [said == "✓ liked it" for said in page.locator("#ranked .verdict").all_inner_texts()]
+    assert (sum(liked), len(liked)) == (sum(user["liked"]), len(user["liked"]))
+    assert page.locator("#truth-said").inner_text() == f"User {user['user']} liked {likes_in_words(liked)}"
+
+
+def likes_in_words(liked):
+    """How many of a ranking were liked, and how far up they stand."""
+    total = sum(liked)
+    if total in (0, len(liked)):
+        return f"{'all' if total else 'none'} of these {len(liked)}."
+    where = f"number {liked.index(True) + 1}" if total == 1 else f"{sum(liked[:total])} of the first {total}"
+    return f"{total} of these {len(liked)}: {where} here."
 
 
 def test_what_is_copied_asks_the_same(page, with_nasty_title):

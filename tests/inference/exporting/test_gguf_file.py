@@ -6,8 +6,10 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
+from tokenizers import decoders
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from chat_models import TEMPLATES, chat_tokenizer
 from likely.cli.audit import prompt_builder
 from likely.encoding.prompt import user_turn
 from likely.errors import LikelyError
@@ -26,29 +28,30 @@ def converter():
 
 
 @pytest.fixture(scope="module")
-def qwen_run(converter, make_run, shared_dir, tmp_path_factory):
-    """Folder of a run on a Qwen3 with random weights and Qwen3's own tokenizer, which the converter has to know."""
-    base = tmp_path_factory.mktemp("gguf") / "qwen"
-    tokenizer = AutoTokenizer.from_pretrained(shared_dir / "qwen3-0.6b")
+def llama_run(converter, make_run, tmp_path_factory):
+    """Folder of a run on a tiny Llama, with a tokenizer of Llama-2's kind, which the converter has to know."""
+    base = tmp_path_factory.mktemp("gguf") / "llama"
+    tokenizer = chat_tokenizer("metaspace", "{{ bos_token }}" + TEMPLATES["thinking"])
+    tokenizer.backend_tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback()])
     tokenizer.save_pretrained(base)
     torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=AutoConfig.from_pretrained(shared_dir / "qwen3-0.6b").vocab_size,
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
         hidden_size=64,
         intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=32,
         tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    Qwen3ForCausalLM(config).save_pretrained(base)
+    LlamaForCausalLM(config).save_pretrained(base)
     return make_run(base.parent / "run", base)
 
 
 @pytest.mark.slow
-def test_a_file_answers_as_the_adapter(qwen_run, records, tmp_path, monkeypatch):
+def test_a_file_answers_as_the_adapter(llama_run, records, tmp_path, monkeypatch):
     rounded = []
 
     def watched(read, weight, outtype):
@@ -56,11 +59,11 @@ def test_a_file_answers_as_the_adapter(qwen_run, records, tmp_path, monkeypatch)
         return is_rounded(read, weight, outtype)
 
     monkeypatch.setattr(gguf_file, "is_rounded", watched)
-    exported = export_gguf(qwen_run, tmp_path / "out", records[:4], "q8_0")
+    exported = export_gguf(llama_run, tmp_path / "out", records[:4], "q8_0")
     assert 1e-6 < exported.agreement.difference < 0.02
     assert sum(rounded) >= 15  # seven projections of two layers, and the embedding
     assert {path.name for path in exported.folder.iterdir()} == {"model-q8_0.gguf", "Modelfile", "README.md"}
-    assert_ollama_reads_the_prompt_of_the_run(exported.folder, qwen_run, records[0])
+    assert_ollama_reads_the_prompt_of_the_run(exported.folder, llama_run, records[0])
 
 
 def assert_ollama_reads_the_prompt_of_the_run(folder, run_folder, record):

@@ -59,5 +59,6 @@ export function showTruth(list, ranked, likedKeys, user, run) {
   if (total === 0 || total === liked.length) {
     return `User ${user} ${done} ${total === 0 ? "none" : "all"} of these ${liked.length}.`;
   }
-  return `User ${user} ${done} ${total} of these ${liked.length}. Of the first ${total} here, ${first}.`;
+  const where = total === 1 ? `number ${liked.indexOf(true) + 1} here` : `${first} of the first ${total} here`;
+  return `User ${user} ${done} ${total} of these ${liked.length}: ${where}.`;
 }

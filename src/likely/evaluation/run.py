@@ -6,7 +6,7 @@ Reads the records that a run's configuration names (`data.run_data`), asks `base
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ from likely.evaluation.fusion import fusions, not_asked, rated_pairs, why_no_fus
 from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.evaluation.same_records import adapters_records, with_own_records
 from likely.evaluation.scores import read_scores
+from likely.evaluation.strata import strata_of, tied_note
 from likely.model.answers import Answers, FloatRows
 
 if TYPE_CHECKING:
@@ -135,7 +136,9 @@ def evaluate(
         systems = named_by_label(systems, labels)
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
-    return Findings(judge(rows, labels, systems), notes, count_items(train), task)
+    judged = judge(rows, labels, systems)
+    notes += tied_note(judged)
+    return Findings(replace(judged, strata=strata_of(judged, train)), notes, count_items(train), task)
 
 
 def task_in(folder: Path | str | None, config: RunConfig) -> Task | None:

@@ -94,6 +94,7 @@ def _evaluated(evaluation: Evaluation, facts: RunFacts) -> dict[str, Any]:
             "history", "ratings in the history", evaluation, drawn, history_lengths(evaluation.records)
         ),
         "by_popularity": _by_group("popularity", f"{source} with the {terms.item}", evaluation, drawn, popularities),
+        "strata": [(words.stratum_name(stratum, terms.item), stratum) for stratum in evaluation.strata],
         "mistakes": _mistakes(evaluation),
         **table_values(evaluation),
     }

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from likely.evaluation.contest import Estimate, Evaluation, Kind, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, Kind, Stratum, SystemResult
 from likely.evaluation.metrics import METRICS, Metric
 
 UNKNOWN = "–"
@@ -72,6 +72,27 @@ def rows_of_users(evaluation: Evaluation) -> str:
 def count(number: int, noun: str) -> str:
     """Return a number of things, "1 user" or "1,234 users"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def uncorrected(evaluation: Evaluation) -> str:
+    """Return how many comparisons there are and what that means; nothing where there is at most one."""
+    number = evaluation.comparisons
+    if number < 2:
+        return ""
+    return (
+        f"In all there are {number:,} differences with intervals, which are not corrected for their number: where "
+        "nothing differs, one in twenty still excludes 0."
+    )
+
+
+def stratum_name(stratum: Stratum, item: str) -> str:
+    """Return which rows a stratum has, for a table.
+
+    >>> stratum_name(Stratum("item", "0", 5, 2, {}, {}), "movie")
+    'movie never seen in training'
+    """
+    who = item if stratum.of == "item" else "user"
+    return f"{who} never seen in training" if stratum.label == "0" else f"{who} with {stratum.label} training rows"
 
 
 def outcome_sentences(evaluation: Evaluation) -> list[str]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from likely.data.protocol import SplitProtocol
 
 
+OF_RELEASES = ("like_threshold", "split")
+"""Keys of a table that are options of a release too."""
+
 PANEL = "A table of your own"
 
 
@@ -47,6 +50,10 @@ def prepare(
     ] = "anchored",
     warmup: Annotated[
         int | None, typer.Option(help="First ratings of a user that are only history; 15, or 0 for a given split.")
+    ] = None,
+    split: Annotated[
+        Literal["time", "global-time"] | None,
+        typer.Option(help="time: each user's last ratings are eval and test; global-time: everybody's, by one clock."),
     ] = None,
     hints: Annotated[
         bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
@@ -87,7 +94,13 @@ def prepare(
 
     table = describe(data, context.params, source)
     protocol = protocol_of(
-        table, warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold, hints=hints
+        table,
+        warmup=warmup,
+        history_length=history_len,
+        window=window,
+        like_threshold=like_threshold,
+        hints=hints,
+        split=split or "time",
     )
     console = SafeConsole()
     prepare_shown(console, table or source or fetch(console, dataset), output, protocol, max_users, seed, file_format)
@@ -102,7 +115,7 @@ def describe(data: Path | None, options: Mapping[str, Any], source: Path | None)
     from likely.config.table_config import TableConfig, describe_table, load_table
 
     given = {key: str(options[key]) for key in TableConfig.model_fields if options.get(key) is not None}
-    of_tables = [f"--{key.replace('_', '-')}" for key in given if key != "like_threshold"]
+    of_tables = [f"--{key.replace('_', '-')}" for key in given if key not in OF_RELEASES]
     if source and (data or of_tables):
         named = "--data" if data else of_tables[0]
         raise LikelyError(f"--source names a release and {named} a table; give one of them.")

@@ -157,8 +157,8 @@ def _notes(table: pl.DataFrame, everybody: pl.DataFrame, protocol: SplitProtocol
 
 def first_moments(table: pl.DataFrame) -> dict[str, float]:
     """Return when the eval and the test rows of a table begin, in seconds since 1970; infinite where there are none."""
-    first = {split: table.filter(pl.col("split") == split)["timestamp"].min() for split in ("eval", "test")}
-    return {split: math.inf if moment is None else float(moment) for split, moment in first.items()}
+    times = {split: table.filter(pl.col("split") == split)["timestamp"].to_numpy() for split in ("eval", "test")}
+    return {split: float(known.min()) if len(known) else math.inf for split, known in times.items()}
 
 
 def _count_untrained(table: pl.DataFrame) -> tuple[int, int]:

@@ -113,6 +113,31 @@ class Stratum:
 
 
 @dataclass(frozen=True)
+class RankingResult:
+    """How well a system ranks: the means over users of ndcg, hit_rate and recall at 10."""
+
+    name: str
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What users like, ranked among items that nobody asked about; see `ranking_metrics`.
+
+    Attributes:
+        users: how many users.
+        others: items that each user's likes were ranked among, at most.
+        sampled: whether these were drawn from more.
+        results: of systems, in the order of the table.
+    """
+
+    users: int
+    others: int
+    sampled: bool
+    results: Sequence[RankingResult]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All systems on the same rows.
 
@@ -123,6 +148,7 @@ class Evaluation:
         results: in the order of the table.
         best_baseline: name of the baseline with the highest AUC; empty without baselines.
         strata: the same on parts of the rows, none where nobody knows what was trained on.
+        ranking: among all items, where that was asked for.
     """
 
     records: Sequence[Record]
@@ -131,6 +157,7 @@ class Evaluation:
     results: Sequence[SystemResult]
     best_baseline: str
     strata: Sequence[Stratum] = ()
+    ranking: Ranking | None = None
 
     def of_kind(self, kind: Kind) -> list[SystemResult]:
         """Return the results of all systems of a kind."""

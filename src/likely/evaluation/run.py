@@ -27,6 +27,7 @@ from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.features import has_history_counts, history_fraction
 from likely.evaluation.fusion import fusions, not_asked, rated_pairs, why_no_fusion
 from likely.evaluation.own_records import left_out_briefly, named_by_label
+from likely.evaluation.ranking_metrics import rank_items
 from likely.evaluation.same_records import adapters_records, with_own_records
 from likely.evaluation.scores import read_scores
 from likely.evaluation.strata import strata_of, tied_note
@@ -85,6 +86,7 @@ def evaluate(
     on_progress: "Progress | None" = None,
     kept: "KeptAnswers | None" = None,
     scores: Path | None = None,
+    ranking: int | None = None,
 ) -> Findings:
     """Let everybody answer the same rows.
 
@@ -98,6 +100,7 @@ def evaluate(
         on_progress: told after every forward pass how many records are scored, and of how many.
         kept: answers of an earlier command that are taken up, and where these are kept.
         scores: file with another system's P(Yes) of the same rows, see :func:`likely.evaluation.scores.read_scores`.
+        ranking: of so many users, rank what they like among all items too; None for none.
 
     Raises:
         LikelyError: the records, scores or models cannot be read, or there is neither a run nor a configuration.
@@ -138,7 +141,12 @@ def evaluate(
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
     judged = judge(rows, labels, systems)
     notes += tied_note(judged)
-    return Findings(replace(judged, strata=strata_of(judged, train)), notes, count_items(train), task)
+    ranked = None
+    if ranking is not None:
+        ask = (lambda asked: _asked(run, asked, on_progress, kept)) if run else None
+        ranked, said_of_ranking = rank_items(train, earlier, rows, labels, ranking, ask, config.seed)
+        notes += said_of_ranking
+    return Findings(replace(judged, strata=strata_of(judged, train), ranking=ranked), notes, count_items(train), task)
 
 
 def task_in(folder: Path | str | None, config: RunConfig) -> Task | None:
@@ -180,6 +188,15 @@ def ask_models(
     adapter = ask(encoded, True, with_base * len(encoded))
     on_eval = ask(encoded_eval, True, total - len(encoded_eval)) if encoded_eval else None
     return ModelAnswers(base, adapter, on_eval)
+
+
+def _asked(
+    run: "LoadedRun", records: Sequence[Record], on_progress: "Progress | None", kept: "KeptAnswers | None"
+) -> FloatRows:
+    """Return what the adapter says of records that were in no file."""
+    encoded = run.encode(records)
+    run.check(encoded)
+    return run.answers(encoded, on_progress=on_progress, kept=kept).p_yes
 
 
 def simple_baselines(

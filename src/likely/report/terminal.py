@@ -14,11 +14,13 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from likely.data.records import Record
-from likely.evaluation.contest import Estimate, Evaluation, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, Ranking, SystemResult
 from likely.evaluation.metrics import FEWEST_ROWS, Metric
 from likely.model.answers import Answers
 from likely.report.words import (
+    AT_TEN,
     UNKNOWN,
+    how_ranked,
     resampled,
     rows_of_users,
     show,
@@ -75,6 +77,8 @@ def results_table(evaluation: Evaluation) -> Group:
     main, best = evaluation.main_result, evaluation.best_baseline_result
     if evaluation.strata and main and best and main is not best:
         shown.append(FittingForms((_strata_table(evaluation, main, best), Table(show_header=False, box=None))))
+    if evaluation.ranking:
+        shown += ["", FittingForms(tuple(_ranking_table(evaluation.ranking, where) for where in (BESIDE, UNDER)))]
     return Group(*shown)
 
 
@@ -138,6 +142,19 @@ def _strata_table(evaluation: Evaluation, main: SystemResult, best: SystemResult
         name = main.system.name
         cells = (f"{stratum.rows:,}", *(show(stratum.areas[one].value) for one in (best.system.name, name)))
         table.add_row(f"{stratum.of}: {stratum.label}", *cells, _difference(stratum.differences.get(name), BESIDE, 3))
+    return table
+
+
+def _ranking_table(ranking: Ranking, where: str) -> Table:
+    """Return how well systems rank likes among other items."""
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("among all items", overflow="fold", max_width=None if where == BESIDE else 13)
+    for name in AT_TEN.values():
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in ranking.results:
+        estimates = [result.metrics[metric] for metric in AT_TEN]
+        table.add_row(escape(result.name), *(show(one.value) + _interval(one, where) for one in estimates))
+    table.caption, table.caption_justify = how_ranked(ranking), "left"
     return table
 
 

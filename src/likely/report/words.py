@@ -8,11 +8,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from likely.evaluation.contest import Estimate, Evaluation, Kind, Stratum, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, Kind, Ranking, Stratum, SystemResult
 from likely.evaluation.metrics import METRICS, Metric
 
 UNKNOWN = "–"
 ROLES: Mapping[Kind, str] = {"adapter": "the adapter", "base": "the base model"}
+AT_TEN = {"ndcg": "NDCG@10", "hit_rate": "HR@10", "recall": "Recall@10"}
+"""What tables call the figures of a ranking."""
+
 LOGGED = ("loss", "accuracy", "f1", "auc")
 """Metrics in a line of a training's log."""
 
@@ -93,6 +96,20 @@ def stratum_name(stratum: Stratum, item: str) -> str:
     """
     who = item if stratum.of == "item" else "user"
     return f"{who} never seen in training" if stratum.label == "0" else f"{who} with {stratum.label} training rows"
+
+
+def how_ranked(ranking: Ranking) -> str:
+    """Return what was ranked among what, and what that means."""
+    among = f"{ranking.others:,} other items{' drawn at random' if ranking.sampled else ', all that there are'}"
+    said = (
+        f"Likes of {count(ranking.users, 'user')} ranked among up to {among}, none of which the user had rated; "
+        "intervals resample users."
+    )
+    sampled = (
+        " Among drawn items figures are higher than among all, and systems may stand in another order (Krichene and "
+        "Rendle, KDD 2020)."
+    )
+    return said + sampled if ranking.sampled else said
 
 
 def outcome_sentences(evaluation: Evaluation) -> list[str]:

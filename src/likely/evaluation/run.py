@@ -24,6 +24,7 @@ from likely.data.task import TASK_FILE, RatingsTask, RecordsTask, Task, read_tas
 from likely.errors import LikelyError
 from likely.evaluation.baselines import always_yes, baseline_systems, countable, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
+from likely.evaluation.derived_histories import with_histories
 from likely.evaluation.features import has_history_counts, history_fraction
 from likely.evaluation.fusion import fusions, not_asked, rated_pairs, why_no_fusion
 from likely.evaluation.own_records import left_out_briefly, named_by_label
@@ -112,11 +113,12 @@ def evaluate(
     train = split_records(config, "train")
     run = _load(folder, config) if folder else None
     task = task_in(folder, config)
-    held_out = split_records(config, "eval")
+    (train, held_out, rows), counted = with_histories(train, split_records(config, "eval"), rows, labels)
     earlier = not_asked(held_out, rows)
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     words = task.words if isinstance(task, RatingsTask) else None
     systems, notes = baseline_systems(train, rows, labels, earlier, words)
+    notes += counted
     if isinstance(task, RecordsTask):
         notes = left_out_briefly(notes)
     known = len(rated_pairs(rows) & rated_pairs(train))

@@ -30,6 +30,7 @@ def prepare(
     window: str = "anchored",
     warmup: int | None = None,
     hints: bool = False,
+    split: Literal["time", "global-time"] | None = None,
     max_users: int | None = None,
     seed: int = 42,
     file_format: Literal["json", "parquet"] = "json",
@@ -46,6 +47,8 @@ def prepare(
             earlier, and `5H` grows to five times `history_len`.
         warmup: first ratings of a user that are only history; None for 15, or for 0 where the table is a given split.
         hints: end every record with what counting knows, in words.
+        split: `time` holds out each user's last ratings, `global-time` everybody's, by one clock; None for what the
+            table says, or `time`.
         max_users: keep a random choice of so many users; None keeps all.
         seed: of that choice, and of negatives.
         file_format: `parquet` writes train.parquet and so on, which is far smaller.
@@ -63,7 +66,8 @@ def prepare(
     from likely.data.ratings import on_scale_of, read_ratings
     from likely.sources.catalogue import CATALOGUE, resolve_dataset
 
-    over = {} if like_threshold is None else {"like_threshold": like_threshold}
+    given = {"like_threshold": like_threshold, "split": split}
+    over = {key: value for key, value in given.items() if value is not None}
     table = None
     if isinstance(source, Mapping):
         table = describe_table({**source, **over}, "The table")
@@ -74,7 +78,13 @@ def prepare(
     data = read_ratings(table) if table else None
     table = on_scale_of(data, table) if data and table else None
     protocol = protocol_of(
-        table, warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold, hints=hints
+        table,
+        warmup=warmup,
+        history_length=history_len,
+        window=window,
+        like_threshold=like_threshold,
+        hints=hints,
+        split=split or "time",
     )
     return prepare(data or read_movielens(Path(str(source))), Path(output), protocol, max_users, seed, file_format)
 

@@ -8,7 +8,7 @@ import pytest
 
 from likely.data.records import Labels, Record
 from likely.evaluation.contest import System, judge
-from likely.evaluation.groups import count_items, equal_groups, group_areas, history_lengths, popularity
+from likely.evaluation.groups import bounded_groups, count_items, equal_groups, group_areas, history_lengths, popularity
 from likely.evaluation.metrics import auc
 
 
@@ -30,6 +30,15 @@ def test_groups_hold_every_row_once_and_do_not_overlap(seed):
     assert 1 <= len(groups) <= 4
     for before, after in pairwise(groups):
         assert values[before.rows].max() < values[after.rows].min()
+
+
+def test_fixed_bounds_name_what_could_be_in_a_group_and_none_is_empty():
+    groups = bounded_groups([0, 250, 3, 1, 100], (1, 10, 100))
+    assert [(group.label, group.rows.tolist()) for group in groups] == [
+        ("0", [0]),
+        ("1–9", [2, 3]),
+        ("100 or more", [1, 4]),
+    ]
 
 
 @pytest.mark.parametrize("users", [6, 1])

@@ -182,6 +182,21 @@ def test_baselines_that_know_no_more_than_the_adapter_and_predictions_of_others_
     assert run(["evaluate", *options]) == 2
 
 
+def test_likes_are_ranked_among_all_items_where_that_is_asked_for(finished, tmp_path, capsys):
+    options = ["--run", str(finished), "--output", str(tmp_path), "--no-base", "--ranking", "2"]
+    assert run(["evaluate", *options]) == 0
+    ranking = load_evaluation(tmp_path).ranking
+    assert [result.name for result in ranking.results] == [
+        "popularity", "item like-rate", "matrix factorisation", "with the adapter",
+    ]  # fmt: skip
+    assert ranking.users == 2
+    assert not ranking.sampled
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "NDCG@10" in printed
+    assert "Likes of 2 users ranked among up to" in printed
+    assert "Recall@10" in (tmp_path / "report.html").read_text()
+
+
 def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_path, capsys):
     folder = shutil.copytree(finished, tmp_path / "run")
     assert run(["evaluate", "--adapter-dir", str(folder), "--max-samples", "6"]) == 0

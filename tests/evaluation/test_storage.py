@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from likely.data.records import Record
 from likely.errors import LikelyError
-from likely.evaluation.contest import Estimate, Evaluation, System, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, Ranking, RankingResult, Stratum, System, SystemResult
 from likely.evaluation.storage import kinds_in, load_evaluation, save_evaluation
 
 OLD = Path(__file__).parent / "old_evaluation"
@@ -53,7 +53,12 @@ def evaluations(draw):
         results.append(SystemResult(system, metrics, area, difference, differences, beside))
     users = [record.user_id or f"row {row}" for row, record in enumerate(records)]
     liked = np.array([record.output == "Yes" for record in records])
-    return Evaluation(records, liked, users, results, results[0].system.name)
+    estimates = st.dictionaries(TEXT, st.tuples(FIGURE, FIGURE, FIGURE).map(lambda three: Estimate(*three)), max_size=2)
+    ofs = st.sampled_from(["item", "user"])
+    strata = draw(st.lists(st.builds(Stratum, ofs, TEXT, st.just(rows), st.just(1), estimates, estimates), max_size=2))
+    ranked = st.builds(RankingResult, TEXT, estimates)
+    ranking = draw(st.none() | st.builds(Ranking, st.just(3), st.just(9), st.booleans(), st.lists(ranked, max_size=2)))
+    return Evaluation(records, liked, users, results, results[0].system.name, strata, ranking)
 
 
 def same(one, other):
@@ -69,6 +74,7 @@ def test_an_evaluation_is_read_back_as_it_was(tmp_path, evaluation):
     assert read.records == evaluation.records
     assert (read.liked == evaluation.liked).all()
     assert (read.users, read.best_baseline) == (evaluation.users, evaluation.best_baseline)
+    assert same((read.strata, read.ranking), (evaluation.strata, evaluation.ranking))
     for one, other in zip(read.results, evaluation.results, strict=True):
         for name in ("p_yes", "says_yes", "says_no"):
             assert (getattr(one.system, name) == getattr(other.system, name)).all()

@@ -15,6 +15,7 @@ from likely.data.wording import show_item, show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.contest import Estimate, Evaluation, System, SystemResult
 from likely.evaluation.metrics import METRICS, probability_metrics
+from likely.evaluation.strata import strata_of
 from likely.report.facts import RunFacts, facts_of
 from likely.report.page import write_report
 from likely.report.words import outcome_sentences
@@ -118,7 +119,9 @@ def make_evaluation(difference=(-0.02, -0.07, 0.03), rows=60, users=6):
         result("with the adapter", "adapter", liked, guess(0.6), of_users, difference),
         result("adapter + LightGBM", "fusion", liked, guess(0.5), of_users, (0.01, -0.01, 0.02)),
     ]
-    return Evaluation(records, liked, of_users, results, results[1].system.name)
+    evaluation = Evaluation(records, liked, of_users, results, results[1].system.name)
+    train = [Record("Liked?", "", "Yes", user_id="user1", item_id=str(item % 4)) for item in range(30)]
+    return replace(evaluation, strata=strata_of(evaluation, train))
 
 
 def without(evaluation, *kinds):
@@ -145,7 +148,7 @@ def unknown(evaluation):
 def bare(evaluation):
     """Records as from anywhere: no ids, no lengths, no lines."""
     records = [Record("Liked?", "", record.output) for record in evaluation.records]
-    return replace(evaluation, records=records, users=[f"row {row}" for row in range(len(records))])
+    return replace(evaluation, records=records, strata=[], users=[f"row {row}" for row in range(len(records))])
 
 
 EVALUATION = make_evaluation()
@@ -226,7 +229,9 @@ def test_half_a_character_does_not_spoil_the_page(tmp_path):
 def test_the_table_has_every_system_with_all_its_figures(texts):
     rows = Page(texts["whole"]).rows
     for result in EVALUATION.results:
-        (row,) = [row for row in rows if result.system.name in row]
+        row, in_strata = [row for row in rows if result.system.name in row]
+        for stratum in EVALUATION.strata:
+            assert f"{stratum.areas[result.system.name].value:.3f}" in in_strata
         for name in ("accuracy", "f1", "auc", "uauc", "log_loss", "ece"):
             assert f"{result.metrics[name]:.3f}" in row
         low, high = result.intervals["auc"]
@@ -283,6 +288,8 @@ def test_a_base_model_that_does_not_answer_is_named():
     ("case", "there", "missing"),
     [
         ("whole", ["Systems", "ROC curves", "Calibration", "Spread of P(Yes)", "Loss"], []),
+        ("whole", ["By what training saw"], []),
+        ("foreign records", [], ["By what training saw"]),
         ("whole", ["By history length", "By popularity of the movie", "Most confident mistakes"], []),
         ("just trained", ["Training", "Configuration and versions"], ["Systems", "Most confident mistakes"]),
         ("no training", ["Systems"], ["Training", "Configuration and versions"]),

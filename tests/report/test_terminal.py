@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from likely.data.records import Record
-from likely.evaluation.contest import Estimate, Evaluation, System, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, Stratum, System, SystemResult
 from likely.report.terminal import results_table
 
 
@@ -84,3 +84,31 @@ def test_what_no_system_has_gets_no_column_and_no_words(width):
     assert "AUC" in text
     for absent in ("UAUC", "baseline", "difference", "interval", "user"):
         assert absent not in text
+
+
+STRATA = [
+    Stratum(of, label, 1000 + place, 2, *({one.system.name: Estimate(value + place / 100, 0.1, 0.9) for one in some}
+    for some, value in ((EVALUATION.results, 0.7), (EVALUATION.results[3:], 0.2))))
+    for place, (of, label) in enumerate([("item", "0"), ("item", "1–9"), ("user", "100 or more")])
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_parts_of_the_rows_stand_below_where_they_fit(width):
+    text = printed(width, replace(EVALUATION, strata=STRATA))
+    (line,) = (line for line in text.splitlines() if line.startswith("user: 100 or more"))
+    assert line.split()[4:7] == ["1,002", "0.720", "0.720"]
+    assert "+0.220 [+0.100 +0.900]" in line
+    assert "item: 1–9" in text
+
+
+def test_parts_of_the_rows_are_left_out_where_they_do_not_fit():
+    text = printed(50, replace(EVALUATION, strata=STRATA))
+    assert "user: 100" not in text
+    assert all(len(line) <= 50 for line in text.splitlines())
+
+
+def test_how_many_comparisons_there_are_is_said_below():
+    # Three differences of the table, and one in each stratum.
+    text = " ".join(printed(120, replace(EVALUATION, strata=STRATA)).split())
+    assert "In all there are 6 differences with intervals, which are not corrected for their number" in text

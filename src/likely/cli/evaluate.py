@@ -41,6 +41,9 @@ def evaluate(
     scores: Annotated[
         Path | None, typer.Option(help="Another system's p_yes of the same rows, by user_id and item_id or by row.")
     ] = None,
+    ranking: Annotated[
+        int | None, typer.Option(help="Rank likes of so many users among all items too: NDCG@10 and such.", min=1)
+    ] = None,
 ) -> None:
     """Measure base, adapter, baselines and a fusion of them on all test rows, with 95% intervals."""
     from likely.config.reading import load_config
@@ -63,7 +66,7 @@ def evaluate(
         written = output or folder
     check_folder(written, baselines_only)
     with _kept(written) if folder else nullcontext() as kept:
-        findings = measure(console, settings, folder, data, max_samples, base, kept, scores)
+        findings = measure(console, settings, folder, data, max_samples, base, kept, scores, ranking)
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
         page = keep_findings(written, findings, _facts(folder, settings))
     written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}"
@@ -108,6 +111,7 @@ def measure(
     with_base: bool = True,
     kept: KeptAnswers | None = None,
     scores: Path | None = None,
+    ranking: int | None = None,
 ) -> Findings:
     """Evaluate, with a bar; print who is left out and why, and how long it took."""
     from likely.cli.progress import print_notes, scoring_bar
@@ -115,7 +119,7 @@ def measure(
 
     started = time.monotonic()
     with scoring_bar(console, "scoring" if folder else "baselines") as on_progress:
-        findings = evaluate(folder, config, data, max_samples, with_base, on_progress, kept, scores)
+        findings = evaluate(folder, config, data, max_samples, with_base, on_progress, kept, scores, ranking)
     print_notes(console, findings.notes, kept)
     evaluation, seconds = findings.evaluation, time.monotonic() - started
     console.print(

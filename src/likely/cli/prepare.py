@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from likely.config.table_config import TableConfig
 
 
+OF_RELEASES = ("like_threshold", "split")
+"""Keys of a table that are options of a release too."""
+
 PANEL = "A table of your own"
 
 
@@ -46,6 +49,10 @@ def prepare(
     ] = "anchored",
     warmup: Annotated[
         int | None, typer.Option(help="First ratings of a user that are only history; 15, or 0 for a given split.")
+    ] = None,
+    split: Annotated[
+        Literal["time", "global-time"] | None,
+        typer.Option(help="time: each user's last ratings are eval and test; global-time: everybody's, by one clock."),
     ] = None,
     hints: Annotated[
         bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
@@ -95,7 +102,13 @@ def prepare(
     read = read_ratings(table) if table else None
     table = on_scale_of(read, table) if read and table else None
     protocol = protocol_of(
-        table, warmup=warmup, history_length=history_len, window=window, like_threshold=like_threshold, hints=hints
+        table,
+        warmup=warmup,
+        history_length=history_len,
+        window=window,
+        like_threshold=like_threshold,
+        hints=hints,
+        split=split or "time",
     )
     console = SafeConsole()
     if read is None:
@@ -120,7 +133,7 @@ def describe(data: Path | None, options: Mapping[str, Any], source: Path | None)
     from likely.config.table_config import TableConfig, describe_table, load_table
 
     given = {key: str(options[key]) for key in TableConfig.model_fields if options.get(key) is not None}
-    of_tables = [f"--{key.replace('_', '-')}" for key in given if key != "like_threshold"]
+    of_tables = [f"--{key.replace('_', '-')}" for key in given if key not in OF_RELEASES]
     if source and (data or of_tables):
         named = "--data" if data else of_tables[0]
         raise LikelyError(f"--source names a release and {named} a table; give one of them.")

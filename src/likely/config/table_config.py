@@ -53,6 +53,9 @@ class TableConfig(BaseModel):
     ratings: str = Field(min_length=1, description="file of ratings: CSV, TSV, ::, JSON Lines or Parquet, also gzipped")
     eval_ratings: TextOrNone = Field(None, description="file of a given split; then ratings holds its training part")
     test_ratings: TextOrNone = Field(None, description="file of a given split, likewise")
+    split: Literal["time", "global-time"] = Field(
+        "time", description="time: each user's last ratings are eval and test; global-time: those of all, by one clock"
+    )
     history_from: Literal["all", "train"] = Field(
         "all", description="part of a given split whose ratings histories may show: all, or train alone"
     )
@@ -97,6 +100,9 @@ class TableConfig(BaseModel):
         clashes = {
             "eval_ratings and test_ratings belong together; give both": bool(self.eval_ratings)
             != bool(self.test_ratings),
+            "split global-time cuts one table; leave out eval_ratings and test_ratings": (
+                self.split == "global-time" and bool(self.eval_ratings or self.test_ratings)
+            ),
             "history_from train is about a given split; give eval_ratings and test_ratings": (
                 self.history_from == "train" and not self.is_split
             ),

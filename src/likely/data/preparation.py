@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,8 @@ def prepare(
         "seed": seed,
         "splits": {split: dataclasses.asdict(summary) for split, summary in splits.items()},
     }
+    if protocol.split == "global-time":
+        description["first_moments"] = first_moments(everybody)
     rows = {f"{split}.{file_format}": make_rows(table, data, split, protocol) for split in SPLITS}
     rows[CATALOGUE_FILE] = catalogue_rows(everybody, data, protocol.like_threshold)
     try:
@@ -140,13 +143,29 @@ def _notes(table: pl.DataFrame, everybody: pl.DataFrame, protocol: SplitProtocol
     users, few = everybody["user_id"].n_unique(), int((everybody["user_id"].unique_counts() <= protocol.warmup).sum())
     empty = _count_without_history(table, protocol) if protocol.split == "given" else 0
     missing = count_missing(table, protocol) if protocol.negatives else 0
+    held_out, untrained = _count_untrained(table) if protocol.split == "global-time" else (0, 0)
     notes = {
         f"Users without records, because they have at most {protocol.warmup} ratings, the warm-up: {few:,} of "
-        f"{users:,}.": few > 0 and protocol.split == "time",
+        f"{users:,}.": few > 0 and protocol.split != "given",
+        "Users with eval or test rows and no training rows, because they came after the cut: "
+        f"{untrained:,} of {held_out:,}. Their histories run on.": untrained > 0,
         f"Records with an empty history, because nothing that it may show is earlier: {empty:,}.": empty > 0,
         f"Negatives missing, because too few items were left to draw from: {missing:,}.": missing > 0,
     }
     return [note for note, holds in notes.items() if holds]
+
+
+def first_moments(table: pl.DataFrame) -> dict[str, float]:
+    """Return when the eval and the test rows of a table begin, in seconds since 1970; infinite where there are none."""
+    times = {split: table.filter(pl.col("split") == split)["timestamp"].to_numpy() for split in ("eval", "test")}
+    return {split: float(known.min()) if len(known) else math.inf for split, known in times.items()}
+
+
+def _count_untrained(table: pl.DataFrame) -> tuple[int, int]:
+    """Return how many users have eval or test rows, and how many of these no training row."""
+    users = table.filter(pl.col("split") != "warmup").group_by("user_id").agg(split=pl.col("split").unique())
+    held_out = users.filter(pl.col("split").list.eval(pl.element().is_in(["eval", "test"])).list.any())
+    return len(held_out), int((~held_out["split"].list.contains("train")).sum())
 
 
 def _count_without_history(table: pl.DataFrame, protocol: SplitProtocol) -> int:
@@ -188,7 +207,10 @@ def _choose_users(table: pl.DataFrame, max_users: int, seed: int) -> pl.DataFram
 
 def _summarize(table: pl.DataFrame, split: Split, protocol: SplitProtocol) -> SplitSummary:
     rows = table.filter(pl.col("split") == split)
-    known = table.filter(pl.col("split").is_in(["warmup", "train"]))["item_id"].unique()
+    seen = pl.col("split").is_in(["warmup", "train"])
+    if protocol.split == "global-time":
+        seen &= pl.col("timestamp") < first_moments(table)["eval"]
+    known = table.filter(seen)["item_id"].unique()
     candidates = rows["item_id"]
     if protocol.negatives:
         candidates = pl.concat([candidates, rows["negatives"].explode().drop_nulls()])

@@ -27,6 +27,11 @@ class SplitProtocol:
     come first, then eval rows: m = 1 gives a test row, m = 2 an eval and a test row, and a user
     with m <= 0 has no rows.
 
+    Where the split is "global-time", the ratings after all warm-ups are cut at two moments for everybody. The last of
+    them are test rows, at least the share `test_fraction`, and the last of those before are eval rows, at least
+    `eval_fraction` of all. Rows of the same time are in one part, the later one. So a user may have rows of any part,
+    or of one alone.
+
     Where the split is given, every rating is a row of the part that it comes from, but for train ratings among the
     first `warmup`, which are history only. The two fractions are not used then.
 
@@ -40,7 +45,7 @@ class SplitProtocol:
         hints: end every record with what :func:`likely.data.wording.hint` says of its user and candidate.
         test_fraction: share of the ratings after the warm-up.
         eval_fraction: share of the ratings after the warm-up.
-        split: "time" as above, or "given" with the data.
+        split: "time" as above, by the times of each user; "global-time", by those of all; or "given" with the data.
         history_from: of a given split, "train" keeps ratings of its other parts out of histories; "all" does not.
         negatives: items drawn for every like that the user had not taken by then; they are candidates only.
 
@@ -55,14 +60,16 @@ class SplitProtocol:
     hints: bool = False
     test_fraction: float = 0.10
     eval_fraction: float = 0.05
-    split: Literal["time", "given"] = "time"
+    split: Literal["time", "global-time", "given"] = "time"
     history_from: Literal["all", "train"] = "all"
     negatives: int = 0
 
     def __post_init__(self) -> None:
         """Check the values."""
         check_positive("history_length", self.history_length)
-        if self.split == "time":
+        if self.split not in ("time", "global-time", "given"):
+            raise LikelyError(f"split is {self.split!r}; set it to time, or to global-time for one cut for everybody.")
+        if self.split != "given":
             check_positive("warmup", self.warmup)
         for name in ("warmup", "negatives"):
             if getattr(self, name) < 0:
@@ -105,6 +112,7 @@ def protocol_of(
     window: str = "anchored",
     like_threshold: float | None = None,
     hints: bool = False,
+    split: Literal["time", "global-time"] = "time",
 ) -> SplitProtocol:
     """Return what becomes of the timelines of a table, or without one of a release of MovieLens.
 
@@ -115,13 +123,15 @@ def protocol_of(
         window: likewise.
         like_threshold: of a release; None for 4.
         hints: likewise.
+        split: of a release; a table says it itself.
 
     Raises:
         LikelyError: a value is out of range, or the table has nothing for hints to count.
     """
     if table is None:
         threshold = LIKE_THRESHOLD if like_threshold is None else like_threshold
-        return SplitProtocol(WARMUP if warmup is None else warmup, history_length, window, threshold, hints)
+        warmup = WARMUP if warmup is None else warmup
+        return SplitProtocol(warmup, history_length, window, threshold, hints, split=split)
     if hints and table.implicit:
         raise LikelyError("hints compare ratings, and implicit data have none; leave one of them out.")
     return SplitProtocol(
@@ -130,7 +140,7 @@ def protocol_of(
         window=window,
         like_threshold=table.threshold,
         hints=hints,
-        split="given" if table.is_split else "time",
+        split="given" if table.is_split else table.split,
         history_from=table.history_from,
         negatives=table.negatives,
     )

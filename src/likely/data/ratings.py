@@ -76,6 +76,8 @@ def read_ratings(config: TableConfig, read: Callable[[str], bytes] = read_bytes)
     files = [open_table(path, read(path), config.columns) for path in paths]
     if "time" not in config.model_fields_set and all(TIME in file.columns for file in files):
         config = config.model_copy(update={"time": TIME})
+    if config.split == "global-time" and not config.time:
+        raise LikelyError("split global-time needs times; name their column with time.")
     table = _joined([_parse(file, config) for file in files], config)
     ends = _ends_of(table, config)
     words = Words(config.noun, config.plural, config.details_noun, *ends, config.shows, config.done, config.unit)

@@ -1,7 +1,7 @@
 """Turns ratings into records: what a user rated so far, a candidate, and whether the user liked it.
 
 Takes the tables of `ratings`, puts each user's ratings in time order (the timeline), splits the
-timeline so that no evaluated rating is earlier than a trained one of the same user; `preparation`
+timeline so that no evaluated rating is earlier than a trained one of the same user, or of any; `preparation`
 writes the rows of each split to a file.
 """
 
@@ -22,6 +22,7 @@ from likely.data.protocol import SPLITS, Split, SplitProtocol
 from likely.data.ratings import RatingTable
 from likely.data.records import CUT_AT_ANCHORS
 from likely.data.wording import Words, hint, make_instruction, show_item, show_question, show_rated
+from likely.errors import LikelyError
 
 
 def build_timelines(ratings: pl.DataFrame, protocol: SplitProtocol) -> pl.DataFrame:
@@ -39,6 +40,11 @@ def build_timelines(ratings: pl.DataFrame, protocol: SplitProtocol) -> pl.DataFr
     if given:
         split = table["part"].to_physical().to_numpy().astype(np.uint8) + 1
         split[(split == 1) & (position < protocol.warmup)] = 0
+    elif protocol.split == "global-time":
+        is_row = position >= protocol.warmup
+        split = np.where(is_row, 1, 0).astype(np.uint8)
+        for moment in global_cuts(table["timestamp"].to_numpy()[is_row], protocol):
+            split += is_row & (table["timestamp"].to_numpy() >= moment)
     else:
         rest = np.maximum(lengths - protocol.warmup, 0)
         tests = np.minimum(_share(rest, protocol.test_fraction), rest)
@@ -49,6 +55,31 @@ def build_timelines(ratings: pl.DataFrame, protocol: SplitProtocol) -> pl.DataFr
     names = pl.Series("split", ["warmup", *SPLITS], pl.Enum(["warmup", *SPLITS]))
     told = table.drop("part") if given else table
     return told.with_columns(pl.Series("position", position), names.gather(pl.Series(split)))
+
+
+def global_cuts(times: NDArray[np.generic], protocol: SplitProtocol) -> tuple[Any, Any]:
+    """Return the first moments of the eval and of the test rows, where all users are cut at the same ones.
+
+    Args:
+        times: of all ratings after the warm-ups.
+        protocol: says the shares.
+
+    Raises:
+        LikelyError: there are too few moments for three parts.
+    """
+    ordered = np.sort(times)
+    tests, evals = (
+        int(_share(np.array([len(ordered)]), one)[0]) for one in (protocol.test_fraction, protocol.eval_fraction)
+    )
+    first_test = ordered[-tests] if len(ordered) else None
+    before = ordered[ordered < first_test] if len(ordered) else ordered
+    first_eval = before[max(len(before) - evals, 0)] if len(before) else None
+    if first_eval is None or first_eval == ordered[0]:
+        raise LikelyError(
+            f"split global-time finds no training rows: the {len(ordered):,} ratings after the warm-ups have too few "
+            "different times; use split time or more data."
+        )
+    return first_eval, first_test
 
 
 def shown_in_histories(table: pl.DataFrame, protocol: SplitProtocol) -> NDArray[np.bool_]:

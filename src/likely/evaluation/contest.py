@@ -5,6 +5,7 @@ run's folder, `report` shows it.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -12,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from likely.data.records import Labels, Record
-from likely.evaluation.features import likes_of
+from likely.evaluation.features import likes_of, times_of
 from likely.evaluation.metrics import METRICS, Metric, effective_users, said_metrics, user_numbers, user_weights
 from likely.evaluation.resampling import UserDraws, draw_users, interval, resampled_metrics
 from likely.model.answers import BoolRows, FloatRows
@@ -91,6 +92,52 @@ class SystemResult:
 
 
 @dataclass(frozen=True)
+class Stratum:
+    """Rows that are alike in what was known of them, and how systems rank these rows alone; see `strata`.
+
+    Attributes:
+        of: whose training records are counted, the row's candidate or its user.
+        label: how many of them there are, such as "1–9".
+        rows: how many rows.
+        users: of how many users.
+        areas: AUC of each system, by its name.
+        differences: the same minus that of the baseline that is best on all rows, on the same resamples; not of itself.
+    """
+
+    of: Literal["item", "user"]
+    label: str
+    rows: int
+    users: int
+    areas: Mapping[str, Estimate]
+    differences: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class RankingResult:
+    """How well a system ranks: the means over users of ndcg, hit_rate and recall at 10."""
+
+    name: str
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What users like, ranked among items that nobody asked about; see `ranking_metrics`.
+
+    Attributes:
+        users: how many users.
+        others: items that each user's likes were ranked among, at most.
+        sampled: whether these were drawn from more.
+        results: of systems, in the order of the table.
+    """
+
+    users: int
+    others: int
+    sampled: bool
+    results: Sequence[RankingResult]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All systems on the same rows.
 
@@ -100,6 +147,8 @@ class Evaluation:
         users: whose rows they are.
         results: in the order of the table.
         best_baseline: name of the baseline with the highest AUC; empty without baselines.
+        strata: the same on parts of the rows, none where nobody knows what was trained on.
+        ranking: among all items, where that was asked for.
     """
 
     records: Sequence[Record]
@@ -107,6 +156,8 @@ class Evaluation:
     users: Sequence[str]
     results: Sequence[SystemResult]
     best_baseline: str
+    strata: Sequence[Stratum] = ()
+    ranking: Ranking | None = None
 
     def of_kind(self, kind: Kind) -> list[SystemResult]:
         """Return the results of all systems of a kind."""
@@ -154,6 +205,23 @@ class Evaluation:
     def effective_users(self) -> float:
         """How many users with equally many rows these rows are worth."""
         return effective_users(user_numbers(self.users))
+
+    @property
+    def tied_rows(self) -> int:
+        """How many rows share their time with another row of the same user; none where times are unknown."""
+        times = times_of(self.records)
+        if times is None or not self.names_users:
+            return 0
+        moments = Counter(zip(self.users, times.tolist(), strict=True))
+        return sum(rows for rows in moments.values() if rows > 1)
+
+    @property
+    def comparisons(self) -> int:
+        """How many differences to the best baseline have an interval."""
+        differences = [result.difference for result in self.results if result.difference]
+        for known in (*(result.beside_auc for result in self.results), *(one.differences for one in self.strata)):
+            differences += known.values()
+        return sum(difference.interval is not None for difference in differences)
 
     @property
     def has_intervals(self) -> bool:

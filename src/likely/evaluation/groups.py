@@ -65,6 +65,23 @@ def equal_groups(values: Sequence[int], parts: int = 4) -> list[Group]:
     return groups
 
 
+def bounded_groups(values: Sequence[int], bounds: Sequence[int]) -> list[Group]:
+    """Return rows in groups between fixed bounds, named by what could be in them; none is empty.
+
+    Args:
+        values: of the rows, 0 or more.
+        bounds: ascending and above 0; each begins a group.
+    """
+    starts = [0, *bounds]
+    group_of_row = np.searchsorted(bounds, values, side="right")
+    groups = []
+    for group in np.unique(group_of_row).tolist():
+        low, high = starts[group], None if group == len(bounds) else bounds[group] - 1
+        label = f"{low:,} or more" if high is None else f"{low:,}" if low == high else f"{low:,}–{high:,}"
+        groups.append(Group(label, np.flatnonzero(group_of_row == group)))
+    return groups
+
+
 def equal_rows(values: NDArray[Any], parts: int) -> list[Rows]:
     """Return row indices in groups of similar size by ascending value.
 

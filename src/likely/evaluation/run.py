@@ -6,7 +6,7 @@ Reads the records that a run's configuration names (`data.run_data`), asks `base
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,14 @@ from likely.data.task import TASK_FILE, RatingsTask, RecordsTask, Task, read_tas
 from likely.errors import LikelyError
 from likely.evaluation.baselines import always_yes, baseline_systems, countable, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
+from likely.evaluation.derived_histories import with_histories
 from likely.evaluation.features import has_history_counts, history_fraction
 from likely.evaluation.fusion import fusions, not_asked, rated_pairs, why_no_fusion
 from likely.evaluation.own_records import left_out_briefly, named_by_label
+from likely.evaluation.ranking_metrics import rank_items
 from likely.evaluation.same_records import adapters_records, with_own_records
 from likely.evaluation.scores import read_scores
+from likely.evaluation.strata import strata_of, tied_note
 from likely.model.answers import Answers, FloatRows
 
 if TYPE_CHECKING:
@@ -84,6 +87,7 @@ def evaluate(
     on_progress: "Progress | None" = None,
     kept: "KeptAnswers | None" = None,
     scores: Path | None = None,
+    ranking: int | None = None,
 ) -> Findings:
     """Let everybody answer the same rows.
 
@@ -97,6 +101,7 @@ def evaluate(
         on_progress: told after every forward pass how many records are scored, and of how many.
         kept: answers of an earlier command that are taken up, and where these are kept.
         scores: file with another system's P(Yes) of the same rows, see :func:`likely.evaluation.scores.read_scores`.
+        ranking: of so many users, rank what they like among all items too; None for none.
 
     Raises:
         LikelyError: the records, scores or models cannot be read, or there is neither a run nor a configuration.
@@ -108,11 +113,12 @@ def evaluate(
     train = split_records(config, "train")
     run = _load(folder, config) if folder else None
     task = task_in(folder, config)
-    held_out = split_records(config, "eval")
+    (train, held_out, rows), counted = with_histories(train, split_records(config, "eval"), rows, labels)
     earlier = not_asked(held_out, rows)
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     words = task.words if isinstance(task, RatingsTask) else None
     systems, notes = baseline_systems(train, rows, labels, earlier, words)
+    notes += counted
     if isinstance(task, RecordsTask):
         notes = left_out_briefly(notes)
     known = len(rated_pairs(rows) & rated_pairs(train))
@@ -135,7 +141,14 @@ def evaluate(
         systems = named_by_label(systems, labels)
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
-    return Findings(judge(rows, labels, systems), notes, count_items(train), task)
+    judged = judge(rows, labels, systems)
+    notes += tied_note(judged)
+    ranked = None
+    if ranking is not None:
+        ask = (lambda asked: _asked(run, asked, on_progress, kept)) if run else None
+        ranked, said_of_ranking = rank_items(train, earlier, rows, labels, ranking, ask, config.seed)
+        notes += said_of_ranking
+    return Findings(replace(judged, strata=strata_of(judged, train), ranking=ranked), notes, count_items(train), task)
 
 
 def task_in(folder: Path | str | None, config: RunConfig) -> Task | None:
@@ -177,6 +190,15 @@ def ask_models(
     adapter = ask(encoded, True, with_base * len(encoded))
     on_eval = ask(encoded_eval, True, total - len(encoded_eval)) if encoded_eval else None
     return ModelAnswers(base, adapter, on_eval)
+
+
+def _asked(
+    run: "LoadedRun", records: Sequence[Record], on_progress: "Progress | None", kept: "KeptAnswers | None"
+) -> FloatRows:
+    """Return what the adapter says of records that were in no file."""
+    encoded = run.encode(records)
+    run.check(encoded)
+    return run.answers(encoded, on_progress=on_progress, kept=kept).p_yes
 
 
 def simple_baselines(

@@ -94,6 +94,9 @@ def _evaluated(evaluation: Evaluation, facts: RunFacts) -> dict[str, Any]:
             "history", "ratings in the history", evaluation, drawn, history_lengths(evaluation.records)
         ),
         "by_popularity": _by_group("popularity", f"{source} with the {terms.item}", evaluation, drawn, popularities),
+        "strata": [(words.stratum_name(stratum, terms.item), stratum) for stratum in evaluation.strata],
+        "at_ten": words.AT_TEN,
+        "how_ranked": words.how_ranked(evaluation.ranking) if evaluation.ranking else None,
         "mistakes": _mistakes(evaluation),
         **table_values(evaluation),
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from likely.evaluation.contest import Estimate, Evaluation
 from likely.evaluation.metrics import METRICS
-from likely.report.words import resampled, rows_of_users, show, show_interval, show_signed
+from likely.report.words import resampled, rows_of_users, show, show_interval, show_signed, uncorrected
 
 KINDS = {"baseline": "baseline", "base": "base model", "adapter": "adapter", "fusion": "fusion", "given": "given"}
 WIDTH, MARGIN, LABEL = 150, 6, 42
@@ -75,4 +75,5 @@ def table_values(evaluation: Evaluation) -> dict[str, Any]:
         "kinds": KINDS,
         "rows": rows_of_users(evaluation),
         "resampled": resampled(evaluation),
+        "uncorrected": uncorrected(evaluation),
     }

@@ -8,16 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
 from likely.data.records import Record
-from likely.evaluation.contest import Estimate, Evaluation, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, Ranking, SystemResult
 from likely.evaluation.metrics import FEWEST_ROWS, Metric
 from likely.model.answers import Answers
-from likely.report.words import UNKNOWN, resampled, rows_of_users, show, show_interval, show_metric, show_signed
+from likely.report.words import (
+    AT_TEN,
+    UNKNOWN,
+    how_ranked,
+    resampled,
+    rows_of_users,
+    show,
+    show_interval,
+    show_metric,
+    show_signed,
+    uncorrected,
+)
+
+ROLE = {"adapter": "adapter", "base": "base"}
+"""What a narrow column calls the system that a report is about."""
 
 BESIDE, UNDER = " \\[{}]", "\n{}"
 """Where an interval stands: next to its figure or below it."""
@@ -52,14 +66,20 @@ def results_table(evaluation: Evaluation) -> Group:
             _list(evaluation),
         )
     )
-    if not _within_users(evaluation):
-        return Group(overall)
-    forms = (
-        _user_table(evaluation, BESIDE, None),
-        _user_table(evaluation, UNDER, 22),
-        _user_table(evaluation, UNDER, 13),
-    )
-    return Group(overall, "", FittingForms(forms))
+    shown: list[RenderableType] = [overall]
+    if _within_users(evaluation):
+        forms = (
+            _user_table(evaluation, BESIDE, None),
+            _user_table(evaluation, UNDER, 22),
+            _user_table(evaluation, UNDER, 13),
+        )
+        shown += ["", FittingForms(forms)]
+    main, best = evaluation.main_result, evaluation.best_baseline_result
+    if evaluation.strata and main and best and main is not best:
+        shown.append(FittingForms((_strata_table(evaluation, main, best), Table(show_header=False, box=None))))
+    if evaluation.ranking:
+        shown += ["", FittingForms(tuple(_ranking_table(evaluation.ranking, where) for where in (BESIDE, UNDER)))]
+    return Group(*shown)
 
 
 def _table(evaluation: Evaluation, where: str, widest_name: int | None) -> Table:
@@ -112,6 +132,32 @@ def _user_table(evaluation: Evaluation, where: str, widest_name: int | None) -> 
     return table
 
 
+def _strata_table(evaluation: Evaluation, main: SystemResult, best: SystemResult) -> Table:
+    """Return how the system that a report is about ranks parts of the rows, beside the best baseline."""
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("AUC by training\nrows of", no_wrap=True)
+    for name in ("rows", "best\nbaseline", ROLE.get(main.system.kind, "system"), "difference"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for stratum in evaluation.strata:
+        name = main.system.name
+        cells = (f"{stratum.rows:,}", *(show(stratum.areas[one].value) for one in (best.system.name, name)))
+        table.add_row(f"{stratum.of}: {stratum.label}", *cells, _difference(stratum.differences.get(name), BESIDE, 3))
+    return table
+
+
+def _ranking_table(ranking: Ranking, where: str) -> Table:
+    """Return how well systems rank likes among other items."""
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("among all items", overflow="fold", max_width=None if where == BESIDE else 13)
+    for name in AT_TEN.values():
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in ranking.results:
+        estimates = [result.metrics[metric] for metric in AT_TEN]
+        table.add_row(escape(result.name), *(show(one.value) + _interval(one, where) for one in estimates))
+    table.caption, table.caption_justify = how_ranked(ranking), "left"
+    return table
+
+
 def _within_users(evaluation: Evaluation) -> list[Metric]:
     return [metric for metric in evaluation.metrics if metric.within_users]
 
@@ -130,6 +176,8 @@ def _framed(evaluation: Evaluation, table: Table) -> Table:
         else ""
     )
     table.caption = f"{resamples}Bold is the best of a column, of log-loss and ECE the lowest."
+    if _has_differences(evaluation):
+        table.caption = f"{table.caption} {uncorrected(evaluation)}".rstrip()
     table.title_justify = table.caption_justify = "left"
     return table
 
@@ -160,8 +208,8 @@ def _cell(evaluation: Evaluation, result: SystemResult, metric: Metric) -> str:
     return f"[bold green]{text}[/bold green]" if value == evaluation.best(metric) else text
 
 
-def _difference(known: Estimate | None, where: str) -> str:
-    return show_signed(known.value, 4) + _interval(known, where, signed=True) if known else UNKNOWN
+def _difference(known: Estimate | None, where: str, digits: int = 4) -> str:
+    return show_signed(known.value, digits) + _interval(known, where, signed=True) if known else UNKNOWN
 
 
 def _interval(estimate: Estimate, where: str, signed: bool = False) -> str:

@@ -8,11 +8,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from likely.evaluation.contest import Estimate, Evaluation, Kind, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, Kind, Ranking, Stratum, SystemResult
 from likely.evaluation.metrics import METRICS, Metric
 
 UNKNOWN = "–"
 ROLES: Mapping[Kind, str] = {"adapter": "the adapter", "base": "the base model"}
+AT_TEN = {"ndcg": "NDCG@10", "hit_rate": "HR@10", "recall": "Recall@10"}
+"""What tables call the figures of a ranking."""
+
 LOGGED = ("loss", "accuracy", "f1", "auc")
 """Metrics in a line of a training's log."""
 
@@ -72,6 +75,41 @@ def rows_of_users(evaluation: Evaluation) -> str:
 def count(number: int, noun: str) -> str:
     """Return a number of things, "1 user" or "1,234 users"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def uncorrected(evaluation: Evaluation) -> str:
+    """Return how many comparisons there are and what that means; nothing where there is at most one."""
+    number = evaluation.comparisons
+    if number < 2:
+        return ""
+    return (
+        f"In all there are {number:,} differences with intervals, which are not corrected for their number: where "
+        "nothing differs, one in twenty still excludes 0."
+    )
+
+
+def stratum_name(stratum: Stratum, item: str) -> str:
+    """Return which rows a stratum has, for a table.
+
+    >>> stratum_name(Stratum("item", "0", 5, 2, {}, {}), "movie")
+    'movie never seen in training'
+    """
+    who = item if stratum.of == "item" else "user"
+    return f"{who} never seen in training" if stratum.label == "0" else f"{who} with {stratum.label} training rows"
+
+
+def how_ranked(ranking: Ranking) -> str:
+    """Return what was ranked among what, and what that means."""
+    among = f"{ranking.others:,} other items{' drawn at random' if ranking.sampled else ', all that there are'}"
+    said = (
+        f"Likes of {count(ranking.users, 'user')} ranked among up to {among}, none of which the user had rated; "
+        "intervals resample users."
+    )
+    sampled = (
+        " Among drawn items figures are higher than among all, and systems may stand in another order (Krichene and "
+        "Rendle, KDD 2020)."
+    )
+    return said + sampled if ranking.sampled else said
 
 
 def outcome_sentences(evaluation: Evaluation) -> list[str]:

@@ -1,0 +1,211 @@
+"""Does a user's next like come out on top? NDCG, hit rate and recall at 10, ranking it among items nobody asked about.
+
+Takes the records of all parts, asks baselines and, where there is one, the adapter about each user's candidates at the
+moment of its first row, and gives `run` a table. All candidates of a user have the same history, which a tree computes
+once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likely.data.records import Labels, Record
+from likely.data.wording import CANDIDATE_LINE
+from likely.evaluation.baselines import countable
+from likely.evaluation.contest import DRAWS, Estimate, Ranking, RankingResult
+from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
+from likely.evaluation.like_counts import count_likes, known_of, like_rates
+from likely.evaluation.matrix_factorisation import matrix_factorisation
+from likely.evaluation.resampling import draw_users, interval
+from likely.model.answers import BoolRows, FloatRows
+
+TOP = 10
+SAMPLED = 1000
+"""Other items among which a user's likes are ranked at most; where there are more, so many are drawn."""
+
+Ask = Callable[[Sequence[Record]], FloatRows]
+"""Gives P(Yes) of records, float64 [records]."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one user is asked about, all at the moment of its first row.
+
+    Attributes:
+        first: that row.
+        items: the candidates in an order drawn at random, which decides ties.
+        liked: whether each is one that the user likes in its rows, bool [items].
+        among: how many other items there were to draw from.
+    """
+
+    first: Record
+    items: Sequence[str]
+    liked: BoolRows
+    among: int
+
+
+def rank_items(
+    train: Sequence[Record],
+    earlier: Sequence[Record],
+    rows: Sequence[Record],
+    labels: Labels,
+    users: int,
+    ask: Ask | None = None,
+    seed: int = 0,
+) -> tuple[Ranking | None, list[str]]:
+    """Rank what users like in their rows among items that they had not rated before.
+
+    Args:
+        train: records to fit on.
+        earlier: eval records, where test rows are answered.
+        rows: the test rows.
+        labels: which output is a like.
+        users: how many of those with a like, at random.
+        ask: what the adapter says of records; None without one.
+        seed: of the users, and of the items drawn for each.
+
+    Returns:
+        The table, None where users, items or likes are unknown, and what a reader should know, a sentence each.
+    """
+    everything = [*train, *earlier, *rows]
+    if not train or any(record.item_id is None or record.user_id is None for record in everything):
+        return None, ["Nothing is ranked among all items: that takes training rows, and users and items of all rows."]
+    requests = requests_of([*train, *earlier], rows, labels, users, seed)
+    if not requests:
+        return None, ["Nothing is ranked among all items: no user has a like among the rows."]
+    answers = _counted(countable(train, rows, earlier), requests, labels)
+    asked = [
+        Record("", "", labels.positive, user_id=one.first.user_id, item_id=item)
+        for one in requests
+        for item in one.items
+    ]
+    answers["matrix factorisation"] = matrix_factorisation(train, asked, labels)
+    notes = []
+    if ask is not None:
+        records = candidate_records(everything, requests)
+        if records is None:
+            notes.append(
+                "The adapter is not ranked among all items: its records do not end in a candidate's name alone."
+            )
+        else:
+            answers["with the adapter"] = ask(records)
+    results = [_result(name, p_yes, requests, seed) for name, p_yes in answers.items()]
+    among = max(one.among for one in requests)
+    return Ranking(len(requests), min(among, SAMPLED), among > SAMPLED, results), notes
+
+
+def requests_of(
+    before: Sequence[Record], rows: Sequence[Record], labels: Labels, users: int, seed: int = 0
+) -> list[Request]:
+    """Choose users with a like among the rows, and for each the items that compete with it.
+
+    They are all items of any record, or `SAMPLED` drawn from them, without those that the user is known to have rated
+    before: its records of other parts, and what their histories show.
+    """
+    items = np.unique(item_keys([*before, *rows]))
+    likes: dict[str, list[Record]] = {}
+    for row, liked in zip(rows, likes_of(rows, labels).tolist(), strict=True):
+        if liked:
+            likes.setdefault(str(row.user_id), []).append(row)
+    random = np.random.default_rng(seed)
+    chosen = set(random.permutation(sorted(likes))[:users].tolist())
+    first: dict[str, Record] = {}
+    for row in _in_time(rows):
+        first.setdefault(str(row.user_id), row)
+    shown = _rated_items(before, [first[user] for user in sorted(chosen)], _lines_of([*before, *rows]))
+    requests = []
+    for user in sorted(chosen):
+        liked = sorted({str(row.item_id) for row in likes[user]})
+        others = np.setdiff1d(items, [*liked, *shown[user]])
+        drawn = random.choice(others, SAMPLED, replace=False) if len(others) > SAMPLED else others
+        candidates = random.permutation([*liked, *drawn.tolist()]).tolist()
+        is_liked = np.isin(candidates, liked)
+        requests.append(Request(first[user], candidates, is_liked, len(others)))
+    return requests
+
+
+def _in_time(rows: Sequence[Record]) -> list[Record]:
+    times = times_of(rows)
+    return list(rows) if times is None else [rows[place] for place in np.argsort(times, kind="stable").tolist()]
+
+
+def _rated_items(before: Sequence[Record], first: Sequence[Record], lines: Mapping[str, str]) -> Mapping[str, set[str]]:
+    """Return what users are known to have rated by their first rows: items of earlier records, and of all histories."""
+    named = {line: item for item, line in lines.items()}
+    rated: dict[str, set[str]] = {str(row.user_id): set() for row in first}
+    for record in (*before, *first):
+        if record.user_id in rated:
+            shown = (line[2:].rpartition(" | ")[0] for line in record.input.split("\n") if line.startswith("- "))
+            rated[record.user_id].update(named[line] for line in shown if line in named)
+    for record in before:
+        if record.user_id in rated:
+            rated[record.user_id].add(str(record.item_id))
+    return rated
+
+
+def _lines_of(records: Sequence[Record]) -> dict[str, str]:
+    """Return how each item is named as a candidate, as far as records do so."""
+    lines = {str(record.item_id): CANDIDATE_LINE.findall(record.input) for record in records}
+    return {item: found[-1] for item, found in lines.items() if found}
+
+
+def candidate_records(records: Sequence[Record], requests: Sequence[Request]) -> list[Record] | None:
+    """Return each user's first row with every candidate in turn; None where more than its last line is about it."""
+    lines, asked = _lines_of(records), []
+    for one in requests:
+        begin, found, last = one.first.input.rpartition("\nCandidate: ")
+        if not found or "\n" in last or any(item not in lines for item in one.items):
+            return None
+        asked += [replace(one.first, input=f"{begin}{found}{lines[item]}", item_id=item) for item in one.items]
+    return asked
+
+
+def _counted(records: Sequence[Record], requests: Sequence[Request], labels: Labels) -> dict[str, FloatRows]:
+    """Return what counting says of each candidate: how many records it has from before, and what share were likes."""
+    times, moments = times_of(records), times_of([one.first for one in requests])
+    sizes = [len(one.items) for one in requests]
+    asked_at = None if moments is None else np.repeat(moments, sizes)
+    items = known_of(
+        count_likes(item_keys(records), likes_of(records, labels), times),
+        [item for one in requests for item in one.items],
+        asked_at,
+    )
+    return {"popularity": items.ratings, "item like-rate": like_rates(items)}
+
+
+def _result(name: str, scores: FloatRows, requests: Sequence[Request], seed: int) -> RankingResult:
+    of_users = np.array(
+        [
+            top_metrics(liked, some)
+            for liked, some in zip(
+                (one.liked for one in requests),
+                np.split(scores, np.cumsum([len(one.items) for one in requests])[:-1]),
+                strict=True,
+            )
+        ]
+    )
+    drawn = draw_users(user_keys([one.first for one in requests]), DRAWS, seed)
+    resampled = drawn.counts @ of_users / len(requests)
+    several = len(requests) > 1
+    metrics = {
+        metric: Estimate(float(of_users[:, place].mean()), *(interval(resampled[:, place]) if several else ()))
+        for place, metric in enumerate(("ndcg", "hit_rate", "recall"))
+    }
+    return RankingResult(name, metrics)
+
+
+def top_metrics(liked: BoolRows, scores: FloatRows) -> tuple[float, float, float]:
+    """Return NDCG, hit rate and recall of the ten candidates with the highest scores.
+
+    NDCG is that of Järvelin and Kekäläinen (2002) with a gain of 1 for a like. Equal scores keep their order.
+
+    Args:
+        liked: bool [candidates], with at least one like.
+        scores: float64 [candidates].
+    """
+    best: NDArray[np.int64] = np.argsort(-scores, kind="stable")[:TOP]
+    hits, discounts = liked[best], 1 / np.log2(np.arange(2, TOP + 2))
+    ideal = discounts[: int(liked.sum())].sum()
+    return float(hits @ discounts[: len(hits)] / ideal), float(hits.any()), float(hits.sum() / liked.sum())

@@ -1,0 +1,81 @@
+"""How systems rank where little was known: rows of items, and of users, that training saw never, seldom or often.
+
+Takes an :class:`likely.evaluation.contest.Evaluation` and the training records; `run` keeps what comes out with it, and
+`report` shows it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from likely.data.records import Record
+from likely.data.run_data import count_items
+from likely.evaluation.contest import DRAWS, Estimate, Evaluation, Stratum
+from likely.evaluation.groups import Group, bounded_groups
+from likely.evaluation.metrics import auc
+from likely.evaluation.resampling import draw_users, interval, resampled_auc
+
+BOUNDS = (1, 10, 100)
+"""Training records from which on the next stratum begins: none, up to nine, up to 99, more."""
+
+
+def strata_of(evaluation: Evaluation, train: Sequence[Record]) -> list[Stratum]:
+    """Return how systems rank rows by the training records of their candidate, and by those of their user.
+
+    Args:
+        evaluation: of any rows.
+        train: all training records.
+
+    Returns:
+        Strata in order, those of items first. None of items, or of users, where not all records name theirs, or where
+        all rows are in the same one.
+    """
+    items, users = count_items(train), Counter(record.user_id for record in train)
+    strata = []
+    if items and all(record.item_id is not None for record in evaluation.records):
+        by_item = [items[str(record.item_id)] for record in evaluation.records]
+        strata += [_stratum(evaluation, "item", group) for group in _several(by_item)]
+    if evaluation.names_users and users and None not in users:
+        by_user = [users[record.user_id] for record in evaluation.records]
+        strata += [_stratum(evaluation, "user", group) for group in _several(by_user)]
+    return strata
+
+
+def tied_note(evaluation: Evaluation) -> list[str]:
+    """Say how many rows share their time with another row of the same user, in a sentence; nothing where none does."""
+    tied, rows = evaluation.tied_rows, len(evaluation.records)
+    said = (
+        f"{tied:,} of {rows:,} rows ({tied / max(rows, 1):.0%}) share their time with another row of the same user; "
+        "their order within is the file's."
+    )
+    return [said] if tied else []
+
+
+def _several(counts: Sequence[int]) -> list[Group]:
+    groups = bounded_groups(counts, BOUNDS)
+    return groups if len(groups) > 1 else []
+
+
+def _stratum(evaluation: Evaluation, of: Literal["item", "user"], group: Group) -> Stratum:
+    """Measure everybody on the rows of a group, over the same resamples of its users."""
+    liked, users = evaluation.liked[group.rows], [evaluation.users[row] for row in group.rows]
+    drawn = draw_users(users, DRAWS) if len(set(users)) > 1 else None
+    answers = {result.system.name: result.system.p_yes[group.rows] for result in evaluation.results}
+    values = {name: auc(liked, p_yes) for name, p_yes in answers.items()}
+    unknown = np.full(DRAWS, np.nan)
+    resampled = {name: resampled_auc(liked, p_yes, drawn) if drawn else unknown for name, p_yes in answers.items()}
+    best = evaluation.best_baseline
+    return Stratum(
+        of=of,
+        label=group.label,
+        rows=len(group.rows),
+        users=len(set(users)),
+        areas={name: Estimate(value, *interval(resampled[name])) for name, value in values.items()},
+        differences={
+            name: Estimate(value - values[best], *interval(resampled[name] - resampled[best]))
+            for name, value in values.items()
+            if best and name != best
+        },
+    )

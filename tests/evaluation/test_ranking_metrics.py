@@ -1,0 +1,144 @@
+"""Likes are ranked among items that their user had not rated, by what was known then, and measured as elsewhere."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import ndcg_score
+
+from likely.data.records import Labels, Record
+from likely.data.wording import show_question, show_rated
+from likely.evaluation import ranking_metrics
+from likely.evaluation.ranking_metrics import candidate_records, rank_items, requests_of, top_metrics
+
+ITEMS, USERS = 40, 6
+
+
+def record(user, item, time, like, history=()):
+    shown = [show_rated(f"Film {one}", 4) for one in history]
+    answer = "Yes" if like else "No"
+    text = show_question(shown, f"Film {item}")
+    return Record("?", text, answer, user_id=f"u{user}", item_id=f"i{item}", extra={"timestamp": time})
+
+
+@pytest.fixture
+def parts():
+    """Each user's items in a random order: two of a warm-up, ten to train on, one eval row and four test rows."""
+    random = np.random.default_rng(0)
+    train, earlier, rows = [], [], []
+    for user in range(USERS):
+        items = random.permutation(ITEMS)[:17].tolist()
+        mine = [
+            record(user, item, 100 * place + user, item % 3 > 0 or place == 16, items[:place])
+            for place, item in enumerate(items)
+        ]
+        train += mine[2:12]
+        earlier += mine[12:13]
+        rows += mine[13:]
+    return train, earlier, rows
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ndcg_is_scikit_learns_and_the_others_count_hits(seed):
+    random = np.random.default_rng(seed)
+    liked = random.random(30) < 0.2
+    liked[3] = True
+    scores = random.random(30)
+    ndcg, hit, recall = top_metrics(liked, scores)
+    assert ndcg == pytest.approx(ndcg_score([liked], [scores], k=10))
+    found = liked[np.argsort(-scores)[:10]].sum()
+    assert (hit, recall) == (found > 0, pytest.approx(found / liked.sum()))
+
+
+def test_fewer_candidates_than_ten_are_all_on_top():
+    assert top_metrics(np.array([False, True]), np.array([0.1, 0.9])) == (1, 1, 1)
+
+
+def test_a_user_is_asked_about_its_likes_and_all_that_it_had_not_rated(parts):
+    train, earlier, rows = parts
+    for one in requests_of([*train, *earlier], rows, Labels(), 99):
+        mine = [row for row in rows if row.user_id == one.first.user_id]
+        assert one.first is mine[0]
+        likes = {row.item_id for row in mine if row.output == "Yes"}
+        assert {item for item, liked in zip(one.items, one.liked, strict=True) if liked} == likes
+        rated = {f"i{line.split()[2]}" for line in one.first.input.split("\n") if line.startswith("- ")}
+        assert len(rated) == 13  # the warm-up too, which is in no file
+        known = {one.item_id for one in (*train, *earlier, *rows)}
+        assert {*one.items} == known - rated
+        assert len(set(one.items)) == len(one.items)
+
+
+def test_who_is_asked_about_what_follows_the_seed(parts):
+    train, earlier, rows = parts
+    asked = [requests_of([*train, *earlier], rows, Labels(), 3, seed) for seed in (0, 0, 1)]
+    assert [len(some) for some in asked] == [3, 3, 3]
+    first, again, other = ([(one.first, one.items) for one in some] for some in asked)
+    assert first == again != other
+
+
+def test_a_system_that_knows_ranks_all_likes_on_top_and_baselines_do_not(parts):
+    train, earlier, rows = parts
+    likes = {(row.user_id, row.item_id) for row in rows if row.output == "Yes"}
+
+    def knows(asked):
+        return np.array([(one.user_id, one.item_id) in likes for one in asked], dtype=float)
+
+    ranking, notes = rank_items(train, earlier, rows, Labels(), 99, knows)
+    assert notes == []
+    results = {result.name: result.metrics for result in ranking.results}
+    assert list(results) == ["popularity", "item like-rate", "matrix factorisation", "with the adapter"]
+    assert results["with the adapter"]["ndcg"] == results["with the adapter"]["recall"] == (1, 1, 1)
+    for name in ("popularity", "item like-rate", "matrix factorisation"):
+        for estimate in results[name].values():
+            assert estimate.low <= estimate.value <= estimate.high
+        assert results[name]["ndcg"].value < 0.99
+
+
+def test_nothing_that_is_said_from_the_first_row_on_changes_a_baseline(parts):
+    train, earlier, rows = parts
+    first = min(row.extra["timestamp"] for row in rows)
+    later = [replace(row, extra={"timestamp": row.extra["timestamp"] + 10_000}) for row in rows]
+    flipped = [replace(row, output="Yes") for row in rows]
+    assert first > max(row.extra["timestamp"] for row in earlier)
+    requests = requests_of([*train, *earlier], rows, Labels(), 1)
+    for other in (later, flipped):
+        one, two = (ranking_metrics._counted([*train, *earlier, *some], requests, Labels()) for some in (rows, other))
+        user = requests[0].first
+        if user.extra["timestamp"] == first:
+            assert all((one[name] == two[name]).all() for name in one)
+    early = [row for row in rows if row.extra["timestamp"] < requests[0].first.extra["timestamp"]]
+    counted = [ranking_metrics._counted([*train, *earlier, *some], requests, Labels()) for some in (rows, early)]
+    assert all((counted[0][name] == counted[1][name]).all() for name in counted[0])
+
+
+def test_where_there_are_many_items_some_are_drawn_and_that_is_said(parts, monkeypatch):
+    monkeypatch.setattr(ranking_metrics, "SAMPLED", 5)
+    ranking, _ = rank_items(*parts, Labels(), 99)
+    assert (ranking.others, ranking.sampled, ranking.users) == (5, True, USERS)
+
+
+def test_records_of_candidates_are_the_first_row_with_another_last_line(parts):
+    train, earlier, rows = parts
+    everything = [*train, *earlier, *rows]
+    (request,) = requests_of([*train, *earlier], rows, Labels(), 1)
+    for item, asked in zip(request.items, candidate_records(everything, [request]), strict=True):
+        assert asked.input == request.first.input.rpartition(" ")[0] + f" {item[1:]}"
+        assert asked.item_id == item
+
+
+def test_records_that_say_more_of_a_candidate_than_its_name_are_not_asked(parts):
+    train, earlier, rows = parts
+    hinted = [replace(row, input=f"{row.input}\nOther users liked the candidate.") for row in rows]
+    ranking, notes = rank_items(train, earlier, hinted, Labels(), 99, lambda _: pytest.fail("it was asked"))
+    assert "with the adapter" not in {result.name for result in ranking.results}
+    assert "do not end in a candidate's name" in notes[0]
+
+
+def test_rows_without_ids_or_likes_are_not_ranked(parts):
+    train, earlier, rows = parts
+    nameless = [replace(row, item_id=None) for row in rows]
+    dislikes = [replace(row, output="No") for row in rows]
+    for some in (nameless, dislikes):
+        ranking, (note,) = rank_items(train, earlier, some, Labels(), 9)
+        assert ranking is None
+        assert note.startswith("Nothing is ranked among all items")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from likely.data.movielens import GENRES_100K, read_movielens
 from likely.data.protocol import SPLITS, SplitProtocol
+from likely.data.ratings import RatingTable
 from likely.data.timelines import build_timelines, make_rows
 from likely.data.titles import split_title
 from likely.errors import LikelyError

@@ -2,10 +2,12 @@
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.main
 from hypothesis import settings
 
 from likely.data.movielens import read_movielens
@@ -13,7 +15,7 @@ from likely.data.ratings import RatingTable
 from likely.data.records import Labels, Record
 from likely.encoding.prompt import PromptBuilder
 from likely.sources.tiny_model import TinyShape, chat_prompt, make_tiny_base
-from support import make_record
+from support import make_record, sketch
 
 # Several workers share the cores, and so do the processes that they start: a thread each.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -39,6 +41,23 @@ def libraries_are_no_garbage() -> None:
     """Transformers collects garbage at the end of a training, and would look through all that was ever imported."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def the_command_is_built_once() -> Iterator[None]:
+    """Typer makes it anew for every call, in half of the time that a verb takes that refuses its arguments."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
+
+
+@pytest.fixture(scope="module")
+def sketched() -> Iterator[None]:
+    """Pictures of runs are drawn but not written out, which is half of the work of `train` or `evaluate` here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("likely.report.figures._drawing", sketch)
+        patch.setattr("likely.report.training_plot.save_training_plot", lambda log, path: path.touch())
+        yield
 
 
 @pytest.fixture(scope="session")

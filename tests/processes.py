@@ -4,6 +4,7 @@ Importing torch, transformers and peft takes seconds. One server process does it
 is a fork of that: fresh, without threads, and at work at once. What users start is tried by the tests of the wheel.
 """
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -78,6 +79,7 @@ def _alone(output: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
+    gc.freeze()  # transformers collects garbage, and would look through all that the server imported
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)

@@ -1,9 +1,9 @@
 """What tests make their inputs with."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from likely.data.records import Record
 
@@ -86,6 +86,14 @@ def save_drawn_run(folder: Path, base: Path | str, lora: "Lora", spread: float, 
     }
     (folder / "config.yaml").write_text(yaml.safe_dump({**values, **changes}), encoding="utf-8")
     return folder
+
+
+def sketch(name: str, spoken: str, draw: Callable[[Any], None]) -> str:
+    """Draw a picture of a page, and leave out what takes matplotlib long: to lay it out and write it."""
+    from matplotlib.figure import Figure
+
+    draw(Figure().subplots())
+    return f"<svg><title>{name} {spoken}</title></svg>"
 
 
 def train_prepared(folder: Path, base: Path) -> None:

@@ -13,6 +13,8 @@ from likely.data.records import Labels, read_records
 from likely.data.task import RatingsTask, read_task
 from support import train_prepared
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 WRITERS = ("Ursula K. Le Guin", "Jane Austen", "Italo Calvino", "Toni Morrison")
 OPTIONS = ["--item", "isbn", "--rating", "stars", "--time", "when", "--title", "name", "--details", "by {writer}"]
 OPTIONS += ["--noun", "book", "--details-noun", "authors", "--scale", "1-10", "--like-threshold", "7"]

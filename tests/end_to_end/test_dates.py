@@ -23,6 +23,8 @@ from likely.training import run_folder
 from likely.training.run import train
 from support import rows_of
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 TODAY = datetime.date(2031, 3, 10)
 YESTERDAY = TODAY - datetime.timedelta(1)
 

@@ -30,6 +30,8 @@ from likely.model.scoring import PassPlan, score
 from likely.training.run import train
 from support import rows_of
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 ADAPTER = "adapter_model.safetensors"
 
 

@@ -9,6 +9,8 @@ from likely.config.reading import load_config
 from likely.data.records import write_records
 from zoo import FAMILIES, Family
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, records):

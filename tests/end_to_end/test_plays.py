@@ -14,6 +14,8 @@ from likely.evaluation.features import FEATURES, feature_matrix, item_keys, like
 from likely.evaluation.like_counts import count_likes
 from support import train_prepared
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 OPTIONS = ["--user", "player", "--item", "game", "--time", "day", "--details", "genre", "--noun", "game"]
 OPTIONS += ["--implicit", "--verb", "played", "--warmup", "3", "--history-len", "3"]
 HOURS = ["--rating", "hours", "--unit", "hours", "--like-threshold", "5"]

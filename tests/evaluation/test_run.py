@@ -26,6 +26,8 @@ from likely.evaluation.storage import load_evaluation
 from likely.report import terminal
 from support import records_of, save_drawn_run
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 METRICS = {"accuracy", "f1", "auc", "uauc", "uauc_5", "gauc", "log_loss", "ece", "answered"}
 
 

@@ -20,7 +20,7 @@ import socket
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,7 @@ from likely.cli import run
 from likely.cli.app import app
 from likely.errors import StoppedError
 from likely.sources.download import UnreachableError
+from support import sketch
 
 PATIENCE = 60
 """Seconds after which an input counts as hanging."""
@@ -189,13 +190,6 @@ def isolated() -> Iterator[None]:
     def unreachable(*_: object, **__: object) -> None:
         raise UnreachableError("there is no network here.")
 
-    def drawn(name: str, spoken: str, draw: Callable[[Any], None]) -> str:
-        """Draw, and leave out what takes matplotlib seconds: to write it."""
-        from matplotlib.figure import Figure
-
-        draw(Figure().subplots())
-        return f"<svg><title>{name} {spoken}</title></svg>"
-
     def numbers_only(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
         return ask(host, port, family, type, proto, flags | socket.AI_NUMERICHOST)
 
@@ -211,7 +205,7 @@ def isolated() -> Iterator[None]:
         patches.enter_context(mock.patch("likely.serving.server.run_server"))
         patches.enter_context(mock.patch("huggingface_hub.get_token", return_value=None))
         patches.enter_context(mock.patch("likely.cli.app.app", COMMAND))
-        patches.enter_context(mock.patch("likely.report.figures._drawing", drawn))
+        patches.enter_context(mock.patch("likely.report.figures._drawing", sketch))
         patches.enter_context(mock.patch("likely.cli.demo.tiny_base", return_value=Path("base")))
         patches.enter_context(mock.patch.object(huggingface_hub.constants, "HF_HUB_OFFLINE", True))
         patches.enter_context(

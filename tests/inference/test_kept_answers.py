@@ -25,6 +25,8 @@ from likely.model.kept_passes import KeptPasses
 from processes import start_python
 from support import rows_of, save_drawn_run
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 HISTORY = [{"title": "Heat", "year": 1995, "genres": ["Action"], "rating": 4.5}]
 CANDIDATES = [{"title": f"Film {number}", "year": 1950 + number} for number in range(12)]
 VERBS = ("infer", "evaluate", "rank")

@@ -25,12 +25,19 @@ def tokens_of(encoded: Sequence[EncodedRecord]) -> str:
     return digest.hexdigest()[:16]
 
 
-def weights_of(model: "torch.nn.Module") -> str:
-    """Return what stands for a model's weights: a hash of the first values of each, which training would change."""
+def weights_of(model: "torch.nn.Module", adapter: bool = True) -> str:
+    """Return what stands for a model's weights: a hash of the first values of each, which training would change.
+
+    Args:
+        model: with an adapter in it or without.
+        adapter: whether the weights of a LoRA adapter count; without them, a model is known again under any.
+    """
     import torch
 
     digest = hashlib.sha256()
-    for parameter in model.parameters():
+    for name, parameter in model.named_parameters():
+        if not adapter and "lora_" in name:
+            continue
         head = parameter.detach().flatten()[:64].cpu().contiguous()
         digest.update(repr(tuple(parameter.shape)).encode())
         digest.update(head.view(torch.uint8).numpy().tobytes())

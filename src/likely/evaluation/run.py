@@ -22,19 +22,21 @@ from likely.data.run_data import (
 )
 from likely.data.task import TASK_FILE, RatingsTask, RecordsTask, Task, read_task, task_of
 from likely.errors import LikelyError
-from likely.evaluation.baselines import always_yes, baseline_systems, countable, item_like_rate
+from likely.evaluation.baselines import Given, always_yes, baseline_systems, countable, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.features import has_history_counts, history_fraction
 from likely.evaluation.fusion import fusions, not_asked, rated_pairs, why_no_fusion
 from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.evaluation.same_records import adapters_records, with_own_records
 from likely.evaluation.scores import read_scores
+from likely.evaluation.text_rows import can_compare_texts, text_systems
 from likely.model.answers import Answers, FloatRows
 
 if TYPE_CHECKING:
     from likely.encoding.prompt import EncodedRecord
     from likely.inference.kept_answers import KeptAnswers
     from likely.inference.loaded_run import LoadedRun
+    from likely.model.item_embeddings import Vectors
     from likely.model.scoring import Progress
 
 
@@ -84,6 +86,7 @@ def evaluate(
     on_progress: "Progress | None" = None,
     kept: "KeptAnswers | None" = None,
     scores: Path | None = None,
+    text_features: bool = True,
 ) -> Findings:
     """Let everybody answer the same rows.
 
@@ -97,6 +100,8 @@ def evaluate(
         on_progress: told after every forward pass how many records are scored, and of how many.
         kept: answers of an earlier command that are taken up, and where these are kept.
         scores: file with another system's P(Yes) of the same rows, see :func:`likely.evaluation.scores.read_scores`.
+        text_features: whether counting also answers with what the base model makes of the items' texts (`text_rows`),
+            where there is a base model and records allow it.
 
     Raises:
         LikelyError: the records, scores or models cannot be read, or there is neither a run nor a configuration.
@@ -118,6 +123,9 @@ def evaluate(
     known = len(rated_pairs(rows) & rated_pairs(train))
     if known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
+    if run is not None and text_features:
+        given = Given(train, rows, labels, earlier, words)
+        systems += _with_texts(run, given, task, notes, on_progress)
     if run is not None:
         notes += run.notes
         reason = why_no_fusion(train, tuned, rows, labels)
@@ -177,6 +185,25 @@ def ask_models(
     adapter = ask(encoded, True, with_base * len(encoded))
     on_eval = ask(encoded_eval, True, total - len(encoded_eval)) if encoded_eval else None
     return ModelAnswers(base, adapter, on_eval)
+
+
+def _with_texts(
+    run: "LoadedRun", given: Given, task: Task | None, notes: list[str], on_progress: "Progress | None"
+) -> list[System]:
+    """Return the rows of `text_rows`, as far as records and model allow them; a model that does not gets a note."""
+    if not can_compare_texts(given):
+        return []
+    noun = given.words.noun if given.words else "item"
+
+    def embed(texts: Sequence[str]) -> "Vectors":
+        return run.item_embeddings(texts, noun, on_progress=on_progress)
+
+    name = Path(run.config.model_name_or_path).name
+    try:
+        return text_systems(given, task if isinstance(task, RatingsTask) else None, embed, name)
+    except LikelyError as error:
+        notes.append(f"Features of texts are left out: {error}")
+        return []
 
 
 def simple_baselines(

@@ -28,6 +28,12 @@ TEXTS = [
 ]
 
 
+@pytest.fixture
+def keeps_all(monkeypatch):
+    """However few texts are computed, they are kept."""
+    monkeypatch.setattr(item_embeddings, "FEWEST", 1)
+
+
 def plan(layout="tree", tokens=400):
     return PassPlan(layout, Budget(tokens), (0, 1))
 
@@ -86,7 +92,7 @@ def test_layers_after_the_middle_are_not_computed(tiny_base):
     assert depth_of(model) < len(layers)
 
 
-def test_what_is_kept_is_not_computed_again_and_only_for_these_weights(tiny_base, tmp_path, monkeypatch):
+def test_what_is_kept_is_not_computed_again_and_only_for_these_weights(tiny_base, tmp_path, monkeypatch, keeps_all):
     tokenizer = load_tokenizer(str(tiny_base))
     embedder = Embedder(load_base(str(tiny_base), FLOAT32, "sdpa"), tokenizer, plan())
     computed = []
@@ -119,7 +125,7 @@ def test_an_adapter_that_is_switched_off_changes_nothing(tiny_base, tmp_path):
     assert own.made_with("movie") == base.made_with("movie")
 
 
-def test_a_damaged_file_or_a_folder_that_cannot_be_written_costs_time_only(tiny_base, tmp_path):
+def test_a_damaged_file_or_a_folder_that_cannot_be_written_costs_time_only(tiny_base, tmp_path, keeps_all):
     embedder = Embedder(load_base(str(tiny_base), FLOAT32, "sdpa"), load_tokenizer(str(tiny_base)), plan())
     first = embed_items(embedder, TEXTS, "movie", tmp_path)
     (kept,) = (tmp_path / FOLDER).glob("*.npz")
@@ -127,3 +133,25 @@ def test_a_damaged_file_or_a_folder_that_cannot_be_written_costs_time_only(tiny_
     np.testing.assert_array_equal(embed_items(embedder, TEXTS, "movie", tmp_path), first)
     (tmp_path / "file").write_text("no folder")
     np.testing.assert_array_equal(embed_items(embedder, TEXTS, "movie", tmp_path / "file"), first)
+
+
+def test_a_few_texts_leave_no_file(tiny_base, tmp_path):
+    embedder = Embedder(load_base(str(tiny_base), FLOAT32, "sdpa"), load_tokenizer(str(tiny_base)), plan())
+    embed_items(embedder, TEXTS, "movie", tmp_path)
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_stopped_command_goes_on_from_what_is_kept(tiny_base, tmp_path, monkeypatch, keeps_all):
+    embedder = Embedder(load_base(str(tiny_base), FLOAT32, "sdpa"), load_tokenizer(str(tiny_base)), plan())
+    monkeypatch.setattr(item_embeddings, "CHUNK", 3)
+    seen = []
+
+    def stop_late(done, total):
+        seen.append((done, total))
+        if done and len(seen) < 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_items(embedder, TEXTS, "movie", tmp_path, stop_late)
+    embed_items(embedder, TEXTS, "movie", tmp_path, lambda *now: seen.append(now))
+    assert seen == [(0, 7), (3, 7), (3, 7), (6, 7), (7, 7)]

@@ -43,8 +43,11 @@ FOLDER, FORMAT = "embeddings", 1
 KEPT_MODELS, MOST_KEPT = 4, 500_000
 """Files in that folder, of which the one used longest ago goes first, and texts in each."""
 
-CHUNK = 2048
+CHUNK = 512
 """Texts after which what is computed is kept, so that a stopped command need not repeat it."""
+
+FEWEST = 64
+"""Texts that are worth a rewrite of the file; fewer are computed again in a second or two."""
 
 Vectors = NDArray[np.float32]
 
@@ -106,9 +109,11 @@ def embed_items(
         encoded = encode_items(embedder.tokenizer, [texts[place] for place in chunk], noun)
         for place, vector in zip(chunk, middle_states(embedder.inner, encoded, embedder.plan), strict=True):
             known[digests[place]] = vector
-        if path:
+        if path and len(chunk) >= FEWEST:
             with suppress(OSError):
                 _store(path, known if len(known) <= MOST_KEPT else {one: known[one] for one in digests if one in known})
+    if on_progress:
+        on_progress(len(texts), len(texts))
     return np.array([known[digest] for digest in digests])
 
 

@@ -2,7 +2,7 @@
 
 Takes what baselines answer from (`baselines.Given`) and vectors of texts, fits boosted trees on all that is counted and
 the six columns of `text_features`, and gives `run` the answers: with the base model's vectors, with the same vectors
-dealt out anew among the items, and with vectors that no model made.
+dealt out anew among the items, with vectors that no model made, and with both kinds.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,7 +43,8 @@ def text_systems(given: Given, task: RatingsTask | None, embed: Embed, reader: s
         reader: name of that model.
 
     Returns:
-        The controls, of the kind `baseline`, and last the base model's, which counting and a model made together.
+        The two controls, of the kind `baseline`, and what counting and the base model make together: without the
+        n-grams, and on top of them.
 
     Raises:
         LikelyError: from `embed`.
@@ -53,12 +54,14 @@ def text_systems(given: Given, task: RatingsTask | None, embed: Embed, reader: s
     told = told_items(given.counted, texts, given.labels, task)
     vectors = embed(told.texts)
     shuffled = vectors[np.random.default_rng(0).permutation(len(vectors))]
-    entries: list[tuple[str, Kind, NDArray[np.floating]]] = [
-        (SHUFFLED, "baseline", shuffled),
-        (NGRAMS, "baseline", ngram_vectors(told.texts)),
-        (f"{COUNTED} + texts read by {reader}", "fusion", vectors),
+    read, dealt, ngrams = (columns_of_records(told, one) for one in (vectors, shuffled, ngram_vectors(told.texts)))
+    entries: list[tuple[str, Kind, Matrix]] = [
+        (SHUFFLED, "baseline", dealt),
+        (NGRAMS, "baseline", ngrams),
+        (f"{COUNTED} + texts read by {reader}", "fusion", read),
+        (f"{NGRAMS}, and read by {reader}", "fusion", np.hstack([ngrams, read])),
     ]
-    return [System.from_probabilities(name, kind, _answer(given, told, one)) for name, kind, one in entries]
+    return [System.from_probabilities(name, kind, _answer(given, added)) for name, kind, added in entries]
 
 
 def columns_of_records(told: ToldItems, vectors: NDArray[np.floating]) -> Matrix:
@@ -71,14 +74,9 @@ def columns_of_records(told: ToldItems, vectors: NDArray[np.floating]) -> Matrix
     return text_columns(told.asked, told.told, told.liked, prepared(vectors, vectors.mean(axis=0, dtype=np.float64)))
 
 
-def _answer(given: Given, told: ToldItems, vectors: NDArray[np.floating]) -> FloatRows:
+def _answer(given: Given, added: Matrix) -> FloatRows:
+    """Fit boosted trees on all that is counted and these columns of the counted records."""
     fitted_on, answered, rising = all_columns(given)
-    added = columns_of_records(told, vectors)
     of_train, of_rows = added[: len(given.train)], added[len(added) - len(given.rows) :]
-    return boosted_trees(
-        given.liked,
-        np.hstack([fitted_on, of_train]),
-        np.hstack([answered, of_rows]),
-        rising,
-        slowly=True,
-    )
+    known, asked = np.hstack([fitted_on, of_train]), np.hstack([answered, of_rows])
+    return boosted_trees(given.liked, known, asked, rising, slowly=True)

@@ -123,13 +123,13 @@ def evaluate(
     known = len(rated_pairs(rows) & rated_pairs(train))
     if known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
-    if run is not None and text_features:
-        given = Given(train, rows, labels, earlier, words)
-        systems += _with_texts(run, given, task, notes, on_progress)
     if run is not None:
         notes += run.notes
         reason = why_no_fusion(train, tuned, rows, labels)
         said = ask_models(run, rows, [] if reason else tuned, with_base, on_progress, kept)
+        if text_features:
+            given = Given(train, rows, labels, earlier, words)
+            systems += _with_texts(run, given, task, notes, on_progress)
         systems += said.systems(config)
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")

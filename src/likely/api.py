@@ -124,6 +124,7 @@ def evaluate(
     max_samples: int | None = None,
     with_base: bool = True,
     scores: str | Path | None = None,
+    text_features: bool = True,
 ) -> Findings:
     """Let the base model, a finished run's adapter, baselines and fusions of them answer the same records.
 
@@ -133,6 +134,8 @@ def evaluate(
         max_samples: at most so many of them, of whole users; None for all.
         with_base: whether the base model answers too, which takes half of the time.
         scores: file with another system's `p_yes` of the same records, by `user_id` and `item_id` or by `row`.
+        text_features: whether counting also answers with what the base model makes of the items' texts, which takes
+            minutes the first time.
 
     Returns:
         The figures of everybody, with intervals, and what a reader of them should know.
@@ -144,8 +147,8 @@ def evaluate(
     from likely.model.runtime import quiet_libraries
 
     with quiet_libraries():
-        path = Path(scores) if scores else None
-        return evaluate(run_folder, None, Path(data) if data else None, max_samples, with_base, scores=path)
+        given, theirs = Path(data) if data else None, Path(scores) if scores else None
+        return evaluate(run_folder, None, given, max_samples, with_base, scores=theirs, text_features=text_features)
 
 
 def export(

@@ -440,3 +440,29 @@ def test_rows_that_were_trained_on_are_named(finished, tmp_path, capsys):
     arguments = ["--adapter-dir", str(finished), "--output", str(tmp_path), "--baselines-only"]
     assert run(["evaluate", *arguments, "--data", str(finished.parent / "train.json")]) == 0
     assert "32 rows are training records too" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_the_base_model_reads_in_texts_stands_in_the_table_where_records_have_times(finished, tmp_path, capsys):
+    folder = shutil.copytree(finished.parent, tmp_path / "timed")
+    for split in ("train", "eval", "test"):
+        rows = [
+            as_row(
+                replace(one, place=None), **one.extra, timestamp=100 * one.extra["history_length"] + int(one.user_id)
+            )
+            for one in read_records(folder / f"{split}.json", Labels())
+        ]
+        write_records(folder / f"{split}.json", rows)
+    config = yaml.safe_load((folder / "run" / "config.yaml").read_text())
+    config |= {f"{split}_file": str(folder / f"{split}.json") for split in ("train", "eval", "test")}
+    (folder / "run" / "config.yaml").write_text(yaml.safe_dump(config))
+    names = {}
+    for option in ("--text-features", "--no-text-features"):
+        assert run(["evaluate", "--run", str(folder / "run"), "--output", str(tmp_path / option), option]) == 0
+        names[option] = [(one.system.name, one.system.kind) for one in load_evaluation(tmp_path / option).results]
+    added = [one for one in names["--text-features"] if one not in names["--no-text-features"]]
+    assert [(re.sub("tiny-base.*", "the base", name), kind) for name, kind in added] == [
+        ("all we can count + texts, shuffled", "baseline"),
+        ("all we can count + n-grams of texts", "baseline"),
+        ("all we can count + texts read by the base", "fusion"),
+        ("all we can count + n-grams of texts, and read by the base", "fusion"),
+    ]

@@ -89,7 +89,7 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
     audit_prompts(console, config, 2000)
     finetune(console, config)
     _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, about 1.5 min")
-    findings = measure(console, config, output, max_samples=COMPARED)
+    findings = measure(console, config, output, max_samples=COMPARED, text_features=False)
     page = keep_findings(output, findings, facts_of(output))
     ratings = "real ratings (MovieLens 100K)" if ingredients.real_ratings else "invented ratings"
 

@@ -36,6 +36,10 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Records; by default the run's test file.")] = None,
     max_samples: Annotated[int | None, typer.Option(help="Score so many records, of whole users.", min=1)] = None,
     base: Annotated[bool, typer.Option("--base/--no-base", help="Ask the base model too: twice the time.")] = True,
+    text_features: Annotated[
+        bool,
+        typer.Option(help="Add what the base model reads in the items' texts: minutes, the first time."),
+    ] = True,
     baselines_only: Annotated[bool, typer.Option("--baselines-only", help="No models; needs no adapter.")] = False,
     output: Annotated[Path | None, typer.Option(help=f"Folder of the figures; the run's, or {BASELINES}.")] = None,
     scores: Annotated[
@@ -66,7 +70,7 @@ def evaluate(
         written = output or folder
     check_folder(written, baselines_only)
     with _kept(written) if folder else nullcontext() as kept:
-        findings = measure(console, settings, folder, data, max_samples, base, kept, scores, ranking)
+        findings = measure(console, settings, folder, data, max_samples, base, kept, scores, ranking, text_features)
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
         page = keep_findings(written, findings, _facts(folder, settings))
     written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}"
@@ -112,6 +116,7 @@ def measure(
     kept: KeptAnswers | None = None,
     scores: Path | None = None,
     ranking: int | None = None,
+    text_features: bool = True,
 ) -> Findings:
     """Evaluate, with a bar; print who is left out and why, and how long it took."""
     from likely.cli.progress import print_notes, scoring_bar
@@ -119,7 +124,9 @@ def measure(
 
     started = time.monotonic()
     with scoring_bar(console, "scoring" if folder else "baselines") as on_progress:
-        findings = evaluate(folder, config, data, max_samples, with_base, on_progress, kept, scores, ranking)
+        findings = evaluate(
+            folder, config, data, max_samples, with_base, on_progress, kept, scores, ranking, text_features
+        )
     print_notes(console, findings.notes, kept)
     evaluation, seconds = findings.evaluation, time.monotonic() - started
     console.print(

@@ -207,12 +207,18 @@ def _of_earlier(
     return lambda given: answer(given.train, given.rows, given.labels, given.earlier)
 
 
-def all_we_can_count(given: Given) -> FloatRows:
-    """Fit boosted trees on the features, what the users' ridge says, and where there are hints their shares."""
+def all_columns(given: Given) -> tuple[Matrix, Matrix, list[int]]:
+    """Return all that is counted of training records and of rows, and which more columns never lower an answer."""
     has_hints = has_shares((*given.train, *given.rows))
     known = zip(given.features_and_shares if has_hints else given.features, given.ridge, strict=True)
     fitted_on, answered = (np.hstack(columns) for columns in known)
-    return boosted_trees(given.liked, fitted_on, answered, [fitted_on.shape[1] - len(COLUMNS)], slowly=True)
+    return fitted_on, answered, [fitted_on.shape[1] - len(COLUMNS)]
+
+
+def all_we_can_count(given: Given) -> FloatRows:
+    """Fit boosted trees on the features, what the users' ridge says, and where there are hints their shares."""
+    fitted_on, answered, rising = all_columns(given)
+    return boosted_trees(given.liked, fitted_on, answered, rising, slowly=True)
 
 
 BASELINES = (

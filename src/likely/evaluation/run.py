@@ -22,7 +22,7 @@ from likely.data.run_data import (
 )
 from likely.data.task import TASK_FILE, RatingsTask, RecordsTask, Task, read_task, task_of
 from likely.errors import LikelyError
-from likely.evaluation.baselines import always_yes, baseline_systems, countable, item_like_rate
+from likely.evaluation.baselines import Given, always_yes, baseline_systems, countable, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.derived_histories import with_histories
 from likely.evaluation.features import has_history_counts, history_fraction
@@ -32,12 +32,14 @@ from likely.evaluation.ranking_metrics import rank_items
 from likely.evaluation.same_records import adapters_records, with_own_records
 from likely.evaluation.scores import read_scores
 from likely.evaluation.strata import strata_of, tied_note
+from likely.evaluation.text_rows import can_compare_texts, text_systems
 from likely.model.answers import Answers, FloatRows
 
 if TYPE_CHECKING:
     from likely.encoding.prompt import EncodedRecord
     from likely.inference.kept_answers import KeptAnswers
     from likely.inference.loaded_run import LoadedRun
+    from likely.model.item_embeddings import Vectors
     from likely.model.scoring import Progress
 
 
@@ -88,6 +90,7 @@ def evaluate(
     kept: "KeptAnswers | None" = None,
     scores: Path | None = None,
     ranking: int | None = None,
+    text_features: bool = True,
 ) -> Findings:
     """Let everybody answer the same rows.
 
@@ -102,6 +105,8 @@ def evaluate(
         kept: answers of an earlier command that are taken up, and where these are kept.
         scores: file with another system's P(Yes) of the same rows, see :func:`likely.evaluation.scores.read_scores`.
         ranking: of so many users, rank what they like among all items too; None for none.
+        text_features: whether counting also answers with what the base model makes of the items' texts (`text_rows`),
+            where there is a base model and records allow it.
 
     Raises:
         LikelyError: the records, scores or models cannot be read, or there is neither a run nor a configuration.
@@ -128,6 +133,9 @@ def evaluate(
         notes += run.notes
         reason = why_no_fusion(train, tuned, rows, labels)
         said = ask_models(run, rows, [] if reason else tuned, with_base, on_progress, kept)
+        if text_features:
+            given = Given(train, rows, labels, earlier, words)
+            systems += _with_texts(run, given, task, notes, on_progress)
         systems += said.systems(config)
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")
@@ -199,6 +207,25 @@ def _asked(
     encoded = run.encode(records)
     run.check(encoded)
     return run.answers(encoded, on_progress=on_progress, kept=kept).p_yes
+
+
+def _with_texts(
+    run: "LoadedRun", given: Given, task: Task | None, notes: list[str], on_progress: "Progress | None"
+) -> list[System]:
+    """Return the rows of `text_rows`, as far as records and model allow them; a model that does not gets a note."""
+    if not can_compare_texts(given):
+        return []
+    noun = given.words.noun if given.words else "item"
+
+    def embed(texts: Sequence[str]) -> "Vectors":
+        return run.item_embeddings(texts, noun, on_progress=on_progress)
+
+    name = Path(run.config.model_name_or_path).name
+    try:
+        return text_systems(given, task if isinstance(task, RatingsTask) else None, embed, name)
+    except LikelyError as error:
+        notes.append(f"Features of texts are left out: {error}")
+        return []
 
 
 def simple_baselines(

@@ -37,9 +37,10 @@ from likely.model.base import (
 from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
 from likely.model.fingerprint import adapter_of, tokens_of, weights_of
+from likely.model.item_embeddings import Embedder, Vectors, embed_items
 from likely.model.scoring import PassPlan, Progress, score
 from likely.model.self_check import check_exactness
-from likely.sources.catalogue import resolve_model
+from likely.sources.catalogue import cache_folder, resolve_model
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -187,6 +188,27 @@ class LoadedRun:
         with nullcontext() if adapter else self.model.disable_adapter():
             passes = kept.open(self._made_with(encoded, adapter, plan)) if kept and encoded else None
             return score(self.model, self.base, encoded, plan, on_progress, passes)
+
+    def item_embeddings(
+        self, texts: Sequence[str], noun: str, cache: Path | None = None, on_progress: Progress | None = None
+    ) -> Vectors:
+        """Return what the base model, without the adapter, makes of items; see :func:`item_embeddings.embed_items`.
+
+        Args:
+            texts: items as prompts name them, no two alike and none empty.
+            noun: of what is rated, in the singular.
+            cache: where they are kept; the user's cache folder if None.
+            on_progress: told how many texts are done, and of how many.
+
+        Returns:
+            float32 [texts, hidden size].
+
+        Raises:
+            LikelyError: the model's layers are not to be found.
+        """
+        embedder = Embedder(self.base, self.builder.tokenizer, self.plan)
+        with self.model.disable_adapter():
+            return embed_items(embedder, texts, noun, cache or cache_folder(), on_progress)
 
     def _made_with(self, encoded: Sequence[EncodedRecord], adapter: bool, plan: PassPlan) -> str:
         """Return everything that answers depend on, to the last digit."""

@@ -32,15 +32,21 @@ def tokens_of(encoded: Sequence[EncodedRecord]) -> str:
     return digest.hexdigest()[:16]
 
 
-def weights_of(model: "torch.nn.Module") -> str:
+def weights_of(model: "torch.nn.Module", adapter: bool = True) -> str:
     """Return what stands for a model's weights: a hash of every value of its parameters and buffers.
 
     The scales of 4-bit weights are among what it would save, and what turns positions among its buffers. Weights are
     hashed side by side on all cores: 135 million in float32 take half a second to a second on two.
+
+    Args:
+        model: with an adapter in it or without.
+        adapter: whether the weights of a LoRA adapter count; without them, a model is known again under any.
     """
     import torch
 
-    tensors = [value for value in (*model.state_dict().values(), *model.buffers()) if isinstance(value, torch.Tensor)]
+    named = (*model.state_dict().items(), *model.named_buffers())
+    asked = (value for name, value in named if adapter or "lora_" not in name)
+    tensors = [value for value in asked if isinstance(value, torch.Tensor)]
     once = {(tensor.data_ptr(), tensor.shape): tensor for tensor in tensors}  # a head may be the embeddings
     with ThreadPoolExecutor() as threads:  # hashlib lets go of the interpreter's lock
         digests = list(threads.map(_digest_of, once.values()))

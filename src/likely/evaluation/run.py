@@ -1,4 +1,4 @@
-"""An evaluation from records to figures: base model, adapter, its fusions (`fusion`) and baselines on the same rows.
+"""An evaluation from records to figures: base model, adapter, baselines and the run's `answer` on the same rows.
 
 Reads the records that a run's configuration names (`data.run_data`), asks `baselines` and, through
 `inference.loaded_run`, the models, and gives `cli` the figures to show and keep.
@@ -22,6 +22,7 @@ from likely.data.run_data import (
 )
 from likely.data.task import TASK_FILE, RatingsTask, RecordsTask, Task, read_task, task_of
 from likely.errors import LikelyError
+from likely.evaluation.answer import Fitted, the_answer, why_no_answer
 from likely.evaluation.baselines import always_yes, baseline_systems, countable, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.features import has_history_counts, history_fraction
@@ -47,12 +48,14 @@ class Findings:
         notes: who is left out and why, and what else a reader of the figures should know; a sentence each.
         item_counts: training records of each item, None where they do not all name theirs.
         task: what the records ask, None where nothing says so.
+        fitted: what the run's answer is made of, for the folder to keep; None where there is none.
     """
 
     evaluation: Evaluation
     notes: Sequence[str]
     item_counts: Counter[str] | None
     task: Task | None = None
+    fitted: Fitted | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def evaluate(
     rows = held_out_records(config, data, max_samples)
     others = [System.from_probabilities(scores.stem, "given", read_scores(scores, rows))] if scores else []
     train = split_records(config, "train")
-    run = _load(folder, config) if folder else None
+    run, fitted = _load(folder, config) if folder else None, None
     task = task_in(folder, config)
     held_out = split_records(config, "eval")
     earlier = not_asked(held_out, rows)
@@ -126,7 +129,8 @@ def evaluate(
         if said.adapter_on_eval is None:
             notes.append(f"Fusions of the adapter are left out: {reason}.")
         else:
-            systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems, held_out, words)
+            mixed, fitted, note = _mix(train, tuned, rows, labels, task, said, systems, held_out)
+            systems, notes = [*systems, *mixed], [*notes, *note]
         own = adapters_records(run.folder, config, run.builder, train)
         systems = [*(with_own_records(systems, own, rows, labels, earlier, words) if own else systems), *others]
     else:
@@ -135,7 +139,29 @@ def evaluate(
         systems = named_by_label(systems, labels)
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
-    return Findings(judge(rows, labels, systems), notes, count_items(train), task)
+    return Findings(judge(rows, labels, systems), notes, count_items(train), task, fitted)
+
+
+def _mix(
+    train: Sequence[Record],
+    tuned: Sequence[Record],
+    rows: Sequence[Record],
+    labels: Labels,
+    task: Task | None,
+    said: ModelAnswers,
+    systems: Sequence[System],
+    held_out: Sequence[Record],
+) -> tuple[list[System], Fitted | None, list[str]]:
+    """Return the run's answer and counting alone, or fusions where there can be no such answer, and why not."""
+    assert said.adapter_on_eval is not None
+    reason = why_no_answer(train, [*held_out, *rows], labels, task)
+    if reason is None and isinstance(task, RatingsTask):
+        adapter = (said.adapter_on_eval.p_yes, said.adapter.p_yes)
+        return *the_answer(train, tuned, rows, labels, task, adapter, held_out), []
+    words = task.words if isinstance(task, RatingsTask) else None
+    mixed = fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems, held_out, words)
+    note = f"The run keeps no answer of adapter and counting together: {reason}."
+    return mixed, None, [note] if isinstance(task, RatingsTask) else []
 
 
 def task_in(folder: Path | str | None, config: RunConfig) -> Task | None:

@@ -17,7 +17,16 @@ from likely.data.records import Record
 from likely.evaluation.contest import Estimate, Evaluation, SystemResult
 from likely.evaluation.metrics import FEWEST_ROWS, Metric
 from likely.model.answers import Answers
-from likely.report.words import UNKNOWN, resampled, rows_of_users, show, show_interval, show_metric, show_signed
+from likely.report.words import (
+    UNKNOWN,
+    resampled,
+    rows_of_users,
+    show,
+    show_interval,
+    show_metric,
+    show_signed,
+    worth_of_model,
+)
 
 BESIDE, UNDER = " \\[{}]", "\n{}"
 """Where an interval stands: next to its figure or below it."""
@@ -129,13 +138,15 @@ def _framed(evaluation: Evaluation, table: Table) -> Table:
         if evaluation.has_intervals
         else ""
     )
-    table.caption = f"{resamples}Bold is the best of a column, of log-loss and ECE the lowest."
+    worth = worth_of_model(evaluation)
+    told = f"{worth} " if worth else ""
+    table.caption = f"{told}{resamples}Bold is the best of a column, of log-loss and ECE the lowest."
     table.title_justify = table.caption_justify = "left"
     return table
 
 
 def _style(result: SystemResult) -> str:
-    return "dim" if result.system.kind == "baseline" else ""
+    return {"baseline": "dim", "answer": "bold"}.get(result.system.kind, "")
 
 
 def _has_differences(evaluation: Evaluation) -> bool:

@@ -42,8 +42,9 @@ def evaluate(
         Path | None, typer.Option(help="Another system's p_yes of the same rows, by user_id and item_id or by row.")
     ] = None,
 ) -> None:
-    """Measure base, adapter, baselines and a fusion of them on all test rows, with 95% intervals."""
+    """Measure base, adapter, baselines and the run's answer on all test rows, with 95% intervals."""
     from likely.config.reading import load_config
+    from likely.data.task import BLEND_FILE
     from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE
     from likely.report.console import SafeConsole
     from likely.report.terminal import results_table
@@ -66,7 +67,8 @@ def evaluate(
         findings = measure(console, settings, folder, data, max_samples, base, kept, scores)
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
         page = keep_findings(written, findings, _facts(folder, settings))
-    written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}"
+        kept_answer = folder is not None and written == folder and keep_answer(folder, findings)
+    written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}{f', {BLEND_FILE}' if kept_answer else ''}"
     console.print(f"Written to {written}: {written_files}.", markup=False, soft_wrap=True, highlight=False)
 
 
@@ -133,6 +135,16 @@ def keep_findings(folder: Path, findings: Findings, facts: RunFacts) -> Path:
     save_evaluation(folder, findings.evaluation)
     write_report(folder / PAGE, replace(facts, item_counts=findings.item_counts), findings.evaluation)
     return folder / PAGE
+
+
+def keep_answer(folder: Path, findings: Findings) -> bool:
+    """Write what the run's answer is made of into its folder, where there is one, and say whether there is."""
+    if findings.fitted is None:
+        return False
+    from likely.evaluation.blend import save_blend
+
+    save_blend(folder, findings.fitted)
+    return True
 
 
 def _facts(folder: Path | None, config: RunConfig) -> RunFacts:

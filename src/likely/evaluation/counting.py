@@ -15,7 +15,7 @@ from likely.data.records import Labels, Record
 from likely.data.wording import Words
 from likely.evaluation.baselines import Given, prior_log_odds
 from likely.evaluation.classifiers import grow_trees, known_columns
-from likely.evaluation.features import feature_columns, has_shares, log_odds, share_matrix
+from likely.evaluation.features import FEATURES, SHARES, feature_columns, has_shares, log_odds, share_matrix
 from likely.evaluation.item_facts import ItemFacts
 from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.like_counts import Known, like_rates
@@ -38,6 +38,11 @@ PARTS = ("boosted trees", "ridge of the user", "matrix factorisation", "item lik
 
 OF_RIDGE = [COLUMNS.index(name) for name in COLUMNS if name != "overall like-rate, and what item and user add"]
 """Columns of the ridge that trees know; the rates of item and user say the same as the one that is left out."""
+
+
+def tree_columns(hinted: bool) -> int:
+    """Return how many columns the trees go by."""
+    return len(FEATURES) + hinted * len(SHARES) + len(OF_RIDGE)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,15 @@ class Counting:
             history: all that the user rated, in the order of time, whatever the records show of it.
             records: with `history_likes` and `history_length`, and with `shares` where hints are told.
         """
+        return self.known_of_all([self.seen_now(history, records)])
+
+    def known_of_all(self, seen: Sequence["Seen"]) -> Matrix:
+        """Return the same for what was seen after several histories, at little more than the cost of one."""
+        trees = self.trees.log_odds(np.vstack([one.columns for one in seen]))
+        return np.column_stack([trees, np.vstack([one.others for one in seen])])
+
+    def seen_now(self, history: Sequence[RatedItem], records: Sequence[Record]) -> "Seen":
+        """Return what :meth:`known_now` goes by."""
         facts, liked = self.facts, np.array([one.liked for one in history], dtype=bool)
         lines = candidate_lines(records)
         rated = facts.places([one.shown for one in history], [one.item_id for one in history])
@@ -90,37 +104,44 @@ class Counting:
         # One of each label is imagined, as `like_counts` does.
         before = (likes + 1) / (ratings + 2)
         overall = (likes + liked.sum() + 1) / (ratings + len(liked) + 2)
-        by_user = np.vstack(
-            [
-                _tastes(facts, rated, [one.shown for one in history], ratings),
-                _tastes(facts, asked, lines, ratings + len(liked)),
-            ]
-        )
-        level = facts.column("level")
-        wanted = np.r_[liked - before - level[rated], np.zeros(len(asked))]
+        of_history = _tastes(facts, rated, [one.shown for one in history], ratings)
+        by_user = np.vstack([of_history, _tastes(facts, asked, lines, ratings + len(liked))])
+        wanted = np.r_[liked - before - facts.levels[rated], np.zeros(len(asked))]
         times = np.r_[np.zeros(len(rated)), np.ones(len(asked))]
         added = online_ridge(by_user, wanted, np.zeros(len(times), dtype=np.int64), times)[len(rated) :]
 
         def of_all(value: float) -> FloatRows:
             return np.full(len(asked), float(value))
 
-        of_items = Known(facts.column("ratings")[asked], facts.column("likes")[asked], of_all(overall))
+        of_items = Known(facts.ratings[asked], facts.likes[asked], of_all(overall))
         of_user = Known(of_all(len(liked)), of_all(liked.sum()), of_all(overall))
-        of_both, popularity = overall + level[asked], log_share(of_items.ratings, of_all(ratings + len(liked)))
-        ridge = np.column_stack([of_both + added, added, of_all(np.nan), level[asked], popularity])
+        level, popularity = facts.levels[asked], log_share(of_items.ratings, of_all(ratings + len(liked)))
+        ridge = np.column_stack([overall + level + added, added, of_all(np.nan), level, popularity])
         features = feature_columns(records, of_items, of_user, self.words)
-        shares = share_matrix(records) if self.hinted else None
         items, numbers = facts.factors[asked], after_history(facts.overall, facts.factors[rated], liked)
         factorised = facts.overall + items[:, 0] + seen_by_user(items) @ numbers
         rates = np.column_stack([log_odds(like_rates(of_items)), log_odds(like_rates(of_user))])
-        trees = self.trees.log_odds(_tree_columns(features, shares, ridge))
-        return _parts(trees, ridge, scipy.special.expit(factorised), rates)
+        columns = _tree_columns(features, share_matrix(records) if self.hinted else None, ridge)
+        return Seen(columns, _others(ridge, scipy.special.expit(factorised), rates))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is counted of some rows.
+
+    Attributes:
+        columns: that trees go by, float64 [rows, columns].
+        others: log-odds of all parts but the trees, float64 [rows, 4].
+    """
+
+    columns: Matrix
+    others: Matrix
 
 
 def _tastes(facts: ItemFacts, places: NDArray[np.int64], shown: Sequence[str], everything: float) -> Matrix:
     """Return the columns of a user's ridge for items, given how many ratings there are of all."""
-    popularity = log_share(facts.column("ratings")[places], np.full(len(places), everything))
-    return tastes(details_and_year(shown, facts.details), popularity, facts.column("level")[places])
+    popularity = log_share(facts.ratings[places], np.full(len(places), everything))
+    return tastes(details_and_year(shown, facts.details), popularity, facts.levels[places])
 
 
 def fit_counting(
@@ -147,18 +168,18 @@ def fit_counting(
     trees = KeptTrees.of(model, known_columns(fitted_on))
     factors = fit_factors(train, labels)
     facts = ItemFacts.of([*train, *earlier], labels, factors)
-    said = _parts(
-        trees.log_odds(answered),
+    others = _others(
         given.ridge[1],
         going_on(factors, train, given.rows, labels, []),
         prior_log_odds(given.counted, given.rows, labels),
     )
-    return Counting(trees, facts, hinted, words), said
+    counting = Counting(trees, facts, hinted, words)
+    return counting, counting.known_of_all([Seen(answered, others)])
 
 
 def _tree_columns(features: Matrix, shares: Matrix | None, ridge: Matrix) -> Matrix:
     return np.hstack([features, *([] if shares is None else [shares]), ridge[:, OF_RIDGE]])
 
 
-def _parts(trees: FloatRows, ridge: Matrix, factorised: FloatRows, rates: Matrix) -> Matrix:
-    return np.column_stack([trees, log_odds(user_ridge(ridge)), log_odds(factorised), rates])
+def _others(ridge: Matrix, factorised: FloatRows, rates: Matrix) -> Matrix:
+    return np.column_stack([log_odds(user_ridge(ridge)), log_odds(factorised), rates])

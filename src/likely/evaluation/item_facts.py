@@ -3,7 +3,7 @@
 `counting` gathers it from records, `blend` keeps it in the folder of a run: a row an item, and of users nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from likely.model.answers import FloatRows
 
 Matrix = NDArray[np.float64]
 
-SCHEMA: dict[str, pl.DataType] = {
+SCHEMA: Mapping[str, pl.DataType] = {
     "item_id": pl.String(),
     "shown": pl.String(),
     "likes": pl.Int64(),
@@ -71,10 +71,25 @@ class ItemFacts:
         most_rated = table.select(*SCHEMA).sort("ratings", descending=True, maintain_order=True)
         return cls(most_rated, frequent_details(lines), factors.overall)
 
-    @property
+    @cached_property
     def counts(self) -> tuple[float, float]:
         """How many ratings of all items are likes, and how many there are."""
-        return float(self.table["likes"].sum()), float(self.table["ratings"].sum())
+        return float(self.likes.sum()), float(self.ratings.sum())
+
+    @cached_property
+    def likes(self) -> FloatRows:
+        """Of each item, and 0 of an unknown one at the end, float64 [items + 1]."""
+        return self._column("likes")
+
+    @cached_property
+    def ratings(self) -> FloatRows:
+        """Likewise, how many there are."""
+        return self._column("ratings")
+
+    @cached_property
+    def levels(self) -> FloatRows:
+        """Likewise, what an item gets beyond what its users give."""
+        return self._column("level")
 
     def places(self, shown: Sequence[str], item_ids: Sequence[str | None]) -> NDArray[np.int64]:
         """Return the row of each item in the table, int64 [items], or the number of rows for an unknown one.
@@ -90,15 +105,14 @@ class ItemFacts:
             found.append(next(of_id, rows[0]))
         return np.array(found, dtype=np.int64)
 
-    def column(self, name: str) -> FloatRows:
-        """Return a column of numbers, and 0 for an unknown item at its end, float64 [items + 1]."""
-        return np.r_[self.table[name].to_numpy().astype(float), 0.0]
-
     @cached_property
     def factors(self) -> Matrix:
         """Bias and factors, and zeros for an unknown item at the end, float64 [items + 1, 1 + factors]."""
-        known: Matrix = self.table["factors"].to_numpy()
-        return np.concatenate([known, np.zeros((1, 1 + FACTORS))])
+        known = self.table["factors"].to_numpy().reshape(len(self.table), 1 + FACTORS)
+        return np.asarray(np.vstack([known, np.zeros((1, 1 + FACTORS))]))
+
+    def _column(self, name: str) -> FloatRows:
+        return np.asarray(np.append(self.table[name].to_numpy().astype(float), 0.0))
 
     @cached_property
     def _item_ids(self) -> list[str]:

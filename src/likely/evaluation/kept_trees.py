@@ -4,6 +4,7 @@
 say the same; `blend` keeps the table.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,17 +19,15 @@ if TYPE_CHECKING:
 
 Matrix = NDArray[np.float64]
 
-SCHEMA = pl.Schema(
-    {
-        "tree": pl.Int64,
-        "column": pl.Int64,
-        "threshold": pl.Float64,
-        "unknown_left": pl.Boolean,
-        "left": pl.Int64,
-        "right": pl.Int64,
-        "value": pl.Float64,
-    }
-)
+SCHEMA: Mapping[str, pl.DataType] = {
+    "tree": pl.Int64(),
+    "column": pl.Int64(),
+    "threshold": pl.Float64(),
+    "unknown_left": pl.Boolean(),
+    "left": pl.Int64(),
+    "right": pl.Int64(),
+    "value": pl.Float64(),
+}
 """Of a table of nodes. Those of a tree follow each other, its root first. A leaf has itself to both sides."""
 
 
@@ -72,6 +71,23 @@ class KeptTrees:
             )
             first += len(nodes)
         return cls(float(model._baseline_prediction.item()), pl.concat(tables))
+
+    def check(self, columns: int) -> None:
+        """Check nodes that were read from a file: every way leads down, and asks one of so many columns.
+
+        Raises:
+            ValueError: it does not.
+        """
+        itself = pl.int_range(pl.len())
+        sound = (
+            pl.col("tree").is_sorted()
+            & pl.all_horizontal(pl.all().is_not_null().all())
+            & pl.col("column").is_between(0, columns - 1).all()
+            & (pl.min_horizontal("left", "right") >= itself).all()
+            & (pl.max_horizontal("left", "right") < pl.len()).all()
+        )
+        if not self.nodes.select(sound).item():
+            raise ValueError("the nodes are no trees")
 
     def log_odds(self, columns: Matrix) -> FloatRows:
         """Return what the trees say of rows, float64 [rows], from float64 [rows, columns]; nan is unknown."""

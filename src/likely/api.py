@@ -114,7 +114,7 @@ def evaluate(
     with_base: bool = True,
     scores: str | Path | None = None,
 ) -> Findings:
-    """Let the base model, a finished run's adapter, baselines and fusions of them answer the same records.
+    """Let the base model, a finished run's adapter, baselines and what they say together answer the same records.
 
     Args:
         run_folder: of the run.

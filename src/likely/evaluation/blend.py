@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel
+from pydantic import BaseModel, FiniteFloat
 
 from likely.data.table_file import UNREADABLE
-from likely.data.task import BLEND_FILE, RatingsTask, digest_of, read_task
+from likely.data.task import BLEND_FILE, BLEND_FILES, RatingsTask, digest_of, read_task
 from likely.errors import LikelyError
 from likely.evaluation import item_facts, kept_trees
 from likely.evaluation.answer import Fitted
@@ -24,7 +24,7 @@ from likely.evaluation.stacking import Stack
 from likely.files import replacing, replacing_bytes, writing
 from likely.model.fingerprint import adapter_of
 
-ITEMS_FILE, TREES_FILE = "blend_items.parquet", "blend_trees.parquet"
+_, ITEMS_FILE, TREES_FILE = BLEND_FILES
 ADAPTER = "adapter"
 REMEDY = "run likely evaluate again, or remove blend.json to do without"
 
@@ -32,8 +32,8 @@ REMEDY = "run likely evaluate again, or remove blend.json to do without"
 class _Weights(BaseModel):
     """Weights of log-odds, by part; all are 0 or above."""
 
-    intercept: float
-    weights: dict[str, float]
+    intercept: FiniteFloat
+    weights: dict[str, FiniteFloat]
 
 
 class _Blend(BaseModel):
@@ -45,8 +45,8 @@ class _Blend(BaseModel):
     on_these_rows: dict[str, float]
     hints: bool
     details: list[str]
-    factors_start: float
-    trees_start: float
+    factors_start: FiniteFloat
+    trees_start: FiniteFloat
     adapter: str
     sha256: dict[str, str]
 

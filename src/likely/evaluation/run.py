@@ -126,11 +126,8 @@ def evaluate(
         reason = why_no_fusion(train, tuned, rows, labels)
         said = ask_models(run, rows, [] if reason else tuned, with_base, on_progress, kept)
         systems += said.systems(config)
-        if said.adapter_on_eval is None:
-            notes.append(f"Fusions of the adapter are left out: {reason}.")
-        else:
-            mixed, fitted, note = _mix(train, tuned, rows, labels, task, said, systems, held_out)
-            systems, notes = [*systems, *mixed], [*notes, *note]
+        mixed, fitted, left_out = _mix(train, tuned, rows, labels, task, said, systems, held_out, reason)
+        systems, notes = [*systems, *mixed], [*notes, *left_out]
         own = adapters_records(run.folder, config, run.builder, train)
         systems = [*(with_own_records(systems, own, rows, labels, earlier, words) if own else systems), *others]
     else:
@@ -151,9 +148,11 @@ def _mix(
     said: ModelAnswers,
     systems: Sequence[System],
     held_out: Sequence[Record],
+    reason: str | None,
 ) -> tuple[list[System], Fitted | None, list[str]]:
     """Return the run's answer and counting alone, or fusions where there can be no such answer, and why not."""
-    assert said.adapter_on_eval is not None
+    if reason or said.adapter_on_eval is None:
+        return [], None, [f"Fusions of the adapter are left out: {reason}."]
     reason = why_no_answer(train, [*held_out, *rows], labels, task)
     if reason is None and isinstance(task, RatingsTask):
         adapter = (said.adapter_on_eval.p_yes, said.adapter.p_yes)

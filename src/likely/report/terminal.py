@@ -146,7 +146,7 @@ def _framed(evaluation: Evaluation, table: Table) -> Table:
 
 
 def _style(result: SystemResult) -> str:
-    return {"baseline": "dim", "answer": "bold"}.get(result.system.kind, "")
+    return "dim" if result.system.kind == "baseline" else ""
 
 
 def _has_differences(evaluation: Evaluation) -> bool:

@@ -126,7 +126,7 @@ def evaluate(
     scores: str | Path | None = None,
     text_features: bool = True,
 ) -> Findings:
-    """Let the base model, a finished run's adapter, baselines and fusions of them answer the same records.
+    """Let the base model, a finished run's adapter, baselines and what they say together answer the same records.
 
     Args:
         run_folder: of the run.

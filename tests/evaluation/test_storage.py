@@ -43,7 +43,7 @@ def evaluations(draw):
         says_yes = np.array(draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
         answers = np.array(draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
         p_yes = np.array(draw(st.lists(SHARE, min_size=rows, max_size=rows)))
-        kind = "baseline" if place == 0 else draw(st.sampled_from(["base", "adapter", "fusion"]))
+        kind = "baseline" if place == 0 else draw(st.sampled_from(["base", "adapter", "fusion", "counting", "answer"]))
         system = System(name, kind, p_yes, says_yes & answers, ~says_yes & answers)
         metrics = {metric: draw(FIGURE) for metric in ("auc", "uauc")}
         difference = None if place == 0 else Estimate(*draw(st.tuples(FIGURE, FIGURE, FIGURE)))

@@ -124,6 +124,15 @@ def make_evaluation(difference=(-0.02, -0.07, 0.03), rows=60, users=6):
     return replace(evaluation, strata=strata_of(evaluation, train))
 
 
+def with_answer(evaluation):
+    """The same with what a run keeps as its answer, and its part without the language model."""
+    adapter = evaluation.first_of("adapter")
+    counting = replace(adapter, system=replace(adapter.system, name="counting alone", kind="counting"))
+    answer = replace(adapter, system=replace(adapter.system, name="the run's answer", kind="answer"))
+    worth = {"counting alone": Estimate(0.004, 0.001, 0.007)}
+    return replace(evaluation, results=[*evaluation.results, counting, replace(answer, differences=worth)])
+
+
 def without(evaluation, *kinds):
     return replace(evaluation, results=[s for s in evaluation.results if s.system.kind not in kinds])
 
@@ -154,6 +163,7 @@ def bare(evaluation):
 EVALUATION = make_evaluation()
 CASES = {
     "whole": (FACTS, EVALUATION),
+    "an answer": (FACTS, with_answer(EVALUATION)),
     "just trained": (FACTS, None),
     "no training": (replace(FACTS, metrics={}, versions={}, config={}), EVALUATION),
     "nothing at all": (replace(FACTS, metrics={}, versions={}, config={}), None),
@@ -373,3 +383,11 @@ def test_a_report_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LikelyError, match=r"report\.html cannot be written"):
         write_report(tmp_path / "file" / "report.html", FACTS, None)
+
+
+def test_where_a_run_keeps_an_answer_it_comes_first_and_then_what_the_language_model_is_worth(texts):
+    text = Page(texts["an answer"]).text
+    lead = text[text.index("On 60 rows of 6 users the run's answer has an AUC") :]
+    worth = "The language model adds +0.004 AUC (+0.001 to +0.007) to counting on these rows."
+    assert lead.index(worth) < lead.index("The adapter has an AUC")
+    assert worth not in Page(texts["whole"]).text

@@ -21,3 +21,13 @@ def test_each_candidate_has_its_rank_its_name_and_its_probability():
     assert "[bold]Heat (1995) | Crime" in first
     assert "0.912" in first
     assert "Babe" in second
+
+
+def test_where_a_run_keeps_an_answer_it_stands_before_its_parts():
+    ranked = [Ranked(Movie("Heat"), 0.25, answer=0.91234, counting=0.75)]
+    console = Console(file=io.StringIO(), width=80)
+    console.print(ranking_table(ranked, "Best of 1", "film"))
+    said = console.file.getvalue()
+    assert said.index("answer") < said.index("adapter") < said.index("counting")
+    assert said.index("0.912") < said.index("0.250") < said.index("0.750")
+    assert "P(Yes)" not in said

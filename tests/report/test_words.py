@@ -3,11 +3,14 @@
 import doctest
 import math
 
+import numpy as np
 import pytest
 
-from likely.evaluation.contest import Estimate
+from likely.data.records import Labels
+from likely.evaluation.contest import Estimate, System, judge
 from likely.evaluation.metrics import METRICS
 from likely.report import words
+from support import records_of
 
 
 def test_the_examples_of_the_module():
@@ -42,3 +45,28 @@ def test_a_training_is_summed_up_in_words_with_a_warning_where_nothing_else_was_
     (said,) = words.training_sentences(metrics, beside_evaluation=True)
     assert said == "The best evaluation, at step 8, has a loss of 0.600 and an AUC of 0.750."
     assert len(words.training_sentences(metrics, beside_evaluation=False)) == 2
+
+
+@pytest.mark.parametrize(
+    ("added", "sentence"),
+    [
+        (0.4, "The language model adds +0."),
+        (
+            0.0,
+            "The language model adds nothing beyond chance to counting on these rows: +0.000 AUC (+0.000 to",
+        ),
+        (-0.4, "With the language model, counting is worse on these rows by more than chance: −0."),
+    ],
+)
+def test_what_the_language_model_is_worth_is_said_with_and_without_it_on_the_same_rows(added, sentence):
+    random = np.random.default_rng(0)
+    records = [row for user in range(40) for row in records_of(random.random(12) < 0.5, f"u{user}")]
+    liked = np.array([record.output == "Yes" for record in records])
+    noise = random.random(len(records))
+    counting = System.from_probabilities("counting alone", "counting", (0.3 * liked + noise) / 1.3)
+    answer = System.from_probabilities("the run's answer", "answer", ((0.3 + added) * liked + noise + 0.5) / 2)
+    evaluation = judge(records, Labels(), [counting, answer])
+    assert evaluation.main_result.system is answer
+    assert words.worth_of_model(evaluation).startswith(sentence)
+    without = judge(records, Labels(), [counting])
+    assert without.worth_of_model is words.worth_of_model(without) is None

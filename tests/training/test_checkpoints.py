@@ -7,6 +7,7 @@ import socket
 import pytest
 from safetensors.torch import load_file
 
+from likely.data.task import BLEND_FILES
 from likely.errors import LikelyError
 from likely.training.checkpoints import (
     ABOUT,
@@ -154,9 +155,12 @@ def test_saving_asks_nobody_about_a_base_model_from_the_hub(tmp_path, tiny_base,
     trainer.adapter.peft_config["default"].base_model_name_or_path = "somebody/model"
     trainer.adapter.get_base_model().config._name_or_path = "somebody/model"
     trainer.train()
+    for name in BLEND_FILES:  # of an adapter that was here before
+        (tmp_path / name).touch()
     leave_adapter(tmp_path, trainer.adapter, builder.tokenizer, {})
     assert len(checkpoints_in(tmp_path)) == 3
     assert asked == []
+    assert not any((tmp_path / name).exists() for name in BLEND_FILES)
 
 
 @pytest.mark.parametrize(

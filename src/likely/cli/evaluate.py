@@ -49,8 +49,9 @@ def evaluate(
         int | None, typer.Option(help="Rank likes of so many users among all items too: NDCG@10 and such.", min=1)
     ] = None,
 ) -> None:
-    """Measure base, adapter, baselines and a fusion of them on all test rows, with 95% intervals."""
+    """Measure base, adapter, baselines and the run's answer on all test rows, with 95% intervals."""
     from likely.config.reading import load_config
+    from likely.data.task import BLEND_FILE
     from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE
     from likely.report.console import SafeConsole
     from likely.report.terminal import results_table
@@ -73,7 +74,8 @@ def evaluate(
         findings = measure(console, settings, folder, data, max_samples, base, kept, scores, ranking, text_features)
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
         page = keep_findings(written, findings, _facts(folder, settings))
-    written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}"
+        kept_answer = folder is not None and written == folder and keep_answer(folder, findings)
+    written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}{f', {BLEND_FILE}' if kept_answer else ''}"
     console.print(f"Written to {written}: {written_files}.", markup=False, soft_wrap=True, highlight=False)
 
 
@@ -146,10 +148,20 @@ def keep_findings(folder: Path, findings: Findings, facts: RunFacts) -> Path:
     return folder / PAGE
 
 
+def keep_answer(folder: Path, findings: Findings) -> bool:
+    """Write what the run's answer is made of into its folder, where there is one, and say whether there is."""
+    if findings.fitted is None:
+        return False
+    from likely.evaluation.blend import save_blend
+
+    save_blend(folder, findings.fitted)
+    return True
+
+
 def _facts(folder: Path | None, config: RunConfig) -> RunFacts:
     """Return what a page says of a run, or of baselines without one."""
     from likely.data.run_data import labels_of
-    from likely.evaluation.run import task_in
+    from likely.evaluation.asked import task_in
     from likely.report.facts import facts_of, facts_without_run
     from likely.report.terms import terms_of
 

@@ -30,9 +30,10 @@ def infer(
     from likely.cli.progress import print_notes, scoring_bar
     from likely.data.run_data import held_out_records, labels_of, split_records
     from likely.data.task import RecordsTask
+    from likely.evaluation.asked import task_in
     from likely.evaluation.contest import judge
     from likely.evaluation.own_records import named_by_label
-    from likely.evaluation.run import ask_models, simple_baselines, task_in
+    from likely.evaluation.run import ask_models, simple_baselines
     from likely.inference.kept_answers import keeping_beside
     from likely.inference.loaded_run import LoadedRun, config_of
     from likely.model.runtime import ready_process

@@ -37,10 +37,11 @@ def predict(
         int | None, typer.Option(help="Of Ray, a model each; by default one a GPU, or a machine without.", min=1)
     ] = None,
 ) -> None:
-    """Score records without answers: the same columns, and p_yes beside them."""
+    """Score records without answers: the same columns, and beside them p_yes, and answer where the run keeps one."""
     spread = _engine(engine, workers, data)
 
     from likely.cli.progress import print_notes, scoring_bar
+    from likely.evaluation.answering import mixing_of
     from likely.inference.loaded_run import config_of
     from likely.inference.predict import predict
     from likely.inference.predict_folder import predict_folder
@@ -50,12 +51,14 @@ def predict(
     console = SafeConsole()
     ready_process()
     config = config_of(adapter_dir, None, overrides or ())
+    mixing = mixing_of(adapter_dir)
     try:
         with scoring_bar(console, "scoring") as on_progress:
             if data.is_dir():
-                done = list(predict_folder(adapter_dir, data, output, config, base, on_progress, spread).values())
+                parts = predict_folder(adapter_dir, data, output, config, base, on_progress, spread, mixing)
+                done = list(parts.values())
             else:
-                done = [predict(adapter_dir, data, output, config, base, resume, on_progress)]
+                done = [predict(adapter_dir, data, output, config, base, resume, on_progress, mixing=mixing)]
     except KeyboardInterrupt:
         again = "the same command" if data.is_dir() else "the same command and --resume"
         raise StoppedError(f"Stopped; what is scored is kept. Go on with {again}.", 128 + signal.SIGINT) from None

@@ -23,7 +23,7 @@ def rank(
     top: Annotated[int, typer.Option(help="Candidates shown.", min=1)] = 10,
     output: Annotated[Path | None, typer.Option(help="Write one JSON object a candidate, best first.")] = None,
 ) -> None:
-    """Rank candidates for one history by P(Yes)."""
+    """Rank candidates for one history by the run's answer, or by P(Yes) where it keeps none."""
     from likely.data.task import RatingsTask, read_task
     from likely.data.wording import MOVIES
     from likely.inference.loaded_run import config_of
@@ -40,14 +40,19 @@ def rank(
     console = SafeConsole()
     ready_process()
     from likely.cli.progress import print_notes, scoring_bar
+    from likely.evaluation.answering import rank_by_answer
+    from likely.evaluation.blend import load_blend
     from likely.inference.kept_answers import keeping_beside
     from likely.inference.ranking import Ranker
     from likely.report.ranking_table import ranking_table
 
     with keeping_beside(output) if output else nullcontext() as kept:
+        blend = load_blend(adapter_dir)
         ranker = Ranker.load(adapter_dir)
         with scoring_bar(console, "scoring candidates") as on_progress:
             ranked = ranker.rank(rated, movies, on_progress=on_progress, kept=kept)
+        if blend:
+            ranked = rank_by_answer(blend, ranker, rated, ranked)
         print_notes(console, ranker.run.notes, kept)
         console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", words.noun))
         if output:
@@ -56,13 +61,17 @@ def rank(
 
 
 def write_ranking(path: Path, ranked: Sequence[Ranked], details: str = "genres") -> None:
-    """Write one JSON object a candidate, best first: rank, p_yes, title, year, its details, and what came with it."""
+    """Write one JSON object a candidate, best first: rank, p_yes, title, year, its details, and what came with it.
+
+    Where the run keeps an answer, it and what counting says alone stand beside p_yes.
+    """
     with replacing(path) as out:
         for place, one in enumerate(ranked, start=1):
             movie = one.candidate
             own = {
                 "rank": place,
                 "p_yes": one.p_yes,
+                **({} if one.answer is None else {"answer": one.answer, "counting": one.counting}),
                 "title": movie.title,
                 "year": movie.year,
                 details: list(movie.genres),

@@ -4,13 +4,16 @@
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from likely.evaluation.features import FEATURES
 from likely.model.answers import BoolRows, FloatRows
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 Matrix = NDArray[np.float64]
 
@@ -39,16 +42,29 @@ def boosted_trees(
     Returns:
         float64 [rows].
     """
+    known = known_columns(fitted_on)
+    trees = grow_trees(liked, fitted_on, also_rising, slowly)
+    return np.asarray(trees.predict_proba(answered[:, known])[:, 1])
+
+
+def known_columns(fitted_on: Matrix) -> BoolRows:
+    """Return which columns trees are grown on, bool [columns]: bins cannot be made of one in which nothing is known."""
+    return np.asarray(~np.isnan(fitted_on).all(axis=0))
+
+
+def grow_trees(
+    liked: BoolRows, fitted_on: Matrix, also_rising: Sequence[int] = (), slowly: bool = False
+) -> "HistGradientBoostingClassifier":
+    """Return the trees of :func:`boosted_trees`, of the :func:`known_columns` alone."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     rising = np.zeros(fitted_on.shape[1], dtype=int)
     rising[[FEATURES.index("item like-rate"), *also_rising]] = 1
-    # Bins cannot be made of a column in which nothing is known.
-    known = ~np.isnan(fitted_on).all(axis=0)
+    known = known_columns(fitted_on)
     trees = HistGradientBoostingClassifier(
         early_stopping=False, monotonic_cst=rising[known], random_state=0, **(SLOWLY if slowly else {})
     )
-    return np.asarray(trees.fit(fitted_on[:, known], liked).predict_proba(answered[:, known])[:, 1])
+    return trees.fit(fitted_on[:, known], liked)
 
 
 def logistic_regression(liked: BoolRows, fitted_on: Matrix, answered: Matrix) -> FloatRows:

@@ -18,7 +18,7 @@ from likely.evaluation.metrics import METRICS, Metric, effective_users, said_met
 from likely.evaluation.resampling import UserDraws, draw_users, interval, resampled_metrics
 from likely.model.answers import BoolRows, FloatRows
 
-Kind = Literal["baseline", "base", "adapter", "fusion", "given"]
+Kind = Literal["baseline", "base", "adapter", "fusion", "given", "counting", "answer"]
 DRAWS = 1000
 COMPARED = ("uauc", "uauc_5", "gauc", "log_loss")
 """Metrics beside AUC of which every system's difference to the best baseline is known."""
@@ -75,7 +75,7 @@ class SystemResult:
         metrics: those of :func:`likely.evaluation.metrics.answer_metrics`, as far as they are known.
         intervals: 95% intervals of all of them but ece and answered, by resampling users.
         difference: its AUC minus that of the best baseline, on the same resamples; None for the best baseline itself.
-        differences: the same to every baseline, by its name; nothing to itself.
+        differences: the same to every baseline and to counting alone, by its name; nothing to itself.
         beside_auc: the same of the metrics in `COMPARED`, to the baseline with the best AUC; nothing for itself.
     """
 
@@ -175,8 +175,15 @@ class Evaluation:
 
     @property
     def main_result(self) -> SystemResult | None:
-        """Whom a report is about: the adapter, else the base model, else the best baseline."""
-        return self.first_of("adapter") or self.first_of("base") or self.best_baseline_result
+        """Whom a report is about: the run's answer, else the adapter, the base model or the best baseline."""
+        models = (self.first_of(kind) for kind in ("answer", "adapter", "base"))
+        return next((result for result in models if result), self.best_baseline_result)
+
+    @property
+    def worth_of_model(self) -> Estimate | None:
+        """What the language model adds to counting: the answer's AUC minus that of counting alone; None without."""
+        answer, counting = self.first_of("answer"), self.first_of("counting")
+        return answer.differences.get(counting.system.name) if answer and counting else None
 
     @property
     def metrics(self) -> list[Metric]:
@@ -249,15 +256,15 @@ def judge(records: Sequence[Record], labels: Labels, systems: Sequence[System], 
         baselines, key=lambda name: np.nan_to_num(figures[baselines[name]]["auc"], nan=-1.0), default=""
     )
 
+    others = {one.name: place for place, one in enumerate(systems) if one.kind in ("baseline", "counting")}
+
     def difference(place: int, other: int, metric: str) -> Estimate:
         ends = interval(resampled[place][metric] - resampled[other][metric])
         return Estimate(figures[place][metric] - figures[other][metric], *ends)
 
     results = []
     for place, system in enumerate(systems):
-        differences = {
-            name: difference(place, other, "auc") for name, other in baselines.items() if name != system.name
-        }
+        differences = {name: difference(place, other, "auc") for name, other in others.items() if name != system.name}
         beside_auc = {}
         if best_baseline in differences:
             beside_auc = {metric: difference(place, baselines[best_baseline], metric) for metric in COMPARED}

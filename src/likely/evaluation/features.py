@@ -90,10 +90,19 @@ def feature_matrix(
         LikelyError: records lack what is needed.
     """
     times = times_of(records)
+    of_items = known_of(items, item_keys(records), times, own)
+    of_users = known_of(users, user_keys(records), times) if users else None
+    return feature_columns(records, of_items, of_users, words)
+
+
+def feature_columns(
+    records: Sequence[Record], of_items: Known, of_users: Known | None, words: Words | None
+) -> NDArray[np.float64]:
+    """Return the columns of `FEATURES` for what is known of the records' items and users, None where nothing is."""
     texts = np.array([_text_features(record, words) for record in records]).reshape(len(records), 5)
-    of_items = _rate_and_count(known_of(items, item_keys(records), times, own))
-    of_users = _rate_and_count(known_of(users, user_keys(records), times)) if users else np.full_like(of_items, np.nan)
-    return np.column_stack([of_items, history_fraction(records), texts, of_users])
+    items = _rate_and_count(of_items)
+    users = _rate_and_count(of_users) if of_users else np.full_like(items, np.nan)
+    return np.column_stack([items, history_fraction(records), texts, users])
 
 
 def _rate_and_count(known: Known) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """What the adapter adds to what counting knows: logistic regressions that mix the two, fitted on eval rows alone.
 
-`run` gives the answers of the adapter and of `baselines`, and enters what comes out beside them.
+`run` gives the answers of the adapter and of `baselines`, and enters what comes out beside them, for records that allow
+no `answer`, such as those without times.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from likely.data.records import Labels, Record
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.like_counts import places_of
-from likely.model.answers import FloatRows
+from likely.model.answers import BoolRows, FloatRows
 
 Matrix = NDArray[np.float64]
 FACTORS = 16
@@ -61,14 +61,14 @@ def matrix_factorisation(
             of items never) go on with them and with the rows before the one that is answered, because these are in the
             histories that other systems see.
     """
-    fitted = _fit(train, labels)
+    fitted = fit_factors(train, labels)
     if times_of([*train, *earlier, *rows]) is not None:
-        return _going_on(fitted, train, rows, labels, earlier)
+        return going_on(fitted, train, rows, labels, earlier)
     users, items = (fitted.users[_users(fitted, rows)], fitted.items[_items(fitted, rows)])
-    return _answers(fitted.overall + items[:, 0], _seen_by_user(items), users)
+    return _answers(fitted.overall + items[:, 0], seen_by_user(items), users)
 
 
-def _fit(train: Sequence[Record], labels: Labels) -> Factors:
+def fit_factors(train: Sequence[Record], labels: Labels) -> Factors:
     """Fit to the training rows by Adam over all of them at once.
 
     Penalties, factors and steps are those with the best AUC on the eval rows of MovieLens latest-small.
@@ -99,7 +99,7 @@ def _fit(train: Sequence[Record], labels: Labels) -> Factors:
     return Factors(names[0], names[1], users, items, float(overall))
 
 
-def _going_on(
+def going_on(
     fitted: Factors, train: Sequence[Record], rows: Sequence[Record], labels: Labels, earlier: Sequence[Record]
 ) -> FloatRows:
     """Answer rows in the order of time, each user's numbers moved by each of its rows after that was answered.
@@ -114,7 +114,7 @@ def _going_on(
     order_of_time = np.argsort(times, kind="stable")
     users, liked = user_keys(later), likes_of(later, labels)
     item_numbers = fitted.items[_items(fitted, later)]
-    offsets, seen = fitted.overall + item_numbers[:, 0], _seen_by_user(item_numbers)
+    offsets, seen = fitted.overall + item_numbers[:, 0], seen_by_user(item_numbers)
     rows_of_user: dict[str, list[int]] = {}
     for place in order_of_time.tolist():
         rows_of_user.setdefault(users[place], []).append(place)
@@ -125,15 +125,36 @@ def _going_on(
         curvature = fitted_to.get(user, np.diag(PENALTIES)).copy()
         for place in places:
             answers[place] = scipy.special.expit(offsets[place] + seen[place] @ numbers)
-            curvature += answers[place] * (1 - answers[place]) * np.outer(seen[place], seen[place])
-            numbers += np.linalg.solve(curvature, (liked[place] - answers[place]) * seen[place])
+            move(numbers, curvature, seen[place], answers[place], liked[place])
     return answers[len(earlier) :]
+
+
+def move(numbers: FloatRows, curvature: Matrix, seen: FloatRows, answer: float, liked: bool) -> None:
+    """Move the numbers of a user and their curvature, both in place, by a row that was answered."""
+    curvature += answer * (1 - answer) * np.outer(seen, seen)
+    numbers += np.linalg.solve(curvature, (liked - answer) * seen)
+
+
+def after_history(overall: float, items: Matrix, liked: BoolRows) -> FloatRows:
+    """Return the numbers of a user of whom nothing is known but a history, float64 [1 + factors].
+
+    Args:
+        overall: log-odds of a like.
+        items: numbers of the items of the history in its order, float64 [history, 1 + factors].
+        liked: whether the user liked each of them.
+    """
+    numbers, curvature = np.zeros(items.shape[1]), np.diag(PENALTIES)
+    seen = seen_by_user(items)
+    for place, like in enumerate(liked.tolist()):
+        answer = scipy.special.expit(overall + items[place, 0] + seen[place] @ numbers)
+        move(numbers, curvature, seen[place], answer, like)
+    return numbers
 
 
 def _curvatures(fitted: Factors, train: Sequence[Record], wanted: set[str]) -> dict[str, Matrix]:
     """Return the second derivatives of the loss by the numbers of each user, [1 + factors, 1 + factors] each."""
     item_numbers = fitted.items[_items(fitted, train)]
-    seen = _seen_by_user(item_numbers)
+    seen = seen_by_user(item_numbers)
     p_yes = _answers(fitted.overall + item_numbers[:, 0], seen, fitted.users[_users(fitted, train)])
     weights = p_yes * (1 - p_yes)
     rows_of_user: dict[str, list[int]] = {}
@@ -150,7 +171,7 @@ def _answers(offsets: FloatRows, seen: Matrix, users: Matrix) -> FloatRows:
     return np.asarray(scipy.special.expit(offsets + (seen * users).sum(axis=1)))
 
 
-def _seen_by_user(items: Matrix) -> Matrix:
+def seen_by_user(items: Matrix) -> Matrix:
     """Return what a user's numbers are multiplied by: 1 for its bias, and the factors of each item."""
     return np.column_stack([np.ones(len(items)), items[:, 1:]])
 

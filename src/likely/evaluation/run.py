@@ -1,6 +1,6 @@
-"""An evaluation from records to figures: base model, adapter, its fusions (`fusion`) and baselines on the same rows.
+"""An evaluation from records to figures: base model, adapter, baselines and the run's `answer` on the same rows.
 
-Reads the records that a run's configuration names (`data.run_data`), asks `baselines` and, through
+Takes the records that a run's configuration names (`asked`), asks `baselines` and, through
 `inference.loaded_run`, the models, and gives `cli` the figures to show and keep.
 """
 
@@ -14,19 +14,15 @@ from likely.config.run_config import RunConfig
 from likely.data.records import Labels, Record
 from likely.data.run_data import (
     count_items,
-    files_of,
-    held_out_records,
-    labels_of,
-    split_records,
-    subset_of_users,
 )
-from likely.data.task import TASK_FILE, RatingsTask, RecordsTask, Task, read_task, task_of
+from likely.data.task import RatingsTask, RecordsTask, Task
 from likely.errors import LikelyError
-from likely.evaluation.baselines import Given, always_yes, baseline_systems, countable, item_like_rate
+from likely.evaluation.answer import Fitted, the_answer, why_no_answer
+from likely.evaluation.asked import Asked, read_asked
+from likely.evaluation.baselines import always_yes, baseline_systems, countable, item_like_rate
 from likely.evaluation.contest import Evaluation, Kind, System, judge
-from likely.evaluation.derived_histories import with_histories
 from likely.evaluation.features import has_history_counts, history_fraction
-from likely.evaluation.fusion import fusions, not_asked, rated_pairs, why_no_fusion
+from likely.evaluation.fusion import fusions, not_asked
 from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.evaluation.ranking_metrics import rank_items
 from likely.evaluation.same_records import adapters_records, with_own_records
@@ -52,12 +48,14 @@ class Findings:
         notes: who is left out and why, and what else a reader of the figures should know; a sentence each.
         item_counts: training records of each item, None where they do not all name theirs.
         task: what the records ask, None where nothing says so.
+        fitted: what the run's answer is made of, for the folder to keep; None where there is none.
     """
 
     evaluation: Evaluation
     notes: Sequence[str]
     item_counts: Counter[str] | None
     task: Task | None = None
+    fitted: Fitted | None = None
 
 
 @dataclass(frozen=True)
@@ -112,63 +110,48 @@ def evaluate(
         LikelyError: the records, scores or models cannot be read, or there is neither a run nor a configuration.
     """
     config = config or _config_of(folder)
-    labels = labels_of(config)
-    rows = held_out_records(config, data, max_samples)
-    others = [System.from_probabilities(scores.stem, "given", read_scores(scores, rows))] if scores else []
-    train = split_records(config, "train")
-    run = _load(folder, config) if folder else None
-    task = task_in(folder, config)
-    (train, held_out, rows), counted = with_histories(train, split_records(config, "eval"), rows, labels)
-    earlier = not_asked(held_out, rows)
-    tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
-    words = task.words if isinstance(task, RatingsTask) else None
-    systems, notes = baseline_systems(train, rows, labels, earlier, words)
-    notes += counted
-    if isinstance(task, RecordsTask):
-        notes = left_out_briefly(notes)
-    known = len(rated_pairs(rows) & rated_pairs(train))
-    if known:
-        notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
+    asked = read_asked(folder, config, data, max_samples)
+    others = [System.from_probabilities(scores.stem, "given", read_scores(scores, asked.rows))] if scores else []
+    run, fitted = _load(folder, config) if folder else None, None
+    systems, notes = baseline_systems(asked.train, asked.rows, asked.labels, asked.earlier, asked.words)
+    notes = [*(left_out_briefly(notes) if isinstance(asked.task, RecordsTask) else notes), *asked.notes]
     if run is not None:
-        notes += run.notes
-        reason = why_no_fusion(train, tuned, rows, labels)
-        said = ask_models(run, rows, [] if reason else tuned, with_base, on_progress, kept)
-        if text_features:
-            given = Given(train, rows, labels, earlier, words)
-            systems += _with_texts(run, given, task, notes, on_progress)
-        systems += said.systems(config)
-        if said.adapter_on_eval is None:
-            notes.append(f"Fusions of the adapter are left out: {reason}.")
-        else:
-            systems += fusions(train, tuned, rows, labels, said.adapter_on_eval.p_yes, systems, held_out, words)
-        own = adapters_records(run.folder, config, run.builder, train)
-        systems = [*(with_own_records(systems, own, rows, labels, earlier, words) if own else systems), *others]
-    else:
-        systems += others
-    if isinstance(task, RecordsTask):
-        systems = named_by_label(systems, labels)
-    if not all(record.user_id for record in rows):
-        notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
-    judged = judge(rows, labels, systems)
+        tuned = asked.tuned if asked.why_no_mix is None else []
+        said = ask_models(run, asked.rows, tuned, with_base, on_progress, kept)
+        read = _with_texts(run, asked, notes, on_progress) if text_features else []
+        systems += [*read, *said.systems(config)]
+        mixed, fitted, left_out = _mix(asked, said, systems)
+        systems, notes = [*systems, *mixed], [*notes, *run.notes, *left_out]
+        own = adapters_records(run.folder, config, run.builder, asked.train)
+        if own:
+            systems = with_own_records(systems, own, asked.rows, asked.labels, asked.earlier, asked.words)
+    systems += others
+    if isinstance(asked.task, RecordsTask):
+        systems = named_by_label(systems, asked.labels)
+    judged = judge(asked.rows, asked.labels, systems)
     notes += tied_note(judged)
     ranked = None
     if ranking is not None:
-        ask = (lambda asked: _asked(run, asked, on_progress, kept)) if run else None
-        ranked, said_of_ranking = rank_items(train, earlier, rows, labels, ranking, ask, config.seed)
-        notes += said_of_ranking
-    return Findings(replace(judged, strata=strata_of(judged, train), ranking=ranked), notes, count_items(train), task)
+        ask = (lambda records: _asked_anew(run, records, on_progress, kept)) if run else None
+        ranked, of_ranking = rank_items(asked.train, asked.earlier, asked.rows, asked.labels, ranking, ask, config.seed)
+        notes += of_ranking
+    judged = replace(judged, strata=strata_of(judged, asked.train), ranking=ranked)
+    return Findings(judged, notes, count_items(asked.train), asked.task, fitted)
 
 
-def task_in(folder: Path | str | None, config: RunConfig) -> Task | None:
-    """Return what a run's records ask, or without a run those of its training file; None where nothing says so.
-
-    Raises:
-        LikelyError: the run's task.json is damaged, or the data set is not found.
-    """
-    if folder is not None:
-        return read_task(Path(folder)) if (Path(folder) / TASK_FILE).exists() else None
-    files = files_of(config)
-    return task_of(files.train, files.columns) if files.train else None
+def _mix(asked: Asked, said: ModelAnswers, systems: Sequence[System]) -> tuple[list[System], Fitted | None, list[str]]:
+    """Return the run's answer and counting alone, or fusions where there can be no such answer, and why not."""
+    if said.adapter_on_eval is None:
+        return [], None, [f"Fusions of the adapter are left out: {asked.why_no_mix}."]
+    train, tuned, rows, labels, task = asked.train, asked.tuned, asked.rows, asked.labels, asked.task
+    reason = why_no_answer(train, [*asked.held_out, *rows], labels, task)
+    if reason is None and isinstance(task, RatingsTask):
+        adapter = (said.adapter_on_eval.p_yes, said.adapter.p_yes)
+        return *the_answer(train, tuned, rows, labels, task, adapter, asked.held_out), []
+    on_eval = said.adapter_on_eval.p_yes
+    mixed = fusions(train, tuned, rows, labels, on_eval, systems, asked.held_out, asked.words)
+    note = f"The run keeps no answer of adapter and counting together: {reason}."
+    return mixed, None, [note] if isinstance(task, RatingsTask) else []
 
 
 def ask_models(
@@ -200,7 +183,7 @@ def ask_models(
     return ModelAnswers(base, adapter, on_eval)
 
 
-def _asked(
+def _asked_anew(
     run: "LoadedRun", records: Sequence[Record], on_progress: "Progress | None", kept: "KeptAnswers | None"
 ) -> FloatRows:
     """Return what the adapter says of records that were in no file."""
@@ -209,20 +192,18 @@ def _asked(
     return run.answers(encoded, on_progress=on_progress, kept=kept).p_yes
 
 
-def _with_texts(
-    run: "LoadedRun", given: Given, task: Task | None, notes: list[str], on_progress: "Progress | None"
-) -> list[System]:
+def _with_texts(run: "LoadedRun", asked: Asked, notes: list[str], on_progress: "Progress | None") -> list[System]:
     """Return the rows of `text_rows`, as far as records and model allow them; a model that does not gets a note."""
-    if not can_compare_texts(given):
+    if not can_compare_texts(asked.given):
         return []
-    noun = given.words.noun if given.words else "item"
+    noun = asked.words.noun if asked.words else "item"
 
     def embed(texts: Sequence[str]) -> "Vectors":
         return run.item_embeddings(texts, noun, on_progress=on_progress)
 
     name = Path(run.config.model_name_or_path).name
     try:
-        return text_systems(given, task if isinstance(task, RatingsTask) else None, embed, name)
+        return text_systems(asked.given, asked.task if isinstance(asked.task, RatingsTask) else None, embed, name)
     except LikelyError as error:
         notes.append(f"Features of texts are left out: {error}")
         return []

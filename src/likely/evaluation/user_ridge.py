@@ -7,6 +7,7 @@ popularity. Nothing at the time of a row or later enters it, and no weight is le
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,15 +39,30 @@ ITEM_SCALE, YEAR_SCALE, YEAR_ZERO, POPULARITY_ZERO = 5.0, 15.0, 1990.0, -5.0
 """Put columns on the scale of one, on which the penalties are."""
 
 
-def ridge_columns(records: Sequence[Record], labels: Labels) -> Matrix:
-    """Return what was known of each record before its own time, float64 [records, 5], the columns of `COLUMNS`.
+@dataclass(frozen=True)
+class Levels:
+    """What was known of each record before its own time, each float64 [records].
 
-    Levels of users and items are shares of likes beyond the overall one, shrunk towards 0 by `SMOOTHING` imaginary
-    ratings (Koren et al., Matrix factorization techniques for recommender systems, 2009, without the factors). On what
-    they leave, a ridge regression of each user is solved anew at each of its times.
+    Attributes:
+        overall: share of likes.
+        of_item: what the item gets beyond that and beyond what its users give.
+        of_user: what the user gives beyond that and beyond what the items get.
+        popularity: from :func:`log_share`.
+    """
+
+    overall: FloatRows
+    of_item: FloatRows
+    of_user: FloatRows
+    popularity: FloatRows
+
+
+def levels_before(records: Sequence[Record], labels: Labels) -> Levels:
+    """Return levels of users and items: shares of likes shrunk towards 0 by `SMOOTHING` imaginary ratings.
+
+    They are those of Koren et al., Matrix factorization techniques for recommender systems, 2009, without the factors.
 
     Args:
-        records: of all parts, with `user_id`, `item_id` and `timestamp`, in any order.
+        records: as of :func:`ridge_columns`.
         labels: which output is a like.
     """
     times = times_of(records)
@@ -65,13 +81,27 @@ def ridge_columns(records: Sequence[Record], labels: Labels) -> Matrix:
     of_item = level(items, liked - overall - level(users, liked - overall))
     of_user = level(users, liked - overall - of_item)
     of_item = level(items, liked - overall - of_user)
-    everything = np.searchsorted(np.sort(times), times).astype(float)
-    popularity = np.log1p(by_item.ratings) - np.log(everything + 50)
-    columns = np.column_stack(
-        [_details_and_year(records), (popularity - POPULARITY_ZERO) / 2, of_item * ITEM_SCALE, np.ones(len(records))]
-    )
-    added = _online_ridge(columns, liked - overall - of_item, np.unique(users, return_inverse=True)[1], times)
-    return np.column_stack([overall + of_item + added, added, overall + of_item + of_user, of_item, popularity])
+    popularity = log_share(by_item.ratings, np.searchsorted(np.sort(times), times).astype(float))
+    return Levels(overall, of_item, of_user, popularity)
+
+
+def ridge_columns(records: Sequence[Record], labels: Labels) -> Matrix:
+    """Return what was known of each record before its own time, float64 [records, 5], the columns of `COLUMNS`.
+
+    On what the levels of items leave, a ridge regression of each user is solved anew at each of its times.
+
+    Args:
+        records: of all parts, with `user_id`, `item_id` and `timestamp`, in any order.
+        labels: which output is a like.
+    """
+    times = times_of(records)
+    assert times is not None
+    known, lines = levels_before(records, labels), candidate_lines(records)
+    columns = tastes(details_and_year(lines, frequent_details(lines)), known.popularity, known.of_item)
+    of_user = np.unique(user_keys(records), return_inverse=True)[1]
+    added = online_ridge(columns, likes_of(records, labels) - known.overall - known.of_item, of_user, times)
+    of_item = known.overall + known.of_item
+    return np.column_stack([of_item + added, added, of_item + known.of_user, known.of_item, known.popularity])
 
 
 def user_ridge(columns: Matrix) -> FloatRows:
@@ -79,25 +109,53 @@ def user_ridge(columns: Matrix) -> FloatRows:
     return columns[:, 0].clip(0.01, 0.99)
 
 
-def _details_and_year(records: Sequence[Record]) -> Matrix:
-    """Return what the candidate's line says: details, of length 1 together, and year with its square."""
-    lines = [(CANDIDATE_LINE.findall(record.input) or [""])[-1] for record in records]
-    said = {line: line.rpartition(" | ")[2].split(", ") if " | " in line else [] for line in set(lines)}
-    counts = Counter(detail for line in sorted(said) for detail in said[line])
-    place = {detail: number for number, (detail, _) in enumerate(counts.most_common(MOST_DETAILS))}
+def log_share(ratings: FloatRows, everything: FloatRows) -> FloatRows:
+    """Return the log of the share of all ratings that an item has, of few ratings a little less, float64 [rows]."""
+    return np.asarray(np.log1p(ratings) - np.log(everything + 50))
+
+
+def candidate_lines(records: Sequence[Record]) -> list[str]:
+    """Return how each record names its candidate; empty where it does not."""
+    return [(CANDIDATE_LINE.findall(record.input) or [""])[-1] for record in records]
+
+
+def frequent_details(lines: Sequence[str]) -> list[str]:
+    """Return the details that have a weight, given the lines of all items."""
+    counts = Counter(detail for line in sorted(set(lines)) for detail in _details_in(line))
+    return [detail for detail, _ in counts.most_common(MOST_DETAILS)]
+
+
+def details_and_year(lines: Sequence[str], details: Sequence[str]) -> Matrix:
+    """Return what lines say of their items, float64 [lines, details + 2].
+
+    Args:
+        lines: from :func:`candidate_lines`.
+        details: from :func:`frequent_details`; of length 1 together, and then come the year and its square.
+    """
+    place = {detail: number for number, detail in enumerate(details)}
     rows = {}
-    for line, details in said.items():
+    for line in set(lines):
         row = np.zeros(len(place) + 2)
-        kept = [place[detail] for detail in details if detail in place]
+        kept = [place[detail] for detail in _details_in(line) if detail in place]
         row[kept] = 1 / np.sqrt(max(len(kept), 1))
         year = YEAR.search(line)
         row[-2] = (float(year[1]) - YEAR_ZERO) / YEAR_SCALE if year else 0.0
         row[-1] = row[-2] ** 2
         rows[line] = row
-    return np.array([rows[line] for line in lines])
+    return np.array([rows[line] for line in lines]).reshape(len(lines), len(place) + 2)
 
 
-def _online_ridge(columns: Matrix, wanted: FloatRows, users: NDArray[np.int64], times: FloatRows) -> FloatRows:
+def _details_in(line: str) -> list[str]:
+    return line.rpartition(" | ")[2].split(", ") if " | " in line else []
+
+
+def tastes(told: Matrix, popularity: FloatRows, of_item: FloatRows) -> Matrix:
+    """Return the columns of the regression of a user, the last one constant."""
+    level = np.ones(len(told))
+    return np.column_stack([told, (popularity - POPULARITY_ZERO) / 2, of_item * ITEM_SCALE, level])
+
+
+def online_ridge(columns: Matrix, wanted: FloatRows, users: NDArray[np.int64], times: FloatRows) -> FloatRows:
     """Return what each user's regression on its strictly earlier rows says of each row, float64 [rows].
 
     Args:

@@ -28,10 +28,23 @@ from likely.model.scoring import Progress
 WINDOW = 2048
 """Records that are encoded, scored and kept together."""
 
-P_YES, BASE_P_YES = "p_yes", "base_p_yes"
+P_YES, ANSWER, BASE_P_YES = "p_yes", "answer", "base_p_yes"
 
 Load = Callable[[Path, RunConfig], LoadedRun]
 """Gives the run of a folder."""
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How the adapter's P(Yes) and more than that become the run's answer.
+
+    Attributes:
+        answer: gives the run's answer to records, float64 [records], from them and the adapter's P(Yes).
+        made_with: tells it from others.
+    """
+
+    answer: Callable[[Sequence[Record], FloatRows], FloatRows]
+    made_with: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,7 @@ def predict(
     resume: bool = False,
     on_progress: Progress | None = None,
     load: Load | None = None,
+    mixing: Mixing | None = None,
 ) -> Prediction:
     """Score the records of a file, and write them with their scores once all are done.
 
@@ -72,6 +86,7 @@ def predict(
         resume: keep the scores of a command that did not finish.
         on_progress: told after every forward pass how many answers there are, and of how many.
         load: gives the run where one file after the other is scored with it; by default it is loaded anew.
+        mixing: gives the run's answer, which stands beside the scores in a column of its own; None without.
 
     Raises:
         LikelyError: the file or the run cannot be read, a record does not fit, the scores cannot be written, there
@@ -81,7 +96,7 @@ def predict(
     with alone_at(output):
         folder = Path(folder)
         config = config or config_of(folder)
-        return _predict(folder, data, output, config, with_base, resume, on_progress, load or LoadedRun.load)
+        return _predict(folder, data, output, config, with_base, resume, on_progress, load or LoadedRun.load, mixing)
 
 
 def _predict(
@@ -93,13 +108,14 @@ def _predict(
     resume: bool,
     on_progress: Progress | None,
     load: Load,
+    mixing: Mixing | None,
 ) -> Prediction:
     """Do what :func:`predict` says, where nobody else does."""
     columns = columns_of(folder)
-    added = [P_YES, BASE_P_YES] if with_base else [P_YES]
+    added = [P_YES, *([ANSWER] if mixing else []), *([BASE_P_YES] if with_base else [])]
     shape = look_through(data, labels_of(config), columns, added)
     scores = ScoresInProgress.beside(output, WINDOW)
-    origin = made_with(folder, config, data, with_base)
+    origin = made_with(folder, config, data, with_base, mixing)
     kept, day = scores.begin(origin, resume)
     shortened, notes = 0, tuple[str, ...]()
     if kept < shape.rows:
@@ -110,7 +126,8 @@ def _predict(
         for done, window in zip(count(kept, WINDOW), windows, strict=False):
             encoded = run.encode(window)
             run.check(encoded)
-            scores.append(_ask(run, encoded, len(added), done, shape.rows, on_progress))
+            said = _ask(run, encoded, 1 + with_base, done, shape.rows, on_progress)
+            scores.append([said[0], *([mixing.answer(window, said[0])] if mixing else []), *said[1:]])
             shortened += sum(record.dropped_lines > 0 for record in encoded)
     write_scored(output, data, shape, added, scores.read(), origin)
     scores.path.unlink()
@@ -149,7 +166,7 @@ def _ask(
     return said
 
 
-def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool) -> MadeWith:
+def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool, mixing: Mixing | None = None) -> MadeWith:
     """Return what the scores of a file depend on; arguments as of :func:`predict`."""
     return {
         "records": digest_of(data)[:16],
@@ -165,4 +182,5 @@ def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool) -> M
         "positive_label": config.positive_label,
         "negative_label": config.negative_label,
         "--base": with_base,
+        **({"blend": mixing.made_with} if mixing else {}),
     }

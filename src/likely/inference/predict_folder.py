@@ -14,7 +14,7 @@ from likely.data.row_files import count_parquet_rows
 from likely.errors import LikelyError
 from likely.files import make_writable_folder, writing
 from likely.inference.loaded_run import LoadedRun, config_of
-from likely.inference.predict import Prediction, made_with, predict
+from likely.inference.predict import Mixing, Prediction, made_with, predict
 from likely.inference.scored_file import rows_written
 from likely.model.scoring import Progress
 
@@ -29,6 +29,7 @@ class FolderJob:
         output: folder of the scored ones.
         config: of the run, or other knobs.
         with_base: whether the base model is asked too.
+        mixing: gives the run's answer; None without.
     """
 
     run: Path
@@ -36,6 +37,7 @@ class FolderJob:
     output: Path
     config: RunConfig
     with_base: bool = False
+    mixing: Mixing | None = None
 
 
 Spread = Callable[[FolderJob, Sequence[str]], Iterable[tuple[str, Prediction]]]
@@ -60,10 +62,10 @@ class PartScorer:
             LikelyError: as there.
         """
         job, data, output = self.job, self.job.data / name, self.job.output / name
-        rows = rows_written(output, made_with(job.run, job.config, data, job.with_base))
+        rows = rows_written(output, made_with(job.run, job.config, data, job.with_base, job.mixing))
         if rows is not None:
             return Prediction(rows, kept=rows, shortened=0)
-        return predict(job.run, data, output, job.config, job.with_base, True, on_progress, self._load)
+        return predict(job.run, data, output, job.config, job.with_base, True, on_progress, self._load, job.mixing)
 
     def _load(self, folder: Path, config: RunConfig) -> LoadedRun:
         if self._run is None or self._run.config != config:
@@ -79,6 +81,7 @@ def predict_folder(
     with_base: bool = False,
     on_progress: Progress | None = None,
     spread: Spread | None = None,
+    mixing: Mixing | None = None,
 ) -> dict[str, Prediction]:
     """Score the records of every Parquet file in a folder, but for those that an earlier command finished.
 
@@ -93,6 +96,7 @@ def predict_folder(
         with_base: whether the base model is asked too.
         on_progress: told how many answers there are, and of how many.
         spread: scores the files elsewhere; by default they are scored here, one after the other.
+        mixing: as of :func:`likely.inference.predict.predict`.
 
     Returns:
         What was done with each file, by its name.
@@ -102,7 +106,7 @@ def predict_folder(
     """
     folder = Path(folder)
     rows = rows_of_parts(data)
-    job = FolderJob(folder, data, output, config or config_of(folder), with_base)
+    job = FolderJob(folder, data, output, config or config_of(folder), with_base, mixing)
     with writing(output):
         make_writable_folder(output)
     models = 1 + with_base

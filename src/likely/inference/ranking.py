@@ -29,10 +29,19 @@ from likely.model.scoring import PassPlan, Progress
 
 @dataclass(frozen=True)
 class Ranked:
-    """A candidate and how likely it is to be liked, from 0 to 1."""
+    """A candidate and how likely it is to be liked, from 0 to 1.
+
+    Attributes:
+        candidate: who.
+        p_yes: what the adapter says.
+        answer: what the adapter and counting say together; None for a run without such an answer.
+        counting: what counting says alone; None likewise.
+    """
 
     candidate: Movie
     p_yes: float
+    answer: float | None = None
+    counting: float | None = None
 
 
 @dataclass(frozen=True)
@@ -128,26 +137,28 @@ class Ranker:
             rated.check(self.task.words)
         shown = window_start(len(history), self.task.protocol)
         lines = [show_rated(rated.movie.shown, rated.rating, self.task.words) for rated in history[shown:]]
-        hints = self._hints_for(history, candidates, shown) if self.task.protocol.hints else [""] * len(candidates)
+        hints = [""] * len(candidates)
+        if self.task.protocol.hints:
+            hints = [hint(shares, self.task.words) for shares in self.shares_of(history, candidates, shown)]
         questions = [show_question(lines, movie.shown, said) for movie, said in zip(candidates, hints, strict=True)]
         extra = {CUT_AT_ANCHORS: True} if self.task.protocol.is_long else {}
         answer = self.builder.labels.positive
         return [Record(self.task.instruction, question, answer, extra=extra) for question in questions]
 
-    def _hints_for(self, history: Sequence[RatedMovie], candidates: Sequence[Movie], shown: int) -> list[str]:
-        """Return the hint of every candidate; the history, shown from a place on, is all that is known of the user."""
+    def shares_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie], shown: int) -> list[Shares]:
+        """Return what a hint says of each candidate; the history, shown from a place on, is all we know of the user."""
         likes = [(rated.rating or 0) >= self.task.protocol.like_threshold for rated in history]
         above = sum(likes[shown:]) / len(likes[shown:])
         liked = np.array(likes, dtype=np.float32)
         of_all = float(share_of_all(liked.sum(), len(liked)))
         genres = [rated.movie.genres for rated in history]
         of_genres = share_of_genres(liked, genres, [movie.genres for movie in candidates])
-        hints: list[str] = []
+        shares: list[Shares] = []
         for movie, of_these in zip(candidates, of_genres.tolist(), strict=True):
             similar = math.nan if movie.liked_of_similar is None else movie.liked_of_similar
             others = opinion_of_others(movie.earlier_likes, movie.earlier_ratings)
-            hints.append(hint(Shares(of_all, above, of_these, similar, others), self.task.words))
-        return hints
+            shares.append(Shares(of_all, above, of_these, similar, others))
+        return shares
 
 
 def ratings_task_of(folder: Path) -> RatingsTask:

@@ -21,7 +21,7 @@ from likely.report.words import is_finite
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DASHES = {"adapter": "", "base": "6 3", "baseline": "1.5 3", "fusion": "6 3 1.5 3"}
+DASHES = {"adapter": "", "base": "6 3", "baseline": "1.5 3", "fusion": "6 3 1.5 3", "answer": "9 2"}
 DASHES |= dict.fromkeys(("liked", "other", "training", "evaluation"), "")
 """How lines differ for those who cannot tell their colours apart: lengths of dashes and gaps in pixels."""
 
@@ -55,7 +55,7 @@ SETTINGS: Mapping[Any, Any] = {
     "lines.scale_dashes": False,
 }
 BINS = 20
-MARKERS = {"adapter": "o", "base": "s", "baseline": "D"}
+MARKERS = {"answer": "^", "adapter": "o", "base": "s", "baseline": "D"}
 
 
 def roc_curves(liked: BoolRows, systems: Sequence[System], terms: Terms) -> str:

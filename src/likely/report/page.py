@@ -78,8 +78,8 @@ def _template() -> jinja2.Template:
 
 def _evaluated(evaluation: Evaluation, facts: RunFacts) -> dict[str, Any]:
     """Return what the template shows of an evaluation beside its figures."""
-    wanted = (evaluation.first_of("adapter"), evaluation.first_of("base"), evaluation.best_baseline_result)
-    drawn = [result.system for result in wanted if result]
+    wanted = (evaluation.first_of(kind) for kind in ("answer", "adapter", "base"))
+    drawn = [result.system for result in (*wanted, evaluation.best_baseline_result) if result]
     main, both = evaluation.main_result, evaluation.liked.any() and not evaluation.liked.all()
     terms = facts.terms
     source = "rows of this comparison" if facts.item_counts is None else "training records"

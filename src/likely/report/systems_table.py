@@ -13,6 +13,7 @@ from likely.evaluation.metrics import METRICS
 from likely.report.words import resampled, rows_of_users, show, show_interval, show_signed, uncorrected
 
 KINDS = {"baseline": "baseline", "base": "base model", "adapter": "adapter", "fusion": "fusion", "given": "given"}
+KINDS |= {"counting": "counting", "answer": "answer"}
 WIDTH, MARGIN, LABEL = 150, 6, 42
 """Of a bar, in CSS pixels; the margin keeps a dot at the end of the scale whole, and a label is this wide."""
 

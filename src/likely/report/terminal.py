@@ -28,9 +28,10 @@ from likely.report.words import (
     show_metric,
     show_signed,
     uncorrected,
+    worth_of_model,
 )
 
-ROLE = {"adapter": "adapter", "base": "base"}
+ROLE = {"adapter": "adapter", "base": "base", "answer": "answer"}
 """What a narrow column calls the system that a report is about."""
 
 BESIDE, UNDER = " \\[{}]", "\n{}"
@@ -175,9 +176,10 @@ def _framed(evaluation: Evaluation, table: Table) -> Table:
         if evaluation.has_intervals
         else ""
     )
-    table.caption = f"{resamples}Bold is the best of a column, of log-loss and ECE the lowest."
-    if _has_differences(evaluation):
-        table.caption = f"{table.caption} {uncorrected(evaluation)}".rstrip()
+    bold = "Bold is the best of a column, of log-loss and ECE the lowest."
+    compared = uncorrected(evaluation) if _has_differences(evaluation) else ""
+    told = (worth_of_model(evaluation), f"{resamples}{bold}", compared)
+    table.caption = " ".join(sentence for sentence in told if sentence)
     table.title_justify = table.caption_justify = "left"
     return table
 

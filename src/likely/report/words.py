@@ -12,7 +12,7 @@ from likely.evaluation.contest import Estimate, Evaluation, Kind, Ranking, Strat
 from likely.evaluation.metrics import METRICS, Metric
 
 UNKNOWN = "–"
-ROLES: Mapping[Kind, str] = {"adapter": "the adapter", "base": "the base model"}
+ROLES: Mapping[Kind, str] = {"adapter": "the adapter", "base": "the base model", "answer": "the run's answer"}
 AT_TEN = {"ndcg": "NDCG@10", "hit_rate": "HR@10", "recall": "Recall@10"}
 """What tables call the figures of a ranking."""
 
@@ -117,9 +117,10 @@ def outcome_sentences(evaluation: Evaluation) -> list[str]:
     rows = rows_of_users(evaluation)
     adapters, bases, baselines = (evaluation.of_kind(kind) for kind in ("adapter", "base", "baseline"))
     if adapters:
-        said = [_against_best(evaluation, result) for result in adapters]
+        said = [_against_best(evaluation, result) for result in (*evaluation.of_kind("answer"), *adapters)]
         said[0] = f"On {rows} {said[0]}"
         said[1:] = map(_capitalized, said[1:])
+        said[1:1] = [worth] if (worth := worth_of_model(evaluation)) else []
         said += [f"Before finetuning: AUC {_auc(result)}{_unanswered(result)}." for result in bases]
     else:
         said = [f"No adapter was scored on these {rows}. {_of_baselines(evaluation)}".strip()]
@@ -129,6 +130,22 @@ def outcome_sentences(evaluation: Evaluation) -> list[str]:
     if len(baselines) > 1 and (adapters or bases):
         said.append("The best baseline was picked on these same rows, which is a little in its favour.")
     return said
+
+
+def worth_of_model(evaluation: Evaluation) -> str | None:
+    """Return in a sentence what the language model adds to counting; None where that was not found out."""
+    worth = evaluation.worth_of_model
+    if worth is None or not worth.is_known:
+        return None
+    added = f"{show_signed(worth.value)} AUC"
+    if worth.interval is None:
+        return f"The language model adds {added} to counting on these rows; how much of that is noise is unknown."
+    added += f" ({show_interval(worth, 3, signed=True, between=' to ')})"
+    if worth.low > 0:
+        return f"The language model adds {added} to counting on these rows."
+    if worth.high < 0:
+        return f"With the language model, counting is worse on these rows by more than chance: {added}."
+    return f"The language model adds nothing beyond chance to counting on these rows: {added}."
 
 
 def _of_baselines(evaluation: Evaluation) -> str:

@@ -76,7 +76,9 @@ class RankAnswer(BaseModel):
     """Candidates, best first."""
 
     ranked: list[dict[str, Any]] = Field(
-        description="rank (from 1), p_yes, base_p_yes, title, year, details, and what else came with the candidate."
+        description="rank (from 1), p_yes, base_p_yes, title, year, details, and what else came with the candidate. "
+        "Where the run keeps an answer of adapter and counting together, candidates stand in its order, and beside "
+        "p_yes, which is the adapter's, stand answer, and counting, which is counting's alone."
     )
     candidates: int = Field(description="How many were ranked.")
     cost: Cost

@@ -11,6 +11,7 @@ from likely.data.task import RatingsTask
 from likely.data.wording import MOVIES, asks_what_is_next
 from likely.encoding.saving import computed_tokens
 from likely.errors import LikelyError
+from likely.evaluation.blend import Blend, load_blend
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row, ratings_task_of
 from likely.model.scoring import token_log_probs
@@ -48,6 +49,7 @@ class Served:
         catalogue: of the run, where it has one.
         held_out: the run's test rows, where they are at hand.
         limits: of requests.
+        blend: what the run's answer is made of; None where it keeps none.
     """
 
     run: LoadedRun
@@ -56,6 +58,7 @@ class Served:
     catalogue: Catalogue | None
     held_out: HeldOutFile | None
     limits: Limits
+    blend: Blend | None = None
 
     @classmethod
     def load(cls, folder: Path, limits: Limits | None = None) -> "Served":
@@ -72,10 +75,11 @@ class Served:
         except LikelyError as error:
             reason = str(error)
         catalogue = Catalogue.load(folder, task.words if task else MOVIES)
+        blend = load_blend(folder) if task else None
         run = LoadedRun.load(folder, config, layout="tree")
         ranker = Ranker(run, task) if task else None
         held_out = HeldOutFile.of(config, task.words, catalogue) if catalogue and task else None
-        return cls(run, ranker, reason, catalogue, held_out, limits or Limits())
+        return cls(run, ranker, reason, catalogue, held_out, limits or Limits(), blend)
 
     def describe(self) -> RunAnswer:
         """Return what the page says of the run."""

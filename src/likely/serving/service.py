@@ -16,6 +16,7 @@ import numpy as np
 from likely.data.records import records_of
 from likely.data.wording import Words
 from likely.errors import LikelyError
+from likely.evaluation.answering import answers
 from likely.inference.movies import Movie, candidates_of, history_of
 from likely.inference.ranking import Ranker, best_first
 from likely.model.answers import FloatRows
@@ -67,14 +68,19 @@ class Service:
             encoded = await self._in_thread(lambda: ranker.encode(history, candidates))
             said = await self.line.ask(encoded, first_tokens)
             p_yes = share_of_first(said.log_probs)
-            best = best_first(p_yes, body.top)
+            figures = {"p_yes": p_yes}
+            if (blend := self.served.blend) is not None:
+                mixed = await self._in_thread(lambda: answers(blend, ranker, history, candidates, p_yes))
+                figures |= vars(mixed)
+            best = best_first(figures.get("answer", p_yes), body.top)
             asked = [encoded[place] for place in best] if body.base else []
             of_base = await self.line.ask(asked, first_tokens, adapter=False)
         base = share_of_first(of_base.log_probs).tolist() if body.base else [None] * len(best)
         ranked = []
         for rank, (place, base_p_yes) in enumerate(zip(best, base, strict=True), start=1):
-            figures = {"rank": rank, "p_yes": float(p_yes[place]), "base_p_yes": base_p_yes}
-            ranked.append(row_of(candidates[place], figures, words.details))
+            own = {name: float(values[place]) for name, values in figures.items()}
+            row = {"rank": rank, **own, "base_p_yes": base_p_yes}
+            ranked.append(row_of(candidates[place], row, words.details))
         return RankAnswer(ranked=ranked, candidates=len(candidates), cost=cost_of([said, of_base], started))
 
     async def predict(self, body: PredictBody) -> PredictAnswer:

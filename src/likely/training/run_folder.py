@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likely.data.catalogue_file import CATALOGUE_FILE
+from likely.data.task import BLEND_FILES
 from likely.errors import LikelyError
 from likely.files import make_writable_folder, replacing, replacing_folder, write_json
 from likely.training.checkpoints import (
@@ -144,7 +145,7 @@ def leave_adapter(
         (finishing / "README.md").unlink()
         for name, text in texts.items():
             (finishing / name).write_text(text, encoding="utf-8")
-        for stale in ("metrics.json", "README.md", "preparation.json", CATALOGUE_FILE):
+        for stale in ("metrics.json", "README.md", "preparation.json", CATALOGUE_FILE, *BLEND_FILES):
             (folder / stale).unlink(missing_ok=True)
 
 

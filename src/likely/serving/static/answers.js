@@ -1,4 +1,4 @@
-// What the server answered: bars for P(Yes), what the questions cost, and the truth about a real user.
+// What the server answered: bars for P(Yes) and the run's answer, if it keeps one, what the questions cost, and the truth about a real user.
 
 import { count, keyOf, make, nameElement, nameOf, percent, visible } from "./text.js";
 
@@ -10,11 +10,14 @@ function bar(share, kind) {
 
 // One line of the list; `add`, where given, is called to rate it.
 function line(row, run, add) {
-  const bars = make("div", "bars", bar(row.p_yes, "finetuned"));
+  const bars = make("div", "bars");
+  if (row.answer != null) bars.append(bar(row.answer, "answer"));
+  bars.append(bar(row.p_yes, "finetuned"));
   if (row.base_p_yes != null) bars.append(bar(row.base_p_yes, "base"));
   bars.setAttribute("role", "img");
   const base = row.base_p_yes == null ? "" : `, base model ${percent(row.base_p_yes)}`;
-  bars.setAttribute("aria-label", `P(${visible(run.labels[0])}): finetuned ${percent(row.p_yes)}${base}`);
+  const answer = row.answer == null ? "" : `the run's answer ${percent(row.answer)}, `;
+  bars.setAttribute("aria-label", `P(${visible(run.labels[0])}): ${answer}finetuned ${percent(row.p_yes)}${base}`);
   const item = make("li", "", make("span", "rank", String(row.rank)), nameElement(row, run.details), bars);
   if (add) {
     const button = make("button", "add", "+");
@@ -29,6 +32,7 @@ function line(row, run, add) {
 
 export function drawRanking(list, ranked, run, add) {
   list.replaceChildren(...ranked.map((row) => line(row, run, add)));
+  document.getElementById("legend-answer").hidden = ranked[0]?.answer == null;
   list.classList.remove("stale");
 }
 

@@ -1,0 +1,106 @@
+"""The run's answer in an evaluation: what counting and the adapter say together, and beside it counting alone.
+
+`run` gives the adapter's answers and enters both beside the other systems, so that their difference, on the same rows,
+is what the language model is worth. What is fitted here is what `blend` keeps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from likely.data.records import Labels, Record
+from likely.data.task import RatingsTask, Task
+from likely.evaluation.baselines import Given
+from likely.evaluation.contest import System
+from likely.evaluation.counting import Counting, fit_counting
+from likely.evaluation.features import likes_of, log_odds
+from likely.evaluation.fusion import not_asked
+from likely.evaluation.metrics import auc, log_loss
+from likely.evaluation.stacking import Stack, fit_stack
+from likely.model.answers import FloatRows
+
+ANSWER, ALONE = "the run's answer", "counting alone"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was fitted on eval rows.
+
+    Attributes:
+        counting: its parts.
+        alone: weights of these parts.
+        together: weights of these parts and, last, the adapter.
+        rows: that the weights were fitted on.
+        users: whose rows they are.
+        figures: AUC and log-loss of both on these very rows, for which they are a little too good.
+    """
+
+    counting: Counting
+    alone: Stack
+    together: Stack
+    rows: int
+    users: int
+    figures: dict[str, float]
+
+
+def why_no_answer(train: Sequence[Record], rows: Sequence[Record], labels: Labels, task: Task | None) -> str | None:
+    """Return why counting cannot be kept, None if it can; that something can be fitted on eval rows is given.
+
+    Args:
+        train: training records.
+        rows: all other records, those to answer and eval records.
+        labels: which output is a like.
+        task: what the records ask.
+    """
+    given = Given(train, rows, labels)
+    if not isinstance(task, RatingsTask):
+        return "nothing says how the records speak of ratings"
+    if task.protocol.negatives:
+        return "their dislikes were drawn, and a history that is to be ranked for has likes alone"
+    if not given.has_times:
+        return "it needs a timestamp in every record"
+    return f"it needs {', '.join(sorted(given.lacking))}" if given.lacking else None
+
+
+def the_answer(
+    train: Sequence[Record],
+    tuned: Sequence[Record],
+    rows: Sequence[Record],
+    labels: Labels,
+    task: RatingsTask,
+    adapter: tuple[FloatRows, FloatRows],
+    held_out: Sequence[Record] = (),
+) -> tuple[list[System], Fitted]:
+    """Stack log-odds of counting and of the adapter, with weights that are fitted on eval rows (Wolpert, 1992).
+
+    Args:
+        train: training records, to which the parts of counting are fitted.
+        tuned: eval records, to which the weights are fitted.
+        rows: records to answer.
+        labels: which output is a like.
+        task: what they ask; :func:`why_no_answer` has no objection.
+        adapter: P(Yes) of the adapter for `tuned` and for `rows`, float64 each.
+        held_out: all eval records; those from before a record count for it.
+
+    Returns:
+        Counting alone and the run's answer, and what is kept of them.
+    """
+    earlier = [*tuned, *not_asked(held_out, [*tuned, *rows])]
+    counting, said = fit_counting(train, earlier, rows, labels, task.words)
+    on_tuned, on_rows = said[: len(tuned)], said[len(earlier) :]
+    with_adapter = [
+        np.column_stack([parts, log_odds(of_adapter)])
+        for parts, of_adapter in zip((on_tuned, on_rows), adapter, strict=True)
+    ]
+    liked = likes_of(tuned, labels)
+    alone, together = fit_stack(liked, on_tuned), fit_stack(liked, with_adapter[0])
+    figures: dict[str, float] = {}
+    for name, p_yes in (("answer", together.p_yes(with_adapter[0])), ("counting", alone.p_yes(on_tuned))):
+        figures |= {f"{name}_auc": auc(liked, p_yes), f"{name}_log_loss": log_loss(liked, p_yes)}
+    users = len({record.user_id for record in tuned})
+    systems = [
+        System.from_probabilities(ALONE, "counting", alone.p_yes(on_rows)),
+        System.from_probabilities(ANSWER, "answer", together.p_yes(with_adapter[1])),
+    ]
+    return systems, Fitted(counting, alone, together, len(tuned), users, figures)

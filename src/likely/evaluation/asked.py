@@ -1,0 +1,90 @@
+"""The records of an evaluation: those to answer, those that baselines and weights are fitted to, and what they all ask.
+
+Read from the files that a configuration names (`data.run_data`); `run` hands them to everybody who answers.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from likely.config.run_config import RunConfig
+from likely.data.records import Labels, Record
+from likely.data.run_data import files_of, held_out_records, labels_of, split_records, subset_of_users
+from likely.data.task import TASK_FILE, RatingsTask, Task, read_task, task_of
+from likely.data.wording import Words
+from likely.evaluation.baselines import Given
+from likely.evaluation.derived_histories import with_histories
+from likely.evaluation.fusion import not_asked, rated_pairs, why_no_fusion
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What everybody answers, and from what.
+
+    Attributes:
+        train: training records.
+        held_out: all eval records.
+        tuned: those of them that mixes with the adapter are fitted to; none without a run.
+        rows: records to answer.
+        labels: which output is a like.
+        task: what the records ask, None where nothing says so.
+        notes: what a reader of figures should know of the records, a sentence each.
+    """
+
+    train: list[Record]
+    held_out: list[Record]
+    tuned: list[Record]
+    rows: list[Record]
+    labels: Labels
+    task: Task | None
+    notes: list[str]
+
+    @cached_property
+    def earlier(self) -> list[Record]:
+        """Eval records that are not among the rows; what is earlier than a row counts for it."""
+        return not_asked(self.held_out, self.rows)
+
+    @property
+    def words(self) -> Words | None:
+        """In which records speak of ratings, None where that is unknown."""
+        return self.task.words if isinstance(self.task, RatingsTask) else None
+
+    @cached_property
+    def given(self) -> Given:
+        """What baselines answer from."""
+        return Given(self.train, self.rows, self.labels, self.earlier, self.words)
+
+    @cached_property
+    def why_no_mix(self) -> str | None:
+        """Why nothing can be fitted on eval rows, None if it can."""
+        return why_no_fusion(self.train, self.tuned, self.rows, self.labels)
+
+
+def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, max_samples: int | None) -> Asked:
+    """Read the records of an evaluation; arguments as of `likely.evaluation.evaluate`.
+
+    Raises:
+        LikelyError: a file cannot be read or holds something else.
+    """
+    labels, rows = labels_of(config), held_out_records(config, data, max_samples)
+    train, task = split_records(config, "train"), task_in(folder, config)
+    (train, held_out, rows), notes = with_histories(train, split_records(config, "eval"), rows, labels)
+    tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
+    known = len(rated_pairs(rows) & rated_pairs(train))
+    if known:
+        notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
+    if not all(record.user_id for record in rows):
+        notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
+    return Asked(train, held_out, tuned, rows, labels, task, notes)
+
+
+def task_in(folder: Path | str | None, config: RunConfig) -> Task | None:
+    """Return what a run's records ask, or without a run those of its training file; None where nothing says so.
+
+    Raises:
+        LikelyError: the run's task.json is damaged, or the data set is not found.
+    """
+    if folder is not None:
+        return read_task(Path(folder)) if (Path(folder) / TASK_FILE).exists() else None
+    files = files_of(config)
+    return task_of(files.train, files.columns) if files.train else None

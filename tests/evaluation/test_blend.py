@@ -1,0 +1,176 @@
+"""A run keeps its answer: an evaluation writes it, a ranking and a prediction give it, with its parts beside it."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from likely.cli import run
+from likely.data.catalogue_file import CATALOGUE_FILE, read_catalogue
+from likely.data.movielens import read_movielens
+from likely.data.preparation import prepare
+from likely.data.protocol import SplitProtocol
+from likely.data.records import Labels, read_records
+from likely.data.task import BLEND_FILE, TASK_FILE, dump_task, task_of
+from likely.errors import LikelyError
+from likely.evaluation.answering import answer_records, answers
+from likely.evaluation.blend import ADAPTER, ITEMS_FILE, TREES_FILE, load_blend
+from likely.evaluation.counting import PARTS
+from likely.evaluation.metrics import auc
+from likely.evaluation.storage import load_evaluation
+from likely.inference.movies import candidates_of, history_of
+from likely.inference.ranking import Ranker
+from likely.sources.invented_ratings import make_sample
+from support import save_drawn_run
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, tiny_base):
+    """Folder of a run with a drawn adapter, beside its data, after an evaluation."""
+    from likely.model.adapter import Lora
+
+    folder = tmp_path_factory.mktemp("blend")
+    ratings = read_movielens(make_sample(folder / "sample", users=12, movies=40, ratings_per_user=24))
+    prepare(ratings, folder / "data", SplitProtocol(warmup=5, history_length=5, hints=True, eval_fraction=0.2))
+    files = {f"{split}_file": str(folder / "data" / f"{split}.json") for split in ("train", "eval", "test")}
+    saved = save_drawn_run(folder / "run", tiny_base, Lora(4, 8, 0.1, ["q_proj"]), spread=0.5, cutoff_len=768, **files)
+    (saved / TASK_FILE).write_text(dump_task(task_of(folder / "data" / "train.json")), encoding="utf-8")
+    shutil.copy(folder / "data" / CATALOGUE_FILE, saved)
+    shutil.copytree(saved, folder / "without")
+    assert run(["evaluate", "--run", str(saved), "--no-base"]) == 0
+    return saved
+
+
+@pytest.fixture(scope="module")
+def blend(evaluated):
+    return load_blend(evaluated)
+
+
+@pytest.fixture(scope="module")
+def ranker(evaluated):
+    return Ranker.load(evaluated)
+
+
+def asked(evaluated, history=8, candidates=6):
+    """Rated items of the catalogue, and others to rank."""
+    rows = read_catalogue(evaluated)
+    rated = [{**row, "rating": 1 + place % 5} for place, row in enumerate(rows[:history])]
+    return rated, rows[20 : 20 + candidates]
+
+
+def written(folder, history, candidates):
+    for name, rows in (("history", history), ("candidates", candidates)):
+        (folder / f"{name}.json").write_text(json.dumps(rows), encoding="utf-8")
+    output = folder / "ranked.jsonl"
+    files = [f"--{name}={folder / name}.json" for name in ("history", "candidates")]
+    return output, ["rank", *files, f"--output={output}"]
+
+
+def test_the_answer_is_the_headline_and_says_what_the_language_model_is_worth(evaluated):
+    evaluation = load_evaluation(evaluated)
+    *_, adapter, counting, answer = (result.system for result in evaluation.results)
+    assert [one.kind for one in (adapter, counting, answer)] == ["adapter", "counting", "answer"]
+    assert evaluation.main_result.system is answer
+    worth = evaluation.worth_of_model
+    assert worth.value == pytest.approx(auc(evaluation.liked, answer.p_yes) - auc(evaluation.liked, counting.p_yes))
+    assert worth.low <= worth.value <= worth.high
+    page = (evaluated / "report.html").read_text(encoding="utf-8")
+    assert "The language model adds" in page or "With the language model" in page
+    assert "the run’s answer has an AUC" in page or "the run&#39;s answer has an AUC" in page
+
+
+def test_the_file_says_what_the_answer_is_made_of(evaluated):
+    kept = json.loads((evaluated / BLEND_FILE).read_text())
+    assert list(kept["answer"]["weights"]) == [*PARTS, ADAPTER]
+    assert min(kept["answer"]["weights"].values()) >= 0
+    rows = read_records(evaluated.parent / "data" / "eval.json", Labels())
+    assert kept["fitted_on"] == {"eval_rows": len(rows), "users": len({row.user_id for row in rows})}
+    assert kept["on_these_rows"]["answer_log_loss"] <= kept["on_these_rows"]["counting_log_loss"] + 1e-3
+    items = pl.read_parquet(evaluated / ITEMS_FILE)
+    assert items["item_id"].is_unique().all()
+    counted = [*rows, *read_records(evaluated.parent / "data" / "train.json", Labels())]
+    assert items["ratings"].sum() == len(counted)
+
+
+def test_a_ranking_is_in_the_order_of_the_answer_with_its_parts_beside_it(evaluated, ranker, blend, tmp_path, capsys):
+    history, candidates = asked(evaluated)
+    output, command = written(tmp_path, history, candidates)
+    assert run([*command, "--run", str(evaluated)]) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("answer", "adapter", "counting"))
+    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    rated, movies = history_of(history, "h", ranker.task.words), candidates_of(candidates, "c", ranker.task.words)
+    alone = {one.candidate.title: one.p_yes for one in ranker.rank(rated, movies)}
+    assert {line["title"]: line["p_yes"] for line in lines} == pytest.approx(alone, abs=1e-5)
+    said = answers(blend, ranker, rated, movies, np.array([alone[movie.title] for movie in movies]))
+    order = np.argsort(-said.answer, kind="stable")
+    assert [line["title"] for line in lines] == [movies[place].title for place in order]
+    assert [line["answer"] for line in lines] == pytest.approx(said.answer[order].tolist(), abs=1e-5)
+    assert [line["counting"] for line in lines] == pytest.approx(said.counting[order].tolist())
+    assert [line["rank"] for line in lines] == list(range(1, len(movies) + 1))
+
+
+def test_a_run_without_a_blend_ranks_as_before(evaluated, ranker, tmp_path, capsys):
+    history, candidates = asked(evaluated)
+    output, command = written(tmp_path, history, candidates)
+    assert run([*command, "--run", str(evaluated.parent / "without")]) == 0
+    assert "P(Yes)" in capsys.readouterr().out
+    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert all(list(line)[:3] == ["rank", "p_yes", "title"] and "answer" not in line for line in lines)
+    assert [line["p_yes"] for line in lines] == sorted((line["p_yes"] for line in lines), reverse=True)
+
+
+def test_records_get_the_answer_that_their_history_gets_in_a_ranking(evaluated, ranker, blend):
+    """The same history and candidate, once in Python and once in the words of a record."""
+    history, candidates = asked(evaluated, history=4)
+    rated, movies = history_of(history, "h", ranker.task.words), candidates_of(candidates, "c", ranker.task.words)
+    records = ranker.records_of(rated, movies)
+    p_yes = np.linspace(0.2, 0.8, len(movies))
+    ranked = answers(blend, ranker, rated, movies, p_yes).answer
+    shares = [one.known("genres") for one in ranker.shares_of(rated, movies, 0)]
+    told = [replace(record, extra={"shares": known}) for record, known in zip(records, shares, strict=True)]
+    np.testing.assert_allclose(answer_records(blend, told, p_yes), ranked, rtol=1e-9)
+
+
+def test_a_prediction_has_the_answer_beside_p_yes_also_for_what_nobody_knows(evaluated, tmp_path):
+    records = json.loads((evaluated.parent / "data" / "test.json").read_text())[:5]
+    unknown = {"instruction": records[0]["instruction"], "input": "History, oldest first:\n(nothing yet)\nCandidate: X"}
+    rows = [*records, {**dict.fromkeys(records[0]), **unknown}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name, folder in (("with", evaluated), ("without", evaluated.parent / "without")):
+        command = ["predict", "--run", str(folder), "--data", str(tmp_path / "in.jsonl")]
+        assert run([*command, "--output", str(tmp_path / f"{name}.jsonl")]) == 0
+    scored, before = (
+        list(map(json.loads, (tmp_path / f"{name}.jsonl").read_text().splitlines())) for name in ("with", "without")
+    )
+    assert [list(row)[-2:] for row in scored] == [["p_yes", "answer"]] * len(rows)
+    assert [{key: value for key, value in row.items() if key != "answer"} for row in scored] == before
+    assert all(0 < row["answer"] < 1 for row in scored)
+    assert len({row["answer"] for row in scored}) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (BLEND_FILE, "is damaged"),
+        (ITEMS_FILE, "damaged"),
+        (TREES_FILE, "damaged"),
+        ("adapter_config.json", "another adapter"),
+    ],
+)
+def test_a_blend_that_is_damaged_or_of_another_adapter_is_refused_with_what_to_do(evaluated, tmp_path, name, words):
+    folder = shutil.copytree(evaluated, tmp_path / "run")
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content + b" " if words == "another adapter" else content[:-20])
+    with pytest.raises(LikelyError, match=f"{words}.*run likely evaluate again"):
+        load_blend(folder)
+
+
+def test_figures_that_go_elsewhere_leave_the_run_as_it_is(evaluated, tmp_path):
+    folder = evaluated.parent / "without"
+    assert run(["evaluate", "--run", str(folder), "--no-base", "--output", str(tmp_path)]) == 0
+    assert not (folder / BLEND_FILE).exists()
+    assert not (tmp_path / BLEND_FILE).exists()

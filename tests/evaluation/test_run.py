@@ -442,7 +442,10 @@ def test_rows_that_were_trained_on_are_named(finished, tmp_path, capsys):
     assert "32 rows are training records too" in " ".join(capsys.readouterr().out.split())
 
 
-def test_what_the_base_model_reads_in_texts_stands_in_the_table_where_records_have_times(finished, tmp_path, capsys):
+def test_what_the_base_model_reads_in_texts_stands_in_the_table_where_records_have_times(
+    finished, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("likely.inference.loaded_run.cache_folder", lambda: tmp_path / "cache")
     folder = shutil.copytree(finished.parent, tmp_path / "timed")
     for split in ("train", "eval", "test"):
         rows = [

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-extras torture torture-serving fuzz clean
+.PHONY: demo test types suite test-extras torture torture-serving fuzz clean
 
 demo: $(READY)
 	$(BIN)/likely demo
@@ -11,9 +11,16 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict src
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --dist worksteal
+	$(MAKE) --jobs=2 types suite
+
+# The two run at a time: mypy takes what the suite's workers leave while they wait.
+types:
+	$(BIN)/mypy --strict src
+
+# Compiled modules are kept, or each of many processes would compile them anew.
+suite:
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --dist worksteal
 
 # What needs packages that are no dependency: GGUF files, Ray, Weights & Biases, MLflow (450 MB, two thirds of it Ray).
 # One that cannot be installed is named, and its tests skip with a reason.
@@ -25,9 +32,11 @@ test-extras: $(READY)
 	done
 	$(BIN)/pytest -rs tests/inference/exporting/test_gguf_file.py tests/inference/test_on_ray.py tests/training/test_reporting.py
 
-# What takes minutes, and a training killed at 60 moments (docs/reliability.md); a quarter of an hour.
+# What takes minutes, ten times the examples of every property, and a training killed at 60 moments
+# (docs/reliability.md); half an hour.
 torture: $(READY)
 	$(BIN)/pytest -m minutes
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'hypothesis and not minutes' --hypothesis-profile=thorough -n auto
 	cd tests && ../$(BIN)/python -m torture.kills --kills 60 --aimed 20
 
 # The server of RUN under load for five minutes, with bad requests mixed in.

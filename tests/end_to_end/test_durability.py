@@ -276,7 +276,7 @@ def disk(tmp_path):
         subprocess.run(["umount", folder], check=True)  # nothing in it is open any more
 
 
-@pytest.mark.parametrize("room", [0.5, 1.5, 4.5, 5])
+@pytest.mark.parametrize("room", [0.5, pytest.param(1.5, marks=pytest.mark.minutes), 4.5, 5])
 def test_a_full_disk_is_a_sentence_and_the_run_goes_on_once_there_is_space(tmp_path, config_in, whole, disk, room):
     """Room for so many checkpoints: the disk is full at the first, the second, the last, or at the adapter."""
     size = sum(path.stat().st_size for path in (whole / "checkpoint-10").iterdir())

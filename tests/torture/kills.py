@@ -37,6 +37,8 @@ from support import make_record, rows_of
 KILLS_A_STORY = 5
 HIDDEN = (".checkpoint-", WRITING)
 TOLERANCE = 1e-6
+MOMENT = 0.0005
+"""Seconds between two looks at a run, which needs the processor more than who watches it."""
 
 
 @dataclass
@@ -138,8 +140,9 @@ def undisturbed(config: RunConfig) -> tuple[Path, float, float]:
         if stages(folder):
             since = time.monotonic()
             while stages(folder):
-                pass
+                time.sleep(MOMENT)
             writing, seen = writing + time.monotonic() - since, seen + 1
+        time.sleep(MOMENT)
     assert (folder / "metrics.json").is_file(), folder.with_suffix(".log").read_text()
     return folder, time.monotonic() - started, writing / max(seen, 1)
 
@@ -175,7 +178,7 @@ def wait(process: int, seconds: float) -> int | None:
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        time.sleep(0.0005)
+        time.sleep(MOMENT)
     return None
 
 
@@ -183,7 +186,7 @@ def wait_for_writing(process: int, folder: Path, checkpoint: int) -> int | None:
     """Wait until a process writes its n-th checkpoint, or its adapter, and return its exit status if it ends before."""
     for _ in range(checkpoint):
         while stages(folder):
-            pass
+            time.sleep(MOMENT)
         while not stages(folder):
             ended = wait(process, 0.001)
             if ended is not None:

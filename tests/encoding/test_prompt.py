@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chat_models import KINDS, chat_tokenizer
 from likely.data.records import Labels, Place, Record
-from likely.encoding import prompt
+from likely.encoding import chat_template, prompt
 from likely.encoding.prompt import PromptBuilder, lines
 from likely.errors import LikelyError
 from support import make_record
@@ -248,3 +248,15 @@ def test_a_builder_that_encodes_for_weeks_forgets_lines_and_encodes_the_same(qwe
     for record in (make_record(user, 8, seed=1) for user in range(9)):
         assert qwen.encode(record).input_ids.tolist() == whole_text_ids(qwen, record)
     assert len(qwen._line_ids) <= 5
+
+
+def test_long_lines_and_systems_are_forgotten_by_their_length(builder, monkeypatch):
+    monkeypatch.setattr(prompt, "CHARACTERS_KEPT", 3_000)
+    monkeypatch.setattr(chat_template, "KEPT_CHARACTERS", 3_000)
+    roomy = PromptBuilder(builder.tokenizer, Labels(), 8192)
+    for number in range(9):
+        long = f"{number} " + "word " * 180
+        record = Record("Will they?", f"- {long}\nCandidate: Heat", "Yes", system=long)
+        assert roomy.tokenizer.decode(roomy.encode(record).input_ids) == roomy.render(record)
+        assert sum(len(line) for _, line in roomy._line_ids) <= 3_000
+        assert sum(len(system) for system, *_ in roomy._template._frames) <= 3_000

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 Exchanges = tuple[tuple[str, str], ...]
 """Earlier questions and answers."""
 
-KEPT_FRAMES = 10_000
-"""Frames that are kept; conversations may all have different ones."""
+KEPT_FRAMES, KEPT_CHARACTERS = 10_000, 20_000_000
+"""Frames that are kept, and characters of them together; conversations may all have different ones, of any length."""
 
 _DATE_FIELDS = "aAbBcdFGHIjmMpSuUVwWxXyY"
 """Of strftime's fields those that a template may ask for."""
@@ -58,6 +58,7 @@ class ChatTemplate:
     source: str = field(init=False)
     control: ControlTokens = field(init=False)
     _frames: dict[tuple[str, Exchanges, str, str], Frame] = field(init=False, default_factory=dict)
+    _characters: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         """Find the template's text and what counts as a control token in it."""
@@ -86,9 +87,13 @@ class ChatTemplate:
         """
         key = (system, history, lead, trail)
         if key not in self._frames:
-            if len(self._frames) >= KEPT_FRAMES:
+            found = self._cut_out(self._turns(system, history, f"{lead}{USER_TURN}{trail}"))
+            size = len(found.before) + len(found.after)
+            self._characters += size
+            if len(self._frames) >= KEPT_FRAMES or self._characters > KEPT_CHARACTERS:
                 self._frames.clear()
-            self._frames[key] = self._cut_out(self._turns(system, history, f"{lead}{USER_TURN}{trail}"))
+                self._characters = size
+            self._frames[key] = found
         return self._frames[key]
 
     def render(self, turns: list[dict[str, str]], answered: bool) -> str:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 # A run of white space is one token to some tokenizers, and a slash after a line end belongs to it for others.
 _LINE_END = re.compile(r"\n(?<=\S\n)(?=[^\s/])")
-LINES_KEPT = 500_000
-"""Lines whose ids a builder keeps; a file larger than memory may have any number of different ones."""
+LINES_KEPT, CHARACTERS_KEPT = 500_000, 50_000_000
+"""Lines whose ids a builder keeps, and characters of them together: there may be any number, and of any length."""
 
 _LINE_ENDS, _LINE_STARTS = ("a", "é", "5", ".", ")", "世"), ("- ", "* ", "B", "É", "7", "(", "“", "#", "世")
 _PROBE = "Rated so far:\n- Heat (1995) | Action, Crime | rated 4.5\n- Élisa (1995) | Drama | rated 2\n" + "\n".join(
@@ -106,6 +106,7 @@ class PromptBuilder:
     _tokenize: MarkedTokenizer = field(init=False)
     _line_start: str | None = field(init=False)
     _line_ids: dict[tuple[str, str], TokenIds] = field(init=False, default_factory=dict)
+    _characters: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         """Find the ids of the labels, and check what every later call relies on."""
@@ -236,8 +237,10 @@ class PromptBuilder:
         """Return the ids of a line that stands after `start`, tokenised once."""
         key = (start, line)
         if key not in self._line_ids:
-            if len(self._line_ids) >= LINES_KEPT:
+            self._characters += len(line)
+            if len(self._line_ids) >= LINES_KEPT or self._characters > CHARACTERS_KEPT:
                 self._line_ids.clear()
+                self._characters = len(line)
             skipped = len(self._tokenize(start)) if start else 0
             self._line_ids[key] = self._tokenize(start + line)[skipped:]
         return self._line_ids[key]

@@ -147,8 +147,8 @@ def _notes(table: pl.DataFrame, everybody: pl.DataFrame, protocol: SplitProtocol
     notes = {
         f"{few:,} of {users:,} users have no records because they have at most {protocol.warmup} ratings, the "
         "warm-up.": few > 0 and protocol.split in ("time", "global-time"),
-        f"{untrained:,} of {held_out:,} users with eval or test rows have no training rows, because they came after "
-        "the cut; their histories run on.": untrained > 0,
+        f"{untrained:,} of {held_out:,} users with eval or test rows have no training rows, because nothing of theirs "
+        "beyond the warm-up is from before the cut; their histories run on.": untrained > 0,
         f"{empty:,} records have an empty history, because nothing that it may show is earlier.": empty > 0,
         f"{missing:,} negatives are missing, because too few items were left to draw from.": missing > 0,
     }

@@ -118,7 +118,6 @@ def evaluate(
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     words = task.words if isinstance(task, RatingsTask) else None
     systems, notes = baseline_systems(train, rows, labels, earlier, words)
-    notes += counted
     if isinstance(task, RecordsTask):
         notes = left_out_briefly(notes)
     known = len(rated_pairs(rows) & rated_pairs(train))
@@ -142,12 +141,9 @@ def evaluate(
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
     judged = judge(rows, labels, systems)
-    notes += tied_note(judged)
-    ranked = None
-    if ranking is not None:
-        ask = (lambda asked: _asked(run, asked, on_progress, kept)) if run else None
-        ranked, said_of_ranking = rank_items(train, earlier, rows, labels, ranking, ask, config.seed)
-        notes += said_of_ranking
+    ask = (lambda asked: _asked(run, asked, on_progress, kept)) if run else None
+    ranked, unranked = rank_items(train, earlier, rows, labels, ranking, ask, config.seed) if ranking else (None, [])
+    notes += [*counted, *tied_note(judged), *unranked]
     return Findings(replace(judged, strata=strata_of(judged, train), ranking=ranked), notes, count_items(train), task)
 
 

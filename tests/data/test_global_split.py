@@ -68,7 +68,7 @@ def test_a_later_rating_changes_no_training_row(tmp_path: Path) -> None:
 def test_who_came_after_the_cut_is_counted_and_the_cut_is_kept(tmp_path: Path) -> None:
     late = [(5, movie, 4.0, 10_000 + movie) for movie in range(1, 8)]
     summary = prepare(make_data([*SPREAD, *late]), tmp_path, SplitProtocol(warmup=3, split="global-time"))
-    (note,) = [note for note in summary.notes if "came after the cut" in note]
+    (note,) = [note for note in summary.notes if "after the cut" in note]
     assert "1 of 2" in note
     mine = [row for row in read(tmp_path)["test"] if row["user_id"] == 5]
     assert [row["history_length"] for row in mine] == [3, 4, 5, 6]

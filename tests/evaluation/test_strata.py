@@ -107,6 +107,11 @@ def test_rows_that_share_their_time_with_another_of_their_user_are_counted(judge
     apart[1] = replace(apart[1], extra={"timestamp": 0})
     (said,) = tied_note(replace(judged, records=apart))
     assert said.startswith("2 of 96 rows (2%) share their time")
+    many = [replace(row, extra={"timestamp": place}) for place, row in enumerate([*judged.records] * 10)]
+    many[0] = replace(many[0], extra={"timestamp": 1})
+    many[1] = replace(many[1], user_id=many[0].user_id)
+    (said,) = tied_note(replace(judged, records=many, users=[str(row.user_id) for row in many]))
+    assert "2 of 960 rows (under 1%)" in said
     without = [replace(row, extra={}) for row in judged.records]
     assert replace(judged, records=without).tied_rows == 0
 

@@ -147,7 +147,7 @@ def _notes(table: pl.DataFrame, everybody: pl.DataFrame, protocol: SplitProtocol
     notes = {
         f"Users without records, because they have at most {protocol.warmup} ratings, the warm-up: {few:,} of "
         f"{users:,}.": few > 0 and protocol.split != "given",
-        "Users with eval or test rows and no training rows, because they came after the cut: "
+        "Users with eval or test rows and no training rows, because all beyond their warm-up is after the cut: "
         f"{untrained:,} of {held_out:,}. Their histories run on.": untrained > 0,
         f"Records with an empty history, because nothing that it may show is earlier: {empty:,}.": empty > 0,
         f"Negatives missing, because too few items were left to draw from: {missing:,}.": missing > 0,

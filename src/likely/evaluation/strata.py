@@ -46,8 +46,9 @@ def strata_of(evaluation: Evaluation, train: Sequence[Record]) -> list[Stratum]:
 def tied_note(evaluation: Evaluation) -> list[str]:
     """Say how many rows share their time with another row of the same user, in a sentence; nothing where none does."""
     tied, rows = evaluation.tied_rows, len(evaluation.records)
+    share = f"{tied / max(rows, 1):.0%}" if 200 * tied >= rows else "under 1%"
     said = (
-        f"{tied:,} of {rows:,} rows ({tied / max(rows, 1):.0%}) share their time with another row of the same user; "
+        f"{tied:,} of {rows:,} rows ({share}) share their time with another row of the same user; "
         "their order within is the file's."
     )
     return [said] if tied else []

@@ -17,6 +17,8 @@ from likely.data.records import Labels, Record
 from likely.data.wording import Words
 from likely.evaluation.classifiers import boosted_trees, logistic_regression
 from likely.evaluation.contest import System
+from likely.evaluation.counted_columns import COLUMNS as COUNTED
+from likely.evaluation.counted_columns import TASTE, counted_columns
 from likely.evaluation.features import (
     feature_matrix,
     has_history_counts,
@@ -34,7 +36,8 @@ from likely.evaluation.hint_words import hint_regression
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
-from likely.evaluation.user_ridge import COLUMNS, ridge_columns, user_ridge
+from likely.evaluation.user_ridge import COLUMNS as RIDGE
+from likely.evaluation.user_ridge import ridge_columns, user_ridge
 from likely.model.answers import BoolRows, FloatRows
 
 Matrix = NDArray[np.float64]
@@ -162,6 +165,18 @@ class Given:
         return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
 
     @cached_property
+    def all_columns(self) -> tuple[Matrix, Matrix]:
+        """Columns of `counted_columns.COLUMNS` of the training records and of the rows, where all have times."""
+        fitted = np.arange(len(self.counted)) < len(self.train)
+        columns = counted_columns(self.counted, fitted, self.labels, self.words)
+        return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
+
+    @cached_property
+    def tastes(self) -> FloatRows:
+        """What the Gaussian process of each row's user expects, see `taste_process`."""
+        return self.all_columns[1][:, COUNTED.index(TASTE)].clip(0.01, 0.99)
+
+    @cached_property
     def has_times(self) -> bool:
         """Whether all records say when they are from."""
         return times_of([*self.train, *self.earlier, *self.rows]) is not None
@@ -207,12 +222,23 @@ def _of_earlier(
     return lambda given: answer(given.train, given.rows, given.labels, given.earlier)
 
 
+def everything_counted(given: Given) -> tuple[Matrix, Matrix]:
+    """Return features, the shares of hints if any, `user_ridge.COLUMNS` and `counted_columns.COLUMNS` of both parts."""
+    features = given.features_and_shares if has_shares((*given.train, *given.rows)) else given.features
+    fitted_on, answered = (np.hstack(known) for known in zip(features, given.ridge, given.all_columns, strict=True))
+    return fitted_on, answered
+
+
 def all_we_can_count(given: Given) -> FloatRows:
-    """Fit boosted trees on the features, what the users' ridge says, and where there are hints their shares."""
-    has_hints = has_shares((*given.train, *given.rows))
-    known = zip(given.features_and_shares if has_hints else given.features, given.ridge, strict=True)
-    fitted_on, answered = (np.hstack(columns) for columns in known)
-    return boosted_trees(given.liked, fitted_on, answered, [fitted_on.shape[1] - len(COLUMNS)], slowly=True)
+    """Fit boosted trees on :func:`everything_counted`."""
+    fitted_on, answered = everything_counted(given)
+    return boosted_trees(
+        given.liked,
+        fitted_on,
+        answered,
+        also_rising=[-len(COUNTED) - len(RIDGE), COUNTED.index(TASTE) - len(COUNTED)],
+        slowly=True,
+    )
 
 
 BASELINES = (
@@ -228,6 +254,7 @@ BASELINES = (
 )
 WITH_TIMES = (
     Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge[1])),
+    Baseline("Gaussian process of each user", (TRAINING, ITEMS, USERS), lambda given: given.tastes),
     Baseline("boosted trees, all we can count", (*ON_FEATURES, USERS), all_we_can_count),
 )
 """They know what was known at each moment; for records with times only."""

@@ -68,7 +68,12 @@ def ridge_columns(records: Sequence[Record], labels: Labels) -> Matrix:
     everything = np.searchsorted(np.sort(times), times).astype(float)
     popularity = np.log1p(by_item.ratings) - np.log(everything + 50)
     columns = np.column_stack(
-        [_details_and_year(records), (popularity - POPULARITY_ZERO) / 2, of_item * ITEM_SCALE, np.ones(len(records))]
+        [
+            details_and_year(candidate_lines(records)),
+            (popularity - POPULARITY_ZERO) / 2,
+            of_item * ITEM_SCALE,
+            np.ones(len(records)),
+        ]
     )
     added = _online_ridge(columns, liked - overall - of_item, np.unique(users, return_inverse=True)[1], times)
     return np.column_stack([overall + of_item + added, added, overall + of_item + of_user, of_item, popularity])
@@ -79,9 +84,20 @@ def user_ridge(columns: Matrix) -> FloatRows:
     return columns[:, 0].clip(0.01, 0.99)
 
 
-def _details_and_year(records: Sequence[Record]) -> Matrix:
-    """Return what the candidate's line says: details, of length 1 together, and year with its square."""
-    lines = [(CANDIDATE_LINE.findall(record.input) or [""])[-1] for record in records]
+def candidate_lines(records: Sequence[Record]) -> list[str]:
+    """Return how each record shows its candidate; empty where it does in other words."""
+    return [(CANDIDATE_LINE.findall(record.input) or [""])[-1] for record in records]
+
+
+def details_and_year(lines: Sequence[str]) -> Matrix:
+    """Return what lines say of items: details, of length 1 together, and year with its square.
+
+    Args:
+        lines: how each item is shown, [items].
+
+    Returns:
+        float64 [items, details + 2]; the year is `YEAR_ZERO` where a line says none, on the scale of `YEAR_SCALE`.
+    """
     said = {line: line.rpartition(" | ")[2].split(", ") if " | " in line else [] for line in set(lines)}
     counts = Counter(detail for line in sorted(said) for detail in said[line])
     place = {detail: number for number, (detail, _) in enumerate(counts.most_common(MOST_DETAILS))}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from likely.data.records import Labels, Record
@@ -56,7 +56,7 @@ def columns_of(records, fitted=None):
     return counted_columns(records, fitted, Labels())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=40, phases=[Phase.explicit, Phase.generate])
 @given(worlds(), st.integers(0, 20), st.integers(0, 3), st.randoms(use_true_random=False))
 def test_what_is_rated_later_changes_no_column(world, time, who, random):
     """One user's later ratings, training rows among them, and everybody's that are held out."""

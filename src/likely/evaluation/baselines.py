@@ -18,7 +18,7 @@ from likely.data.wording import Words
 from likely.evaluation.classifiers import boosted_trees, logistic_regression
 from likely.evaluation.contest import System
 from likely.evaluation.counted_columns import COLUMNS as COUNTED
-from likely.evaluation.counted_columns import TASTE, counted_columns
+from likely.evaluation.counted_columns import RISING, TASTE, counted_columns
 from likely.evaluation.features import (
     feature_matrix,
     has_history_counts,
@@ -36,7 +36,6 @@ from likely.evaluation.hint_words import hint_regression
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
-from likely.evaluation.user_ridge import COLUMNS as RIDGE
 from likely.evaluation.user_ridge import ridge_columns, user_ridge
 from likely.model.answers import BoolRows, FloatRows
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
-from likely.evaluation import neighbours, rating_habits, taste_process
+from likely.evaluation import neighbours, rating_habits, taste_process, user_ridge
 from likely.evaluation.likeness import likeness, tell_likeness
 from likely.evaluation.neighbours import neighbour_columns
 from likely.evaluation.rating_habits import habit_columns, levels, stars_of
@@ -26,6 +26,9 @@ Matrix = NDArray[np.float64]
 TASTE = "answer of the user's taste"
 COLUMNS = (*rating_habits.COLUMNS, *neighbours.COLUMNS, TASTE, *taste_process.COLUMNS)
 """Of :func:`counted_columns`."""
+
+RISING = (-len(COLUMNS) - len(user_ridge.COLUMNS), COLUMNS.index(TASTE) - len(COLUMNS))
+"""Of the columns of the users' ridge and these, the answers, which a higher chance of a like never lowers."""
 
 MOST_RATINGS = 3_000
 """Of a user at once, since time and memory grow with the square of them; a later one still knows of half as many."""

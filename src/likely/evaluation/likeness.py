@@ -86,7 +86,7 @@ def _beyond_levels(users: Places, items: Places, values: FloatRows) -> FloatRows
     for _ in range(3):
         of_item = _level(items, rest - of_user)
         of_user = _level(users, rest - of_item)
-    return rest - of_user - of_item
+    return np.asarray(rest - of_user - of_item)
 
 
 def _level(keys: Places, values: FloatRows) -> FloatRows:

@@ -17,8 +17,7 @@ from likely.data.records import Labels, Record
 from likely.data.wording import Words
 from likely.evaluation.classifiers import boosted_trees, logistic_regression
 from likely.evaluation.contest import System
-from likely.evaluation.counted_columns import COLUMNS as COUNTED
-from likely.evaluation.counted_columns import RISING, TASTE, counted_columns
+from likely.evaluation.counted_columns import RISING, counted_columns, taste_answers
 from likely.evaluation.features import (
     feature_matrix,
     has_history_counts,
@@ -171,11 +170,6 @@ class Given:
         return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
 
     @cached_property
-    def tastes(self) -> FloatRows:
-        """What the Gaussian process of each row's user expects, see `taste_process`."""
-        return self.all_columns[1][:, COUNTED.index(TASTE)].clip(0.01, 0.99)
-
-    @cached_property
     def has_times(self) -> bool:
         """Whether all records say when they are from."""
         return times_of([*self.train, *self.earlier, *self.rows]) is not None
@@ -231,13 +225,7 @@ def everything_counted(given: Given) -> tuple[Matrix, Matrix]:
 def all_we_can_count(given: Given) -> FloatRows:
     """Fit boosted trees on :func:`everything_counted`."""
     fitted_on, answered = everything_counted(given)
-    return boosted_trees(
-        given.liked,
-        fitted_on,
-        answered,
-        also_rising=[-len(COUNTED) - len(RIDGE), COUNTED.index(TASTE) - len(COUNTED)],
-        slowly=True,
-    )
+    return boosted_trees(given.liked, fitted_on, answered, RISING, slowly=True)
 
 
 BASELINES = (
@@ -253,7 +241,9 @@ BASELINES = (
 )
 WITH_TIMES = (
     Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge[1])),
-    Baseline("Gaussian process of each user", (TRAINING, ITEMS, USERS), lambda given: given.tastes),
+    Baseline(
+        "Gaussian process of each user", (TRAINING, ITEMS, USERS), lambda given: taste_answers(given.all_columns[1])
+    ),
     Baseline("boosted trees, all we can count", (*ON_FEATURES, USERS), all_we_can_count),
 )
 """They know what was known at each moment; for records with times only."""

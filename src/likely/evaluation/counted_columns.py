@@ -19,7 +19,7 @@ from likely.evaluation.rating_habits import habit_columns, levels, stars_of
 from likely.evaluation.taste_process import linear_columns, taste_columns
 from likely.evaluation.told_ratings import Places, told_ratings
 from likely.evaluation.user_ridge import details_and_year
-from likely.model.answers import BoolRows
+from likely.model.answers import BoolRows, FloatRows
 
 Matrix = NDArray[np.float64]
 
@@ -75,6 +75,11 @@ def counted_columns(
         columns[rows[answered]] = np.column_stack([near, answer, taste])[answered]
     habits = habit_columns(ratings, stars, said)
     return np.hstack([habits, columns])[ratings.places]
+
+
+def taste_answers(columns: Matrix) -> FloatRows:
+    """Return what the Gaussian process of each row's user expects, float64 [rows], from :func:`counted_columns`."""
+    return columns[:, COLUMNS.index(TASTE)].clip(0.01, 0.99)
 
 
 def _stretches(users: Places, asked: BoolRows) -> Iterator[tuple[Places, BoolRows]]:

@@ -19,9 +19,6 @@ Matrix = NDArray[np.float64]
 MOST_USERS = 2_000
 """Users, at random where there are more, whose ratings tell which items are alike."""
 
-LEVEL_PRIOR = 5.0
-"""Imaginary ratings of every item and user without any deviation."""
-
 NORM_PRIOR, COUNT_PRIOR = 10.0, 5.0
 """Added to what the two kinds of likeness are divided by: few ratings in common are no likeness yet."""
 
@@ -33,7 +30,7 @@ class Others:
     Attributes:
         users: numbers of the users, ascending, int64 [users].
         rated: 1 where a user rated an item, CSC float32 [users, items].
-        beyond: the rating less the levels of user and item, CSC float32 [users, items].
+        beyond: the rating less the mean of its user, so that it knows of nobody else, CSC float32 [users, items].
     """
 
     users: Places
@@ -68,7 +65,8 @@ def tell_likeness(ratings: ToldRatings, values: FloatRows, fitted: BoolRows, see
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, MOST_USERS, replace=False))
     kept = fitted & np.isin(ratings.users, chosen)
     users, items = np.searchsorted(chosen, ratings.users[kept]), ratings.items[kept]
-    beyond = _beyond_levels(users, items, values[kept])
+    means = np.bincount(users, values[kept]) / np.maximum(np.bincount(users), 1)
+    beyond = values[kept] - means[users]
     shape = (len(chosen), len(ratings.lines))
 
     def table(entries: FloatRows) -> sparse.csc_array:
@@ -76,21 +74,6 @@ def tell_likeness(ratings: ToldRatings, values: FloatRows, fitted: BoolRows, see
 
     # A given split may hold several ratings of an item by one user.
     return Others(chosen, table(np.ones(len(users))).sign(), table(beyond))
-
-
-def _beyond_levels(users: Places, items: Places, values: FloatRows) -> FloatRows:
-    """Return values less the overall mean and the levels of users and items, which take turns."""
-    rest = values - values.sum() / max(len(values), 1)
-    of_user = np.zeros_like(rest)
-    of_item = np.zeros_like(rest)
-    for _ in range(3):
-        of_item = _level(items, rest - of_user)
-        of_user = _level(users, rest - of_item)
-    return np.asarray(rest - of_user - of_item)
-
-
-def _level(keys: Places, values: FloatRows) -> FloatRows:
-    return np.asarray((np.bincount(keys, values) / (np.bincount(keys) + LEVEL_PRIOR))[keys])
 
 
 def likeness(others: Others, user: int, items: Places) -> Likeness:

@@ -57,8 +57,10 @@ def counted_columns(
     stars = stars_of(ratings)
     of_likes, of_stars = levels(ratings, ratings.liked), levels(ratings, stars)
     said = details_and_year(ratings.lines)
+    # What stands in for stars that no history shows is made of other users' ratings, and would tell of them.
+    shown = ratings.liked if np.isnan(ratings.stars).all() else ratings.stars
     # A rating that no record asks about belongs to the part whose record shows it first.
-    others = tell_likeness(ratings, stars, fitted[ratings.records])
+    others = tell_likeness(ratings, shown, fitted[ratings.records])
     linear = linear_columns(said[ratings.items], of_likes)
     wanted = ratings.liked - of_likes.overall - of_likes.of_item
     beyond = stars - of_stars.overall - of_stars.of_item

@@ -22,9 +22,10 @@ from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
 from likely.data.task import RatingsTask, ratings_task
 from likely.encoding.batches import Budget
-from likely.evaluation.baselines import Given, all_columns
+from likely.evaluation.baselines import Given, everything_counted
 from likely.evaluation.classifiers import boosted_trees, logistic_regression
 from likely.evaluation.contest import System, judge
+from likely.evaluation.counted_columns import RISING
 from likely.evaluation.text_control import ngram_vectors
 from likely.evaluation.text_rows import columns_of_records
 from likely.evaluation.told_items import candidate_texts, told_items
@@ -98,7 +99,8 @@ def read_texts(model: str, texts: Sequence[str], noun: str) -> np.ndarray:
 
 def compare(given: Given, columns: Columns) -> list[dict]:
     """Let two classifiers answer with each set of columns; the differences are to counting and to the n-grams."""
-    fitted_on, answered, rising = all_columns(given)
+    fitted_on, answered = everything_counted(given)
+    rising = [fitted_on.shape[1] + place for place in RISING]
     ways: dict[str, tuple[tuple[np.ndarray, ...], Callable[[np.ndarray, np.ndarray], np.ndarray]]] = {
         "features and shares, logistic regression": (
             given.features_and_shares,

@@ -130,7 +130,12 @@ def with_answer(evaluation):
     counting = replace(adapter, system=replace(adapter.system, name="counting alone", kind="counting"))
     answer = replace(adapter, system=replace(adapter.system, name="the run's answer", kind="answer"))
     worth = {"counting alone": Estimate(0.004, 0.001, 0.007)}
-    return replace(evaluation, results=[*evaluation.results, counting, replace(answer, differences=worth)])
+    mixes = [counting, replace(answer, differences=worth)]
+    strata = [
+        replace(one, areas={**one.areas, **{mix.system.name: one.areas[adapter.system.name] for mix in mixes}})
+        for one in evaluation.strata
+    ]
+    return replace(evaluation, results=[*evaluation.results, *mixes], strata=strata)
 
 
 def without(evaluation, *kinds):

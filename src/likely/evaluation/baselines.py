@@ -17,6 +17,7 @@ from likely.data.records import Labels, Record
 from likely.data.wording import Words
 from likely.evaluation.classifiers import boosted_trees, logistic_regression
 from likely.evaluation.contest import System
+from likely.evaluation.counted_columns import RISING, counted_columns, taste_answers
 from likely.evaluation.features import (
     feature_matrix,
     has_history_counts,
@@ -34,7 +35,7 @@ from likely.evaluation.hint_words import hint_regression
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
-from likely.evaluation.user_ridge import COLUMNS, ridge_columns, user_ridge
+from likely.evaluation.user_ridge import ridge_columns, user_ridge
 from likely.model.answers import BoolRows, FloatRows
 
 Matrix = NDArray[np.float64]
@@ -162,6 +163,13 @@ class Given:
         return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
 
     @cached_property
+    def all_columns(self) -> tuple[Matrix, Matrix]:
+        """Columns of `counted_columns.COLUMNS` of the training records and of the rows, where all have times."""
+        fitted = np.arange(len(self.counted)) < len(self.train)
+        columns = counted_columns(self.counted, fitted, self.labels, self.words)
+        return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
+
+    @cached_property
     def has_times(self) -> bool:
         """Whether all records say when they are from."""
         return times_of([*self.train, *self.earlier, *self.rows]) is not None
@@ -207,18 +215,17 @@ def _of_earlier(
     return lambda given: answer(given.train, given.rows, given.labels, given.earlier)
 
 
-def all_columns(given: Given) -> tuple[Matrix, Matrix, list[int]]:
-    """Return all that is counted of training records and of rows, and which more columns never lower an answer."""
-    has_hints = has_shares((*given.train, *given.rows))
-    known = zip(given.features_and_shares if has_hints else given.features, given.ridge, strict=True)
-    fitted_on, answered = (np.hstack(columns) for columns in known)
-    return fitted_on, answered, [fitted_on.shape[1] - len(COLUMNS)]
+def everything_counted(given: Given) -> tuple[Matrix, Matrix]:
+    """Return features, the shares of hints if any, `user_ridge.COLUMNS` and `counted_columns.COLUMNS` of both parts."""
+    features = given.features_and_shares if has_shares((*given.train, *given.rows)) else given.features
+    fitted_on, answered = (np.hstack(known) for known in zip(features, given.ridge, given.all_columns, strict=True))
+    return fitted_on, answered
 
 
 def all_we_can_count(given: Given) -> FloatRows:
-    """Fit boosted trees on the features, what the users' ridge says, and where there are hints their shares."""
-    fitted_on, answered, rising = all_columns(given)
-    return boosted_trees(given.liked, fitted_on, answered, rising, slowly=True)
+    """Fit boosted trees on :func:`everything_counted`."""
+    fitted_on, answered = everything_counted(given)
+    return boosted_trees(given.liked, fitted_on, answered, RISING, slowly=True)
 
 
 BASELINES = (
@@ -234,6 +241,9 @@ BASELINES = (
 )
 WITH_TIMES = (
     Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge[1])),
+    Baseline(
+        "Gaussian process of each user", (TRAINING, ITEMS, USERS), lambda given: taste_answers(given.all_columns[1])
+    ),
     Baseline("boosted trees, all we can count", (*ON_FEATURES, USERS), all_we_can_count),
 )
 """They know what was known at each moment; for records with times only."""

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likely.data.task import RatingsTask
-from likely.evaluation.baselines import ON_FEATURES, USERS, Given, all_columns
+from likely.evaluation.baselines import ON_FEATURES, USERS, Given, everything_counted
 from likely.evaluation.classifiers import boosted_trees
 from likely.evaluation.contest import Kind, System
+from likely.evaluation.counted_columns import RISING
 from likely.evaluation.text_control import ngram_vectors
 from likely.evaluation.text_features import Matrix, prepared, text_columns
 from likely.evaluation.told_items import ToldItems, candidate_texts, told_items
@@ -76,7 +77,8 @@ def columns_of_records(told: ToldItems, vectors: NDArray[np.floating]) -> Matrix
 
 def _answer(given: Given, added: Matrix) -> FloatRows:
     """Fit boosted trees on all that is counted and these columns of the counted records."""
-    fitted_on, answered, rising = all_columns(given)
+    fitted_on, answered = everything_counted(given)
+    rising = [fitted_on.shape[1] + place for place in RISING]  # they count from the end, where texts come
     of_train, of_rows = added[: len(given.train)], added[len(added) - len(given.rows) :]
     known, asked = np.hstack([fitted_on, of_train]), np.hstack([answered, of_rows])
     return boosted_trees(given.liked, known, asked, rising, slowly=True)

@@ -1,0 +1,96 @@
+"""All that is counted of each record, in one matrix: habits of users and items, neighbours, and each user's taste.
+
+Takes records and gives `baselines` the columns of its richest trees; whoever mixes counting with other answers, or
+ranks candidates for a user, asks here too. What is told of a rating is from strictly before its own time. Only which
+items are alike is fitted, to the training ratings of all others (`likeness`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likely.data.records import Labels, Record
+from likely.data.wording import Words
+from likely.evaluation import neighbours, rating_habits, taste_process, user_ridge
+from likely.evaluation.likeness import likeness, tell_likeness
+from likely.evaluation.neighbours import neighbour_columns
+from likely.evaluation.rating_habits import habit_columns, levels, stars_of
+from likely.evaluation.taste_process import linear_columns, taste_columns
+from likely.evaluation.told_ratings import Places, told_ratings
+from likely.evaluation.user_ridge import details_and_year, frequent_details
+from likely.model.answers import BoolRows, FloatRows
+
+Matrix = NDArray[np.float64]
+
+TASTE = "answer of the user's taste"
+COLUMNS = (*rating_habits.COLUMNS, *neighbours.COLUMNS, TASTE, *taste_process.COLUMNS)
+"""Of :func:`counted_columns`."""
+
+RISING = (-len(COLUMNS) - len(user_ridge.COLUMNS), COLUMNS.index(TASTE) - len(COLUMNS))
+"""Of the columns of the users' ridge and these, the answers, which a higher chance of a like never lowers."""
+
+MOST_RATINGS = 3_000
+"""Of a user at once, since time and memory grow with the square of them; a later one still knows of half as many."""
+
+
+def counted_columns(
+    records: Sequence[Record],
+    fitted: BoolRows,
+    labels: Labels,
+    words: Words | None = None,
+    asked: BoolRows | None = None,
+) -> Matrix:
+    """Return what was known of each record before its own time, float64 [records, columns], the columns of `COLUMNS`.
+
+    To rank candidates for a user, give a record for each rating of the history and one for each candidate, with the
+    time of the question and any answer: it counts for nothing, as none of the same time does.
+
+    Args:
+        records: of all parts, with `user_id`, `item_id` and `timestamp`, in any order.
+        fitted: which of them are for training, bool [records].
+        labels: which output is a like.
+        words: in which the records speak of ratings; None for a guess.
+        asked: which records are wanted, bool [records]; None for all. Rows of others are nan.
+    """
+    ratings = told_ratings(records, labels, words)
+    stars = stars_of(ratings)
+    of_likes, of_stars = levels(ratings, ratings.liked), levels(ratings, stars)
+    said = details_and_year(ratings.lines, frequent_details(ratings.lines))
+    # What stands in for stars that no history shows is made of other users' ratings, and would tell of them.
+    shown = ratings.liked if np.isnan(ratings.stars).all() else ratings.stars
+    # A rating that no record asks about belongs to the part whose record shows it first.
+    others = tell_likeness(ratings, shown, fitted[ratings.records])
+    linear = linear_columns(said[ratings.items], of_likes)
+    wanted = ratings.liked - of_likes.overall - of_likes.of_item
+    beyond = stars - of_stars.overall - of_stars.of_item
+    is_asked = np.zeros(len(stars), bool)
+    is_asked[ratings.places if asked is None else ratings.places[asked]] = True
+    columns = np.full((len(stars), len(neighbours.COLUMNS) + 1 + len(taste_process.COLUMNS)), np.nan)
+    for rows, answered in _stretches(ratings.users, is_asked):
+        times, items = ratings.times[rows], ratings.items[rows]
+        known = (times < times[:, None]).astype(float)
+        alike = likeness(others, int(ratings.users[rows[0]]), items)
+        near = neighbour_columns(alike, beyond[rows], ratings.liked[rows], known)
+        taste = taste_columns(times, linear[rows], alike.raters, wanted[rows], known)
+        answer = of_likes.overall[rows] + of_likes.of_item[rows] + taste[:, 0]
+        columns[rows[answered]] = np.column_stack([near, answer, taste])[answered]
+    habits = habit_columns(ratings, stars, said)
+    return np.hstack([habits, columns])[ratings.places]
+
+
+def taste_answers(columns: Matrix) -> FloatRows:
+    """Return what the Gaussian process of each row's user expects, float64 [rows], from :func:`counted_columns`."""
+    return columns[:, COLUMNS.index(TASTE)].clip(0.01, 0.99)
+
+
+def _stretches(users: Places, asked: BoolRows) -> Iterator[tuple[Places, BoolRows]]:
+    """Yield places of ratings of one user, in the order of time, and which of them are to be answered among these."""
+    order = np.argsort(users, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(users[order])) + 1):
+        step = MOST_RATINGS // 2
+        for first in range(0, max(len(places) - step, 1), step):
+            rows = places[first : first + MOST_RATINGS]
+            answered = asked[rows] & ((np.arange(len(rows)) >= step) | (first == 0))
+            if answered.any():
+                yield rows[: np.flatnonzero(answered)[-1] + 1], answered[: np.flatnonzero(answered)[-1] + 1]

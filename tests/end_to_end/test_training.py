@@ -87,19 +87,32 @@ def test_a_finished_run_leaves_everything_it_promises(finished):
     assert load_config(output / "config.yaml") == load_config(finished)
 
 
-def test_a_run_that_its_time_ends_says_that_its_learning_rate_never_came_down(
-    finished, tiny_base, data, tmp_path, capsys, monkeypatch
+def trained_readme(capsys, path):
+    """Train and return what is said and what the run's README says."""
+    assert run(["train", "--config", str(path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    return said, (path.parent / "run" / "README.md").read_text()
+
+
+def test_a_run_that_stops_early_says_that_its_learning_rate_never_came_down(
+    finished, tiny_base, data, tmp_path, capsys
 ):
+    """With steps that change nothing, the second evaluation is no better than the first."""
+    idle = {"learning_rate": 1e-20, "eval_steps": 1, "save_steps": 1, "early_stopping_patience": 1}
+    said, readme = trained_readme(capsys, config_file(tmp_path, tiny_base, data, **idle))
+    sentence = (
+        r"ended at step 2 of 10, where its learning rate had yet to come down from \d+% of its peak; with max_steps=2 "
+    )
+    assert re.search(sentence, said)
+    assert re.search(sentence, readme)
+    assert "come down" not in (finished.parent / "run" / "README.md").read_text()
+
+
+def test_a_run_that_its_time_ends_has_come_down_with_it(tiny_base, data, tmp_path, capsys, monkeypatch):
     seconds = chain([0.0], repeat(60.0))
     monkeypatch.setattr(Clock, "seconds", lambda self: next(seconds))
-    path = config_file(tmp_path, tiny_base, data, max_minutes=1, eval_strategy="no")
-    assert run(["train", "--config", str(path)]) == 0
-    said = (
-        r"ended at step 1 of 10, where its learning rate had yet to come down from \d+% of its peak; with max_steps=1 "
-    )
-    assert re.search(said, " ".join(capsys.readouterr().out.split()))
-    assert re.search(said, (tmp_path / "run" / "README.md").read_text())
-    assert "come down" not in (finished.parent / "run" / "README.md").read_text()
+    said, readme = trained_readme(capsys, config_file(tmp_path, tiny_base, data, max_minutes=1, eval_strategy="no"))
+    assert "come down" not in said + readme
 
 
 def test_tensorboard_reads_the_curves(finished):

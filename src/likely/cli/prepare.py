@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from likely.config.table_config import TableConfig
+    from likely.data.preparation import FileFormat
 
 
 OF_RELEASES = ("like_threshold", "split")
@@ -88,6 +89,31 @@ def prepare(
     history_from: Annotated[str | None, _of_table("Part that histories may show: all, or train.")] = None,
 ) -> None:
     """Turn ratings, of MovieLens or of a table of your own, into records without leaks from the future."""
+    table = describe(data, context.params, source)
+    settings: dict[str, Any] = {"warmup": warmup, "history_length": history_len, "window": window, "hints": hints}
+    settings |= {"like_threshold": like_threshold, "split": split or "time"}
+    write_shown(table or source or dataset, settings, output, max_users, seed, file_format)
+
+
+def write_shown(
+    source: TableConfig | Path | str,
+    settings: Mapping[str, Any],
+    output: Path,
+    max_users: int | None,
+    seed: int,
+    file_format: FileFormat,
+) -> None:
+    """Read a table, a release or one that is fetched by its name, write its records, and print what they are.
+
+    Args:
+        source: of the ratings.
+        settings: of :func:`likely.data.protocol.protocol_of`.
+        output: folder of the records.
+        max_users: keep so many.
+        seed: draws those users, and negatives.
+        file_format: of the records.
+    """
+    from likely.config.table_config import TableConfig
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
     from likely.data.protocol import protocol_of
@@ -97,22 +123,13 @@ def prepare(
     from likely.report.preparation_table import preparation_table
     from likely.report.terminal import print_next_commands
 
-    started = monotonic()
-    table = describe(data, context.params, source)
-    read = read_ratings(table) if table else None
-    table = on_scale_of(read, table) if read and table else None
-    protocol = protocol_of(
-        table,
-        warmup=warmup,
-        history_length=history_len,
-        window=window,
-        like_threshold=like_threshold,
-        hints=hints,
-        split=split or "time",
-    )
-    console = SafeConsole()
-    if read is None:
-        release = source or fetch(console, dataset)
+    console, started = SafeConsole(), monotonic()
+    if isinstance(source, TableConfig):
+        read = read_ratings(source)  # what is wrong with its files is said before a threshold is asked for
+        protocol = protocol_of(on_scale_of(read, source), **settings)
+    else:
+        protocol = protocol_of(None, **settings)
+        release = source if isinstance(source, Path) else fetch(console, source)
         started, read = monotonic(), read_movielens(release)
     replaced = ", in place of what was there" if (output / PREPARATION_FILE).exists() else ""
     summary = prepare(read, output, protocol, max_users, seed, file_format)

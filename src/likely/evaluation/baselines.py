@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
-from likely.evaluation.classifiers import boosted_trees, logistic_regression
+from likely.evaluation.classifiers import boosted_trees, grow_trees, known_columns, logistic_regression
 from likely.evaluation.contest import System
 from likely.evaluation.counted_columns import RISING, counted_columns, taste_answers
 from likely.evaluation.features import (
@@ -32,7 +32,8 @@ from likely.evaluation.features import (
     user_keys,
 )
 from likely.evaluation.hint_words import hint_regression
-from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
+from likely.evaluation.kept_trees import KeptTrees
+from likely.evaluation.like_counts import SMOOTHING, Known, LikeCounts, count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
 from likely.evaluation.user_ridge import ridge_columns, user_ridge
@@ -141,14 +142,27 @@ class Given:
     @cached_property
     def features(self) -> tuple[Matrix, Matrix]:
         """Columns of `FEATURES` of the training records and of the rows."""
+        own = self.liked if times_of(self.counted) is None else None
+        return self.features_of(self.train, own), self.features_of(self.rows)
+
+    def features_of(self, records: Sequence[Record], own: BoolRows | None = None) -> Matrix:
+        """Return columns of `FEATURES` of some records; `own` as of `feature_matrix`."""
+        items, users = self._counts
+        return feature_matrix(records, items, own, users, self.words)
+
+    @cached_property
+    def _counts(self) -> tuple[LikeCounts, LikeCounts | None]:
+        """Likes of items and, where they and times are known, of users."""
         times, liked = times_of(self.counted), likes_of(self.counted, self.labels)
         items = count_likes(item_keys(self.counted), liked, times)
-        users = None
-        if times is not None and USERS not in self.lacking:
-            users = count_likes(user_keys(self.counted), liked, times)
-        own = self.liked if times is None else None
-        fitted_on = feature_matrix(self.train, items, own, users, self.words)
-        return fitted_on, feature_matrix(self.rows, items, users=users, words=self.words)
+        if times is None or USERS in self.lacking:
+            return items, None
+        return items, count_likes(user_keys(self.counted), liked, times)
+
+    @cached_property
+    def hinted(self) -> bool:
+        """Whether records have the shares of likes that hints put into words."""
+        return has_shares((*self.train, *self.rows))
 
     @cached_property
     def features_and_shares(self) -> tuple[Matrix, Matrix]:
@@ -157,17 +171,26 @@ class Given:
         return np.hstack([fitted_on, share_matrix(self.train)]), np.hstack([answered, share_matrix(self.rows)])
 
     @cached_property
-    def ridge(self) -> tuple[Matrix, Matrix]:
-        """Columns of `user_ridge.COLUMNS` of the training records and of the rows, where all have times."""
-        columns = ridge_columns(self.counted, self.labels)
-        return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
-
-    @cached_property
-    def all_columns(self) -> tuple[Matrix, Matrix]:
-        """Columns of `counted_columns.COLUMNS` of the training records and of the rows, where all have times."""
+    def over_time(self) -> Matrix:
+        """`user_ridge.COLUMNS` and `counted_columns.COLUMNS` of training, earlier records and rows; all have times."""
         fitted = np.arange(len(self.counted)) < len(self.train)
         columns = counted_columns(self.counted, fitted, self.labels, self.words)
-        return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
+        return np.hstack([self._ridge_of_all, columns])
+
+    @cached_property
+    def _ridge_of_all(self) -> Matrix:
+        return ridge_columns(self.counted, self.labels)
+
+    @cached_property
+    def ridge(self) -> Matrix:
+        """Columns of `user_ridge.COLUMNS` of the rows, where all records have times."""
+        return self._ridge_of_all[len(self._ridge_of_all) - len(self.rows) :]
+
+    @cached_property
+    def trees(self) -> KeptTrees:
+        """Boosted trees on all that is counted, where all records have times."""
+        fitted_on, _ = everything_counted(self)
+        return KeptTrees.of(grow_trees(self.liked, fitted_on, RISING, slowly=True), known_columns(fitted_on))
 
     @cached_property
     def has_times(self) -> bool:
@@ -217,15 +240,28 @@ def _of_earlier(
 
 def everything_counted(given: Given) -> tuple[Matrix, Matrix]:
     """Return features, the shares of hints if any, `user_ridge.COLUMNS` and `counted_columns.COLUMNS` of both parts."""
-    features = given.features_and_shares if has_shares((*given.train, *given.rows)) else given.features
-    fitted_on, answered = (np.hstack(known) for known in zip(features, given.ridge, given.all_columns, strict=True))
-    return fitted_on, answered
+    fitted_on, answered = given.features_and_shares if given.hinted else given.features
+    columns = given.over_time
+    of_rows = columns[len(columns) - len(given.rows) :]
+    return np.hstack([fitted_on, columns[: len(given.train)]]), np.hstack([answered, of_rows])
+
+
+def earlier_counted(given: Given) -> Matrix:
+    """Return the same of the earlier records."""
+    records = given.earlier
+    shares = [share_matrix(records)] if given.hinted else []
+    columns = given.over_time[len(given.train) : len(given.train) + len(records)]
+    return np.hstack([given.features_of(records), *shares, columns])
 
 
 def all_we_can_count(given: Given) -> FloatRows:
-    """Fit boosted trees on :func:`everything_counted`."""
-    fitted_on, answered = everything_counted(given)
-    return boosted_trees(given.liked, fitted_on, answered, RISING, slowly=True)
+    """Ask the trees on :func:`everything_counted`."""
+    return np.asarray(scipy.special.expit(given.trees.log_odds(everything_counted(given)[1])))
+
+
+def users_taste(given: Given) -> FloatRows:
+    """Ask the Gaussian process of each row's user."""
+    return taste_answers(given.over_time[len(given.counted) - len(given.rows) :])
 
 
 BASELINES = (
@@ -240,10 +276,8 @@ BASELINES = (
     Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),
 )
 WITH_TIMES = (
-    Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge[1])),
-    Baseline(
-        "Gaussian process of each user", (TRAINING, ITEMS, USERS), lambda given: taste_answers(given.all_columns[1])
-    ),
+    Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge)),
+    Baseline("Gaussian process of each user", (TRAINING, ITEMS, USERS), users_taste),
     Baseline("boosted trees, all we can count", (*ON_FEATURES, USERS), all_we_can_count),
 )
 """They know what was known at each moment; for records with times only."""
@@ -284,9 +318,12 @@ def baseline_systems(
         The baselines in the order of the table, and for each one left out a line that says why, and one for what the
         words of the records do not tell.
     """
-    given = Given(train, rows, labels, earlier, words)
-    hinted = has_shares((*train, *rows))
-    baselines = (*BASELINES, *(WITH_HINTS if hinted else ()), *(WITH_TIMES if given.has_times else ()))
+    return systems_of(Given(train, rows, labels, earlier, words), only)
+
+
+def systems_of(given: Given, only: Collection[str] | None = None) -> tuple[list[System], list[str]]:
+    """Return the same for what is given, which keeps what several systems need."""
+    baselines = (*BASELINES, *(WITH_HINTS if given.hinted else ()), *(WITH_TIMES if given.has_times else ()))
     systems, left_out = [], []
     for one in (one for one in baselines if only is None or one.name in only):
         lacking = [need for need in one.needs if need in given.lacking]
@@ -294,6 +331,6 @@ def baseline_systems(
             left_out.append(f"{one.name} is left out: it needs {', and '.join(lacking)}.")
         else:
             systems.append(System.from_probabilities(one.name, "baseline", one.answer(given)))
-    if words is None and not given.lacking.intersection(ON_FEATURES):
+    if given.words is None and not given.lacking.intersection(ON_FEATURES):
         left_out += unread_columns(given.features[1])
     return systems, left_out

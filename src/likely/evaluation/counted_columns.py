@@ -15,7 +15,7 @@ from likely.data.wording import Words
 from likely.evaluation import neighbours, rating_habits, taste_process, user_ridge
 from likely.evaluation.likeness import Others, likeness, tell_likeness
 from likely.evaluation.neighbours import neighbour_columns
-from likely.evaluation.rating_habits import habit_columns, levels, stars_of
+from likely.evaluation.rating_habits import habit_columns, levels, of_users_and_items, stars_of
 from likely.evaluation.tally import Past, Tally
 from likely.evaluation.taste_process import linear_columns, taste_columns
 from likely.evaluation.told_ratings import Places, ToldRatings, told_ratings
@@ -44,9 +44,6 @@ def counted_columns(
 ) -> Matrix:
     """Return what was known of each record before its own time, float64 [records, columns], the columns of `COLUMNS`.
 
-    To rank candidates for a user, give a record for each rating of the history and one for each candidate, with the
-    time of the question and any answer: it counts for nothing, as none of the same time does.
-
     Args:
         records: of all parts, with `user_id`, `item_id` and `timestamp`, in any order.
         fitted: which of them are for training, bool [records].
@@ -61,6 +58,16 @@ def counted_columns(
     tally = Tally(ratings, Past.nothing(len(ratings.lines)))
     details = frequent_details(ratings.lines)
     return columns_of(tally, others, details, _stretches(ratings.users, is_asked))[ratings.places]
+
+
+def past_of(ratings: ToldRatings) -> Past:
+    """Return what there is of items after the last rating, from which :func:`columns_of` goes on."""
+    tally = Tally(ratings, Past.nothing(len(ratings.lines)))
+    stars = stars_of(tally)
+    levels(tally, "likes", ratings.liked)
+    levels(tally, "stars", stars)
+    of_users_and_items(tally, stars)
+    return tally.ended()
 
 
 def likeness_of(ratings: ToldRatings, fitted: BoolRows) -> Others:
@@ -102,8 +109,8 @@ def columns_of(
 
 
 def taste_answers(columns: Matrix) -> FloatRows:
-    """Return what the Gaussian process of each row's user expects, float64 [rows], from :func:`counted_columns`."""
-    return columns[:, COLUMNS.index(TASTE)].clip(0.01, 0.99)
+    """Return what the Gaussian process of each row's user expects, float64 [rows], from columns that end with these."""
+    return columns[:, COLUMNS.index(TASTE) - len(COLUMNS)].clip(0.01, 0.99)
 
 
 def _stretches(users: Places, asked: BoolRows) -> Iterator[tuple[Places, BoolRows]]:

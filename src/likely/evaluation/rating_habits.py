@@ -96,10 +96,10 @@ def habit_columns(tally: Tally, stars: FloatRows, popularity: FloatRows, said: M
         said: details, year and its square of each item, see `user_ridge.details_and_year`.
     """
     of_kinds = _of_kinds(tally, stars, popularity, said)
-    return np.column_stack([_of_users_and_items(tally, stars), _of_tempo(tally), of_kinds])
+    return np.column_stack([of_users_and_items(tally, stars), _of_tempo(tally), of_kinds])
 
 
-def _of_users_and_items(tally: Tally, stars: FloatRows) -> Matrix:
+def of_users_and_items(tally: Tally, stars: FloatRows) -> Matrix:
     """Return how kind and how even the user is, and what the item gets."""
     everything = tally.of_all("stars", stars)
     overall = everything.total / np.maximum(everything.count, 1)

@@ -165,7 +165,8 @@ class Tally:
 
         of_all = by(np.zeros_like(ratings.users), 1, ALL_SUMS)[0]
         dislikes, likes = by(answers, 2, ANSWER_SUMS).tolist()
-        totals = Totals(len(answers), float(ratings.times.max()), tuple(of_all.tolist()), (tuple(dislikes), tuple(likes)))
+        of_answers = (tuple(dislikes), tuple(likes))
+        totals = Totals(len(answers), float(ratings.times.max()), tuple(of_all.tolist()), of_answers)
         count = len(ratings.lines)
         counts = np.bincount(ratings.items, minlength=count).astype(float)
         return Past(counts, self.first_times(), by(ratings.items, count, ITEM_SUMS), totals)

@@ -182,9 +182,10 @@ class Given:
         return ridge_columns(self.counted, self.labels)
 
     @cached_property
-    def ridge(self) -> Matrix:
-        """Columns of `user_ridge.COLUMNS` of the rows, where all records have times."""
-        return self._ridge_of_all[len(self._ridge_of_all) - len(self.rows) :]
+    def ridge(self) -> tuple[Matrix, Matrix]:
+        """Columns of `user_ridge.COLUMNS` of the training records and of the rows, where all records have times."""
+        columns = self._ridge_of_all
+        return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
 
     @cached_property
     def trees(self) -> KeptTrees:
@@ -276,7 +277,7 @@ BASELINES = (
     Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),
 )
 WITH_TIMES = (
-    Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge)),
+    Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge[1])),
     Baseline("Gaussian process of each user", (TRAINING, ITEMS, USERS), users_taste),
     Baseline("boosted trees, all we can count", (*ON_FEATURES, USERS), all_we_can_count),
 )

@@ -17,9 +17,9 @@ from likely.data.records import Labels, read_records
 from likely.data.task import BLEND_FILE, TASK_FILE, dump_task, task_of
 from likely.errors import LikelyError
 from likely.evaluation.answering import answer_records, answers
-from likely.evaluation.baselines import Given
 from likely.evaluation.blend import ADAPTER, ITEMS_FILE, LIKENESS_FILE, TREES_FILE, load_blend
 from likely.evaluation.counting import PARTS, RatedItem, fit_counting
+from likely.evaluation.given import Given
 from likely.evaluation.metrics import auc
 from likely.evaluation.storage import load_evaluation
 from likely.evaluation.user_ridge import candidate_lines

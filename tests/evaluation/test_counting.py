@@ -9,10 +9,11 @@ from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, Record, read_records
 from likely.data.wording import MOVIES, show_question, show_rated
 from likely.evaluation import counted_now, rating_habits
-from likely.evaluation.baselines import Given, all_we_can_count, everything_counted, users_taste
+from likely.evaluation.baselines import all_we_can_count, users_taste
 from likely.evaluation.counted_columns import COLUMNS, TASTE
 from likely.evaluation.counting import PARTS, RatedItem, fit_counting
 from likely.evaluation.features import log_odds
+from likely.evaluation.given import Given, everything_counted
 from likely.evaluation.user_ridge import candidate_lines
 
 LABELS = Labels()

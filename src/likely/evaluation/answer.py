@@ -11,10 +11,10 @@ import numpy as np
 
 from likely.data.records import Labels, Record
 from likely.data.task import RatingsTask, Task
-from likely.evaluation.baselines import Given
 from likely.evaluation.contest import System
 from likely.evaluation.counting import Counting, fit_counting
 from likely.evaluation.features import likes_of, log_odds
+from likely.evaluation.given import Given
 from likely.evaluation.metrics import auc, log_loss
 from likely.evaluation.stacking import Stack, fit_stack
 from likely.model.answers import FloatRows

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from likely.data.records import Record
 from likely.data.wording import Words
 from likely.evaluation import counted_columns, user_ridge
-from likely.evaluation.baselines import Given, earlier_counted, everything_counted, prior_log_odds
+from likely.evaluation.baselines import prior_log_odds
 from likely.evaluation.counted_now import Rated
 from likely.evaluation.features import FEATURES, SHARES, feature_columns, log_odds, share_matrix
+from likely.evaluation.given import Given, earlier_counted, everything_counted
 from likely.evaluation.item_facts import ItemFacts
 from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.like_counts import SMOOTHING, Known, like_rates

@@ -13,10 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from likely.data.records import Record
-from likely.evaluation.baselines import Given
 from likely.evaluation.counted_columns import likeness_of, past_of
 from likely.evaluation.counted_now import KnownOfItems
 from likely.evaluation.features import item_keys, likes_of, times_of
+from likely.evaluation.given import Given
 from likely.evaluation.like_counts import places_of
 from likely.evaluation.likeness import MOST_USERS, Others
 from likely.evaluation.matrix_factorisation import FACTORS, Factors

@@ -19,10 +19,11 @@ from likely.data.task import RatingsTask, RecordsTask, Task
 from likely.errors import LikelyError
 from likely.evaluation.answer import Fitted, the_answer, why_no_answer
 from likely.evaluation.asked import Asked, read_asked
-from likely.evaluation.baselines import always_yes, countable, item_like_rate, systems_of
+from likely.evaluation.baselines import always_yes, item_like_rate, systems_of
 from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.features import has_history_counts, history_fraction
 from likely.evaluation.fusion import fusions, not_asked
+from likely.evaluation.given import countable
 from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.evaluation.ranking_metrics import rank_items
 from likely.evaluation.same_records import adapters_records, with_own_records

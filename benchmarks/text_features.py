@@ -22,10 +22,10 @@ from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
 from likely.data.task import RatingsTask, ratings_task
 from likely.encoding.batches import Budget
-from likely.evaluation.baselines import Given, everything_counted
 from likely.evaluation.classifiers import boosted_trees, logistic_regression
 from likely.evaluation.contest import System, judge
 from likely.evaluation.counted_columns import RISING
+from likely.evaluation.given import Given, everything_counted
 from likely.evaluation.text_control import ngram_vectors
 from likely.evaluation.text_rows import columns_of_records
 from likely.evaluation.told_items import candidate_texts, told_items

@@ -15,16 +15,10 @@ from likely.data.records import Labels, Record, read_records, write_records
 from likely.data.timelines import build_timelines, make_rows
 from likely.data.wording import show_question, show_rated
 from likely.errors import LikelyError
-from likely.evaluation.baselines import (
-    Given,
-    always_yes,
-    baseline_systems,
-    item_and_user,
-    item_like_rate,
-    user_like_rate,
-)
+from likely.evaluation.baselines import always_yes, baseline_systems, item_and_user, item_like_rate, user_like_rate
 from likely.evaluation.classifiers import logistic_regression
 from likely.evaluation.features import history_fraction, likes_of
+from likely.evaluation.given import Given
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.metrics import auc, probability_metrics
 

@@ -17,10 +17,12 @@ from likely.data.records import Labels, read_records
 from likely.data.task import BLEND_FILE, TASK_FILE, dump_task, task_of
 from likely.errors import LikelyError
 from likely.evaluation.answering import answer_records, answers
-from likely.evaluation.blend import ADAPTER, ITEMS_FILE, TREES_FILE, load_blend
-from likely.evaluation.counting import PARTS
+from likely.evaluation.blend import ADAPTER, ITEMS_FILE, LIKENESS_FILE, TREES_FILE, load_blend
+from likely.evaluation.counting import PARTS, RatedItem, fit_counting
+from likely.evaluation.given import Given
 from likely.evaluation.metrics import auc
 from likely.evaluation.storage import load_evaluation
+from likely.evaluation.user_ridge import candidate_lines
 from likely.inference.movies import candidates_of, history_of
 from likely.inference.ranking import Ranker
 from likely.sources.invented_ratings import make_sample
@@ -157,6 +159,7 @@ def test_a_prediction_has_the_answer_beside_p_yes_also_for_what_nobody_knows(eva
     [
         (BLEND_FILE, "is damaged"),
         (ITEMS_FILE, "damaged"),
+        (LIKENESS_FILE, "damaged"),
         (TREES_FILE, "damaged"),
         ("adapter_config.json", "another adapter"),
     ],
@@ -167,6 +170,40 @@ def test_a_blend_that_is_damaged_or_of_another_adapter_is_refused_with_what_to_d
     (folder / name).write_bytes(content + b" " if words == "another adapter" else content[:-20])
     with pytest.raises(LikelyError, match=f"{words}.*run likely evaluate again"):
         load_blend(folder)
+
+
+def test_a_blend_of_an_older_format_is_refused_with_what_to_do(evaluated, tmp_path):
+    folder = shutil.copytree(evaluated, tmp_path / "run")
+    kept = json.loads((folder / BLEND_FILE).read_text())
+    del kept["format"]
+    (folder / BLEND_FILE).write_text(json.dumps(kept))
+    with pytest.raises(LikelyError, match=r"another version of likely.*run likely evaluate again"):
+        load_blend(folder)
+
+
+def test_tables_of_items_that_do_not_fit_together_are_refused(blend):
+    facts = blend.counting.facts
+    facts.check()
+    beyond_the_table = facts.likeness.with_columns(item=pl.lit(len(facts.table)))
+    for change in ({"likeness": beyond_the_table}, {"table": facts.table.with_columns(told=pl.lit(None, pl.Float64))}):
+        with pytest.raises(ValueError, match="not sound"):
+            replace(facts, **change).check()
+
+
+def test_what_is_kept_says_the_same_as_what_was_fitted_and_names_no_user(evaluated, blend):
+    train, tuned, test = (
+        read_records(evaluated.parent / "data" / f"{split}.json", Labels()) for split in ("train", "eval", "test")
+    )
+    words = blend.task.words
+    fitted, _ = fit_counting(Given(train, test, Labels(), tuned, words), words)
+    history = [
+        RatedItem(name, place % 2 == 0, stars=4.5 - place % 2) for place, name in enumerate(candidate_lines(train)[:9])
+    ]
+    said = [counting.known_now(history, test[:5]) for counting in (fitted, blend.counting)]
+    np.testing.assert_allclose(*said, rtol=1e-9)
+    likeness = pl.read_parquet(evaluated / LIKENESS_FILE)
+    assert likeness.columns == ["user", "item", "beyond"]
+    assert likeness["user"].n_unique() <= len({record.user_id for record in train})
 
 
 def test_figures_that_go_elsewhere_leave_the_run_as_it_is(evaluated, tmp_path):

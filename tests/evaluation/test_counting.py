@@ -7,9 +7,13 @@ import pytest
 
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, Record, read_records
-from likely.data.wording import MOVIES
+from likely.data.wording import MOVIES, show_question, show_rated
+from likely.evaluation import counted_now, rating_habits
+from likely.evaluation.baselines import all_we_can_count, users_taste
+from likely.evaluation.counted_columns import COLUMNS, TASTE
 from likely.evaluation.counting import PARTS, RatedItem, fit_counting
 from likely.evaluation.features import log_odds
+from likely.evaluation.given import Given, everything_counted
 from likely.evaluation.user_ridge import candidate_lines
 
 LABELS = Labels()
@@ -28,18 +32,31 @@ def prepared(tmp_path_factory):
     return [read_records(folder / "data" / f"{split}.json", LABELS) for split in ("train", "eval", "test")]
 
 
-def at(record, time):
-    return replace(record, user_id="somebody new", extra={**record.extra, "timestamp": time})
+def fitted(train, earlier, rows):
+    return fit_counting(Given(train, rows, LABELS, earlier, MOVIES), MOVIES)
 
 
-def rated(records):
-    """The history that these rows are."""
-    liked = (record.output == "Yes" for record in records)
-    names = candidate_lines(records)
-    return [RatedItem(*known) for known in zip(names, liked, (r.item_id for r in records), strict=True)]
+def at(record, time, history=()):
+    """The record of somebody new at a time, which shows a history as lines and stars."""
+    text = show_question([show_rated(item.shown, item.stars) for item in history], candidate_lines([record])[0])
+    shown = {"history_likes": sum(item.liked for item in history), "history_length": len(history)}
+    extra = {**record.extra, **shown, "timestamp": time}
+    return replace(record, input=text, user_id="somebody new", extra=extra)
 
 
-def test_a_real_history_shown_now_gets_what_an_evaluation_gives_at_the_end_of_time(prepared):
+def rated(records, known_stars):
+    """The history that these rows are; of the latest ones, stars are known, which nobody but their user gave so."""
+    history = []
+    for place, record in enumerate(records):
+        liked = record.output == "Yes"
+        stars = (4.0, 4.5, 5.0)[place % 3] if liked else (1.0, 2.5, 3.5)[place % 3]
+        known = stars if place >= len(records) - known_stars else None
+        history.append(RatedItem(candidate_lines([record])[0], liked, record.item_id, known))
+    return history
+
+
+@pytest.mark.parametrize("known_stars", [0, 5, 100])
+def test_a_real_history_shown_now_gets_what_an_evaluation_gives_at_the_end_of_time(prepared, known_stars):
     train, tuned, test = prepared
     user = test[0].user_id
     mine = [record for record in (*train, *tuned) if record.user_id == user]
@@ -47,24 +64,55 @@ def test_a_real_history_shown_now_gets_what_an_evaluation_gives_at_the_end_of_ti
     known = {record.item_id for record in others[0]} - {record.item_id for record in mine}
     asked = [record for record in test if record.item_id in known][:2]
     end = max(record.extra["timestamp"] for part in others for record in part) + 1
-    history, answers = [at(record, end) for record in mine], []
-    for record in asked:
-        candidate = at(record, end + 1)
-        counting, said = fit_counting(others[0], others[1], [*history, candidate], LABELS, MOVIES)
-        answers.append((counting.known_now(rated(mine), [candidate])[0], said[-1]))
+    told, history, answers, seen = rated(mine, known_stars), [at(record, end) for record in mine], [], []
+    candidates = [at(record, end + 1, [item for item in told if item.stars is not None]) for record in asked]
+    for candidate in candidates:
+        given = Given([*others[0]], [*history, candidate], LABELS, others[1], MOVIES)
+        counting, said = fit_counting(given, MOVIES)
+        seen.append((counting.seen_now(told, [candidate]).columns[0], everything_counted(given)[1][-1]))
+        answers.append((counting.known_now(told, [candidate])[0], said[-1]))
     assert len(asked) == 2
     assert len({answer[0][0] for answer in answers}) == 2
-    for now, then in answers:
-        np.testing.assert_allclose(now, then, rtol=1e-8)
+    for now, then in [*seen, *answers]:
+        np.testing.assert_allclose(now, then, rtol=1e-8, atol=1e-12)
     # Of several candidates at once, each gets what it gets alone.
-    together = counting.known_now(rated(mine), [at(record, end + 1) for record in asked])
+    together = counting.known_now(told, candidates)
     np.testing.assert_allclose(together, [now for now, _ in answers], rtol=1e-6)
+
+
+def test_candidates_get_the_same_in_many_small_pieces(prepared, counting, monkeypatch):
+    train, _, test = prepared
+    told = rated(train[:12], 12)
+    whole = counting.known_now(told, test[:9])
+    monkeypatch.setattr(counted_now, "AT_ONCE", 2)
+    np.testing.assert_allclose(counting.known_now(told, test[:9]), whole, rtol=1e-9)
+    assert counting.known_now(told, []).shape == (0, len(PARTS))
+
+
+def test_a_long_history_knows_the_latest(prepared, counting, monkeypatch):
+    train, _, test = prepared
+    told = rated(train[:40], 40)
+    whole = counting.seen_now(told, test[:3]).columns
+    monkeypatch.setattr(counted_now, "AT_ONCE", 2)
+    monkeypatch.setattr(counted_now, "MOST_RATINGS", 10)
+    latest, taste = counting.seen_now(told, test[:3]).columns, COLUMNS.index(TASTE) - len(COLUMNS)
+    assert (latest[:, taste] != whole[:, taste]).all()
+    habits = slice(taste - 5 - len(rating_habits.COLUMNS), taste - 5)
+    np.testing.assert_array_equal(latest[:, habits], whole[:, habits])
+
+
+def test_trees_are_those_of_the_baseline(prepared):
+    train, tuned, test = prepared
+    given = Given(train, test, LABELS, tuned, MOVIES)
+    _, said = fit_counting(given, MOVIES)
+    np.testing.assert_allclose(said[len(tuned) :, 0], log_odds(all_we_can_count(given)), rtol=1e-9)
+    np.testing.assert_allclose(said[len(tuned) :, 1], log_odds(users_taste(given)), rtol=1e-9)
 
 
 @pytest.fixture(scope="module")
 def counting(prepared):
     train, tuned, test = prepared
-    return fit_counting(train, tuned, test, LABELS, MOVIES)[0]
+    return fitted(train, tuned, test)[0]
 
 
 def new_record(shown="Never Heard Of It (1999) | Drama", **shares):
@@ -94,7 +142,7 @@ def test_what_an_unknown_user_likes_moves_all_that_is_known_of_the_user(prepared
 def test_what_is_kept_counts_nothing_of_the_rows_that_are_answered(prepared, counting):
     train, tuned, test = prepared
     turned = [replace(record, output="No" if record.output == "Yes" else "Yes") for record in test]
-    again, _ = fit_counting(train, tuned, turned, LABELS, MOVIES)
+    again, _ = fitted(train, tuned, turned)
     assert again.facts.table.equals(counting.facts.table)
     assert counting.facts.counts[1] == len(train) + len(tuned)
     last = max(record.extra["timestamp"] for record in (*train, *tuned))
@@ -111,7 +159,7 @@ def test_no_row_is_told_of_its_own_time_or_later(prepared):
     ]
     parts = [([*tuned, *test][: len(tuned)], test), (turned[: len(tuned)], turned[len(tuned) :])]
     # What trees are fitted to is of any time.
-    before, after = (fit_counting(train, *rows, LABELS, MOVIES)[1][:, 1:] for rows in parts)
+    before, after = (fitted(train, *rows)[1][:, 1:] for rows in parts)
     earlier = ~np.array(later)
     np.testing.assert_allclose(after[earlier], before[earlier], rtol=1e-9)
     assert not np.allclose(after[~earlier], before[~earlier])

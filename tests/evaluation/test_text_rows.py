@@ -7,8 +7,9 @@ from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, Record
 from likely.data.task import ratings_task
 from likely.data.wording import show_question, show_rated
-from likely.evaluation.baselines import Given, all_we_can_count
+from likely.evaluation.baselines import all_we_can_count
 from likely.evaluation.features import likes_of
+from likely.evaluation.given import Given
 from likely.evaluation.metrics import auc
 from likely.evaluation.text_rows import NGRAMS, SHUFFLED, can_compare_texts, text_systems
 

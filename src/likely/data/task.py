@@ -22,7 +22,7 @@ from likely.errors import LikelyError
 TASK_FILE, PREPARATION_FILE = "task.json", "preparation.json"
 
 BLEND_FILE = "blend.json"
-BLEND_FILES = (BLEND_FILE, "blend_items.parquet", "blend_trees.parquet")
+BLEND_FILES = (BLEND_FILE, "blend_items.parquet", "blend_likeness.parquet", "blend_trees.parquet")
 """What a run's answer is made of, see `evaluation.blend`; of no other adapter than the one it was fitted with."""
 
 UNUSUAL = {"split": "time", "history_from": "all", "negatives": 0}

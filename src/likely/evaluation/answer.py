@@ -11,11 +11,10 @@ import numpy as np
 
 from likely.data.records import Labels, Record
 from likely.data.task import RatingsTask, Task
-from likely.evaluation.baselines import Given
 from likely.evaluation.contest import System
 from likely.evaluation.counting import Counting, fit_counting
 from likely.evaluation.features import likes_of, log_odds
-from likely.evaluation.fusion import not_asked
+from likely.evaluation.given import Given
 from likely.evaluation.metrics import auc, log_loss
 from likely.evaluation.stacking import Stack, fit_stack
 from likely.model.answers import FloatRows
@@ -64,36 +63,28 @@ def why_no_answer(train: Sequence[Record], rows: Sequence[Record], labels: Label
 
 
 def the_answer(
-    train: Sequence[Record],
-    tuned: Sequence[Record],
-    rows: Sequence[Record],
-    labels: Labels,
-    task: RatingsTask,
-    adapter: tuple[FloatRows, FloatRows],
-    held_out: Sequence[Record] = (),
+    given: Given, tuned: Sequence[Record], task: RatingsTask, adapter: tuple[FloatRows, FloatRows]
 ) -> tuple[list[System], Fitted]:
     """Stack log-odds of counting and of the adapter, with weights that are fitted on eval rows (Wolpert, 1992).
 
     Args:
-        train: training records, to which the parts of counting are fitted.
-        tuned: eval records, to which the weights are fitted.
-        rows: records to answer.
-        labels: which output is a like.
+        given: training records, to which the parts of counting are fitted, records to answer, and as the earlier ones
+            all eval records; what `baselines` has already made of it is taken up.
+        tuned: those of the eval records to which the weights are fitted.
         task: what they ask; :func:`why_no_answer` has no objection.
-        adapter: P(Yes) of the adapter for `tuned` and for `rows`, float64 each.
-        held_out: all eval records; those from before a record count for it.
+        adapter: P(Yes) of the adapter for `tuned` and for the rows, float64 each.
 
     Returns:
         Counting alone and the run's answer, and what is kept of them.
     """
-    earlier = [*tuned, *not_asked(held_out, [*tuned, *rows])]
-    counting, said = fit_counting(train, earlier, rows, labels, task.words)
-    on_tuned, on_rows = said[: len(tuned)], said[len(earlier) :]
+    counting, said = fit_counting(given, task.words)
+    places = {id(record): place for place, record in enumerate(given.earlier)}
+    on_tuned, on_rows = said[[places[id(record)] for record in tuned]], said[len(given.earlier) :]
     with_adapter = [
         np.column_stack([parts, log_odds(of_adapter)])
         for parts, of_adapter in zip((on_tuned, on_rows), adapter, strict=True)
     ]
-    liked = likes_of(tuned, labels)
+    liked = likes_of(tuned, given.labels)
     alone, together = fit_stack(liked, on_tuned), fit_stack(liked, with_adapter[0])
     figures: dict[str, float] = {}
     for name, p_yes in (("answer", together.p_yes(with_adapter[0])), ("counting", alone.p_yes(on_tuned))):

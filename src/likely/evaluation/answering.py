@@ -52,7 +52,9 @@ def answers(
         adapter: its P(Yes) of each candidate, float64 [candidates].
     """
     threshold, shown = blend.task.protocol.like_threshold, window_start(len(history), blend.task.protocol)
-    rated = [RatedItem(one.movie.shown, (one.rating or 0) >= threshold, _id_of(one.movie)) for one in history]
+    rated = [
+        RatedItem(one.movie.shown, (one.rating or 0) >= threshold, _id_of(one.movie), one.rating) for one in history
+    ]
     likes = sum(one.liked for one in rated[shown:])
     told = {"history_likes": likes, "history_length": len(rated) - shown, "shares": {}}
     records = [
@@ -124,7 +126,7 @@ def _history_in(text: str, words: Words, threshold: float) -> Iterable[RatedItem
                 shown, rating = read_rated(line, words)
             except (KeyError, ValueError):  # a line in other words
                 continue
-            yield RatedItem(shown, (rating or 0) >= threshold)
+            yield RatedItem(shown, (rating or 0) >= threshold, stars=rating)
 
 
 def _id_of(movie: Movie) -> str | None:

@@ -12,9 +12,9 @@ from likely.data.records import Labels, Record
 from likely.data.run_data import files_of, held_out_records, labels_of, split_records, subset_of_users
 from likely.data.task import TASK_FILE, RatingsTask, Task, read_task, task_of
 from likely.data.wording import Words
-from likely.evaluation.baselines import Given
 from likely.evaluation.derived_histories import with_histories
 from likely.evaluation.fusion import not_asked, rated_pairs, why_no_fusion
+from likely.evaluation.given import Given
 
 
 @dataclass(frozen=True)

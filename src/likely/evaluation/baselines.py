@@ -7,7 +7,6 @@ that is answered, as a system in use would know them by then; else training rows
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import scipy.special
@@ -17,52 +16,38 @@ from likely.data.records import Labels, Record
 from likely.data.wording import Words
 from likely.evaluation.classifiers import boosted_trees, logistic_regression
 from likely.evaluation.contest import System
-from likely.evaluation.counted_columns import RISING, counted_columns, taste_answers
+from likely.evaluation.counted_columns import taste_answers
 from likely.evaluation.features import (
-    feature_matrix,
-    has_history_counts,
-    has_shares,
     history_fraction,
     item_keys,
     likes_of,
     log_odds,
-    share_matrix,
     times_of,
     unread_columns,
     user_keys,
+)
+from likely.evaluation.given import (
+    HISTORIES,
+    ITEMS,
+    ON_FEATURES,
+    TRAINING,
+    USERS,
+    Given,
+    everything_counted,
 )
 from likely.evaluation.hint_words import hint_regression
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
-from likely.evaluation.user_ridge import ridge_columns, user_ridge
-from likely.model.answers import BoolRows, FloatRows
+from likely.evaluation.user_ridge import user_ridge
+from likely.model.answers import FloatRows
 
 Matrix = NDArray[np.float64]
-
-TRAINING = "training records with both labels"
-ITEMS = "item_id in every record"
-USERS = "user_id in every record"
-HISTORIES = "history_likes and history_length in every row"
-TRAINING_HISTORIES = "history_likes and history_length in every training record"
-ON_FEATURES = (TRAINING, ITEMS, HISTORIES, TRAINING_HISTORIES)
 
 
 def always_yes(rows: Sequence[Record]) -> FloatRows:
     """Return 1 for each row, float64 [rows]: the F1 that knowing nothing gives."""
     return np.ones(len(rows))
-
-
-def countable(train: Sequence[Record], rows: Sequence[Record], earlier: Sequence[Record] = ()) -> list[Record]:
-    """Return the records that may be counted: all of them if all have times, else those to train on.
-
-    Args:
-        train: records to fit on.
-        rows: records to answer. Only those from strictly before another one are counted for it (`like_counts`).
-        earlier: more held-out records.
-    """
-    everything = [*train, *earlier, *rows]
-    return everything if times_of(everything) is not None else list(train)
 
 
 def item_like_rate(
@@ -111,84 +96,6 @@ def prior_log_odds(counted: Sequence[Record], rows: Sequence[Record], labels: La
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a baseline answers from.
-
-    Attributes:
-        train: records to fit on; may be empty.
-        rows: records to answer.
-        labels: which output is a like.
-        earlier: more held-out records, to which nothing is fitted. Rows may know of them, as far as they are earlier.
-        words: in which records speak of ratings, None where unknown.
-    """
-
-    train: Sequence[Record]
-    rows: Sequence[Record]
-    labels: Labels
-    earlier: Sequence[Record] = ()
-    words: Words | None = None
-
-    @cached_property
-    def liked(self) -> BoolRows:
-        """Truth of the training records, bool [training records]."""
-        return likes_of(self.train, self.labels)
-
-    @cached_property
-    def counted(self) -> list[Record]:
-        """Records that may be counted, see :func:`countable`."""
-        return countable(self.train, self.rows, self.earlier)
-
-    @cached_property
-    def features(self) -> tuple[Matrix, Matrix]:
-        """Columns of `FEATURES` of the training records and of the rows."""
-        times, liked = times_of(self.counted), likes_of(self.counted, self.labels)
-        items = count_likes(item_keys(self.counted), liked, times)
-        users = None
-        if times is not None and USERS not in self.lacking:
-            users = count_likes(user_keys(self.counted), liked, times)
-        own = self.liked if times is None else None
-        fitted_on = feature_matrix(self.train, items, own, users, self.words)
-        return fitted_on, feature_matrix(self.rows, items, users=users, words=self.words)
-
-    @cached_property
-    def features_and_shares(self) -> tuple[Matrix, Matrix]:
-        """The same, and the shares of likes that hints put into words."""
-        fitted_on, answered = self.features
-        return np.hstack([fitted_on, share_matrix(self.train)]), np.hstack([answered, share_matrix(self.rows)])
-
-    @cached_property
-    def ridge(self) -> tuple[Matrix, Matrix]:
-        """Columns of `user_ridge.COLUMNS` of the training records and of the rows, where all have times."""
-        columns = ridge_columns(self.counted, self.labels)
-        return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
-
-    @cached_property
-    def all_columns(self) -> tuple[Matrix, Matrix]:
-        """Columns of `counted_columns.COLUMNS` of the training records and of the rows, where all have times."""
-        fitted = np.arange(len(self.counted)) < len(self.train)
-        columns = counted_columns(self.counted, fitted, self.labels, self.words)
-        return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
-
-    @cached_property
-    def has_times(self) -> bool:
-        """Whether all records say when they are from."""
-        return times_of([*self.train, *self.earlier, *self.rows]) is not None
-
-    @cached_property
-    def lacking(self) -> set[str]:
-        """Needs of baselines that the records do not meet."""
-        everything = (*self.train, *self.rows)
-        met = {
-            TRAINING: bool(self.liked.any() and not self.liked.all()),
-            ITEMS: all(record.item_id is not None for record in everything),
-            USERS: all(record.user_id is not None for record in everything),
-            HISTORIES: has_history_counts(self.rows),
-            TRAINING_HISTORIES: has_history_counts(self.train),
-        }
-        return {need for need, is_met in met.items() if not is_met}
-
-
-@dataclass(frozen=True)
 class Baseline:
     """A way to answer rows without the model.
 
@@ -215,17 +122,14 @@ def _of_earlier(
     return lambda given: answer(given.train, given.rows, given.labels, given.earlier)
 
 
-def everything_counted(given: Given) -> tuple[Matrix, Matrix]:
-    """Return features, the shares of hints if any, `user_ridge.COLUMNS` and `counted_columns.COLUMNS` of both parts."""
-    features = given.features_and_shares if has_shares((*given.train, *given.rows)) else given.features
-    fitted_on, answered = (np.hstack(known) for known in zip(features, given.ridge, given.all_columns, strict=True))
-    return fitted_on, answered
-
-
 def all_we_can_count(given: Given) -> FloatRows:
-    """Fit boosted trees on :func:`everything_counted`."""
-    fitted_on, answered = everything_counted(given)
-    return boosted_trees(given.liked, fitted_on, answered, RISING, slowly=True)
+    """Ask the trees on :func:`everything_counted`."""
+    return np.asarray(scipy.special.expit(given.trees.log_odds(everything_counted(given)[1])))
+
+
+def users_taste(given: Given) -> FloatRows:
+    """Ask the Gaussian process of each row's user."""
+    return taste_answers(given.over_time[len(given.counted) - len(given.rows) :])
 
 
 BASELINES = (
@@ -241,9 +145,7 @@ BASELINES = (
 )
 WITH_TIMES = (
     Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge[1])),
-    Baseline(
-        "Gaussian process of each user", (TRAINING, ITEMS, USERS), lambda given: taste_answers(given.all_columns[1])
-    ),
+    Baseline("Gaussian process of each user", (TRAINING, ITEMS, USERS), users_taste),
     Baseline("boosted trees, all we can count", (*ON_FEATURES, USERS), all_we_can_count),
 )
 """They know what was known at each moment; for records with times only."""
@@ -284,9 +186,12 @@ def baseline_systems(
         The baselines in the order of the table, and for each one left out a line that says why, and one for what the
         words of the records do not tell.
     """
-    given = Given(train, rows, labels, earlier, words)
-    hinted = has_shares((*train, *rows))
-    baselines = (*BASELINES, *(WITH_HINTS if hinted else ()), *(WITH_TIMES if given.has_times else ()))
+    return systems_of(Given(train, rows, labels, earlier, words), only)
+
+
+def systems_of(given: Given, only: Collection[str] | None = None) -> tuple[list[System], list[str]]:
+    """Return the same for what is given, which keeps what several systems need."""
+    baselines = (*BASELINES, *(WITH_HINTS if given.hinted else ()), *(WITH_TIMES if given.has_times else ()))
     systems, left_out = [], []
     for one in (one for one in baselines if only is None or one.name in only):
         lacking = [need for need in one.needs if need in given.lacking]
@@ -294,6 +199,6 @@ def baseline_systems(
             left_out.append(f"{one.name} is left out: it needs {', and '.join(lacking)}.")
         else:
             systems.append(System.from_probabilities(one.name, "baseline", one.answer(given)))
-    if words is None and not given.lacking.intersection(ON_FEATURES):
+    if given.words is None and not given.lacking.intersection(ON_FEATURES):
         left_out += unread_columns(given.features[1])
     return systems, left_out

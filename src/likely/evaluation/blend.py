@@ -1,7 +1,8 @@
 """A run's answer in its folder: the weights of adapter and counting, and what counting needs to know of items.
 
-`cli.evaluate` writes what `answer` has fitted, and `answering` asks it. Three files, read without trusting them:
-blend.json says what it is made of and how good it is, and two tables, of items and of the nodes of trees, are Parquet.
+`cli.evaluate` writes what `answer` has fitted, and `answering` asks it. Four files, read without trusting them:
+blend.json says what it is made of and how good it is, and three tables are Parquet: of items, of the ratings that tell
+which of them are alike, and of the nodes of trees.
 """
 
 import io
@@ -21,11 +22,15 @@ from likely.evaluation.counting import PARTS, Counting, tree_columns
 from likely.evaluation.item_facts import ItemFacts
 from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.stacking import Stack
+from likely.evaluation.tally import Totals
 from likely.files import replacing, replacing_bytes, writing
 from likely.model.fingerprint import adapter_of
 
-_, ITEMS_FILE, TREES_FILE = BLEND_FILES
+_, ITEMS_FILE, LIKENESS_FILE, TREES_FILE = BLEND_FILES
 ADAPTER = "adapter"
+FORMAT = 2
+"""Of blend.json and the tables; the first one had no number."""
+
 REMEDY = "run likely evaluate again, or remove blend.json to do without"
 
 
@@ -36,15 +41,24 @@ class _Weights(BaseModel):
     weights: dict[str, FiniteFloat]
 
 
+class _Format(BaseModel):
+    """What says whether the rest can be read."""
+
+    format: int = 1
+
+
 class _Blend(BaseModel):
     """All of blend.json."""
 
+    format: int
     answer: _Weights
     counting: _Weights
     fitted_on: dict[str, int]
     on_these_rows: dict[str, float]
     hints: bool
     details: list[str]
+    told_details: list[str]
+    totals: Totals
     factors_start: FiniteFloat
     trees_start: FiniteFloat
     adapter: str
@@ -77,12 +91,14 @@ def save_blend(folder: Path, fitted: Fitted) -> None:
         LikelyError: it cannot be written.
     """
     facts, trees = fitted.counting.facts, fitted.counting.trees
-    for name, table in ((ITEMS_FILE, facts.table), (TREES_FILE, trees.nodes)):
+    tables = {ITEMS_FILE: facts.table, LIKENESS_FILE: facts.likeness, TREES_FILE: trees.nodes}
+    for name, table in tables.items():
         content = io.BytesIO()
         table.write_parquet(content)
         with writing(folder / name), replacing_bytes(folder / name) as out:
             out.write(content.getvalue())
     kept = _Blend(
+        format=FORMAT,
         answer=_Weights(
             intercept=fitted.together.intercept,
             weights=dict(zip((*PARTS, ADAPTER), fitted.together.weights, strict=True)),
@@ -94,10 +110,12 @@ def save_blend(folder: Path, fitted: Fitted) -> None:
         on_these_rows=fitted.figures,
         hints=fitted.counting.hinted,
         details=list(facts.details),
+        told_details=list(facts.told_details),
+        totals=facts.totals,
         factors_start=facts.overall,
         trees_start=trees.start,
         adapter=adapter_of(folder),
-        sha256={name: digest_of(folder / name) for name in (ITEMS_FILE, TREES_FILE)},
+        sha256={name: digest_of(folder / name) for name in tables},
     )
     with writing(folder / BLEND_FILE), replacing(folder / BLEND_FILE) as out:
         out.write(kept.model_dump_json(indent=2) + "\n")
@@ -113,23 +131,38 @@ def load_blend(folder: Path) -> Blend | None:
     if not path.is_file():
         return None
     try:
-        kept = _Blend.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        if _Format.model_validate_json(content).format != FORMAT:
+            raise LikelyError(f"{path} was written by another version of likely, which counted otherwise; {REMEDY}.")
+        kept = _Blend.model_validate_json(content)
         tables = {name: _table(folder / name, kept.sha256[name], schema) for name, schema in SCHEMAS.items()}
         together, alone = _stack(kept.answer, (*PARTS, ADAPTER)), _stack(kept.counting, PARTS)
         trees = KeptTrees(kept.trees_start, tables[TREES_FILE])
         trees.check(tree_columns(kept.hints))
+        facts = ItemFacts(
+            tables[ITEMS_FILE],
+            kept.details,
+            kept.factors_start,
+            tables[LIKENESS_FILE],
+            kept.told_details,
+            kept.totals,
+        )
+        facts.check()
     except (OSError, ValueError, KeyError, *UNREADABLE) as error:
         damaged = "or a table beside it is damaged or of another version of likely"
         raise LikelyError(f"{path} {damaged}; {REMEDY}.") from error
     task = read_task(folder)
     if kept.adapter != adapter_of(folder) or not isinstance(task, RatingsTask):
         raise LikelyError(f"{path} was fitted with another adapter than that in {folder}; {REMEDY}.")
-    facts = ItemFacts(tables[ITEMS_FILE], kept.details, kept.factors_start)
     counting = Counting(trees, facts, kept.hints, task.words)
     return Blend(counting, alone, together, task, digest_of(path)[:16])
 
 
-SCHEMAS: Mapping[str, Mapping[str, pl.DataType]] = {ITEMS_FILE: item_facts.SCHEMA, TREES_FILE: kept_trees.SCHEMA}
+SCHEMAS: Mapping[str, Mapping[str, pl.DataType]] = {
+    ITEMS_FILE: item_facts.SCHEMA,
+    LIKENESS_FILE: item_facts.LIKENESS_SCHEMA,
+    TREES_FILE: kept_trees.SCHEMA,
+}
 
 
 def _table(path: Path, digest: str, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:

@@ -1,11 +1,11 @@
 """All that is counted of each record, in one matrix: habits of users and items, neighbours, and each user's taste.
 
-Takes records and gives `baselines` the columns of its richest trees; whoever mixes counting with other answers, or
-ranks candidates for a user, asks here too. What is told of a rating is from strictly before its own time. Only which
+Takes records and gives `baselines` the columns of its richest trees; `counted_now` asks here for a history that is
+shown right now. What is told of a rating is from strictly before its own time. Only which
 items are alike is fitted, to the training ratings of all others (`likeness`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
 from likely.evaluation import neighbours, rating_habits, taste_process, user_ridge
-from likely.evaluation.likeness import likeness, tell_likeness
+from likely.evaluation.likeness import Others, likeness, tell_likeness
 from likely.evaluation.neighbours import neighbour_columns
-from likely.evaluation.rating_habits import habit_columns, levels, stars_of
+from likely.evaluation.rating_habits import habit_columns, levels, of_users_and_items, stars_of
+from likely.evaluation.tally import Past, Tally
 from likely.evaluation.taste_process import linear_columns, taste_columns
-from likely.evaluation.told_ratings import Places, told_ratings
+from likely.evaluation.told_ratings import Places, ToldRatings, told_ratings
 from likely.evaluation.user_ridge import details_and_year, frequent_details
 from likely.model.answers import BoolRows, FloatRows
 
@@ -43,9 +44,6 @@ def counted_columns(
 ) -> Matrix:
     """Return what was known of each record before its own time, float64 [records, columns], the columns of `COLUMNS`.
 
-    To rank candidates for a user, give a record for each rating of the history and one for each candidate, with the
-    time of the question and any answer: it counts for nothing, as none of the same time does.
-
     Args:
         records: of all parts, with `user_id`, `item_id` and `timestamp`, in any order.
         fitted: which of them are for training, bool [records].
@@ -54,20 +52,52 @@ def counted_columns(
         asked: which records are wanted, bool [records]; None for all. Rows of others are nan.
     """
     ratings = told_ratings(records, labels, words)
-    stars = stars_of(ratings)
-    of_likes, of_stars = levels(ratings, ratings.liked), levels(ratings, stars)
-    said = details_and_year(ratings.lines, frequent_details(ratings.lines))
+    others = likeness_of(ratings, fitted)
+    is_asked = np.zeros(len(ratings.users), bool)
+    is_asked[ratings.places if asked is None else ratings.places[asked]] = True
+    tally = Tally(ratings, Past.nothing(len(ratings.lines)))
+    details = frequent_details(ratings.lines)
+    return columns_of(tally, others, details, _stretches(ratings.users, is_asked))[ratings.places]
+
+
+def past_of(ratings: ToldRatings) -> Past:
+    """Return what there is of items after the last rating, from which :func:`columns_of` goes on."""
+    tally = Tally(ratings, Past.nothing(len(ratings.lines)))
+    stars = stars_of(tally)
+    levels(tally, "likes", ratings.liked)
+    levels(tally, "stars", stars)
+    of_users_and_items(tally, stars)
+    return tally.ended()
+
+
+def likeness_of(ratings: ToldRatings, fitted: BoolRows) -> Others:
+    """Collect what tells which items are alike, from ratings and which records are for training, bool [records]."""
     # What stands in for stars that no history shows is made of other users' ratings, and would tell of them.
     shown = ratings.liked if np.isnan(ratings.stars).all() else ratings.stars
     # A rating that no record asks about belongs to the part whose record shows it first.
-    others = tell_likeness(ratings, shown, fitted[ratings.records])
+    return tell_likeness(ratings, shown, fitted[ratings.records])
+
+
+def columns_of(
+    tally: Tally, others: Others, details: Sequence[str], stretches: Iterable[tuple[Places, BoolRows]]
+) -> Matrix:
+    """Return `COLUMNS` of each rating, float64 [ratings, columns].
+
+    Args:
+        tally: of the ratings.
+        others: tell which items are alike.
+        details: that tastes are about, see `user_ridge.frequent_details`.
+        stretches: places of ratings of one user, in the order of time, and which of them are to be answered from these
+            alone; columns of neighbours and tastes of others are nan.
+    """
+    ratings, stars = tally.ratings, stars_of(tally)
+    of_likes, of_stars = levels(tally, "likes", ratings.liked), levels(tally, "stars", stars)
+    said = details_and_year(ratings.lines, details)
     linear = linear_columns(said[ratings.items], of_likes)
     wanted = ratings.liked - of_likes.overall - of_likes.of_item
     beyond = stars - of_stars.overall - of_stars.of_item
-    is_asked = np.zeros(len(stars), bool)
-    is_asked[ratings.places if asked is None else ratings.places[asked]] = True
     columns = np.full((len(stars), len(neighbours.COLUMNS) + 1 + len(taste_process.COLUMNS)), np.nan)
-    for rows, answered in _stretches(ratings.users, is_asked):
+    for rows, answered in stretches:
         times, items = ratings.times[rows], ratings.items[rows]
         known = (times < times[:, None]).astype(float)
         alike = likeness(others, int(ratings.users[rows[0]]), items)
@@ -75,13 +105,12 @@ def counted_columns(
         taste = taste_columns(times, linear[rows], alike.raters, wanted[rows], known)
         answer = of_likes.overall[rows] + of_likes.of_item[rows] + taste[:, 0]
         columns[rows[answered]] = np.column_stack([near, answer, taste])[answered]
-    habits = habit_columns(ratings, stars, said)
-    return np.hstack([habits, columns])[ratings.places]
+    return np.hstack([habit_columns(tally, stars, of_stars.popularity, said), columns])
 
 
 def taste_answers(columns: Matrix) -> FloatRows:
-    """Return what the Gaussian process of each row's user expects, float64 [rows], from :func:`counted_columns`."""
-    return columns[:, COLUMNS.index(TASTE)].clip(0.01, 0.99)
+    """Return what the Gaussian process of each row's user expects, float64 [rows], from columns that end with these."""
+    return columns[:, COLUMNS.index(TASTE) - len(COLUMNS)].clip(0.01, 0.99)
 
 
 def _stretches(users: Places, asked: BoolRows) -> Iterator[tuple[Places, BoolRows]]:

@@ -11,38 +11,36 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
-from likely.data.records import Labels, Record
+from likely.data.records import Record
 from likely.data.wording import Words
-from likely.evaluation.baselines import Given, prior_log_odds
-from likely.evaluation.classifiers import grow_trees, known_columns
-from likely.evaluation.features import FEATURES, SHARES, feature_columns, has_shares, log_odds, share_matrix
+from likely.evaluation import counted_columns, user_ridge
+from likely.evaluation.baselines import prior_log_odds
+from likely.evaluation.counted_now import Rated
+from likely.evaluation.features import FEATURES, SHARES, feature_columns, log_odds, share_matrix
+from likely.evaluation.given import Given, earlier_counted, everything_counted
 from likely.evaluation.item_facts import ItemFacts
 from likely.evaluation.kept_trees import KeptTrees
-from likely.evaluation.like_counts import Known, like_rates
+from likely.evaluation.like_counts import SMOOTHING, Known, like_rates
 from likely.evaluation.matrix_factorisation import after_history, fit_factors, going_on, seen_by_user
-from likely.evaluation.user_ridge import (
-    COLUMNS,
-    candidate_lines,
-    details_and_year,
-    log_share,
-    online_ridge,
-    tastes,
-    user_ridge,
-)
+from likely.evaluation.user_ridge import candidate_lines, details_and_year, log_share, online_ridge, tastes
 from likely.model.answers import FloatRows
 
 Matrix = NDArray[np.float64]
 
-PARTS = ("boosted trees", "ridge of the user", "matrix factorisation", "item like-rate", "user like-rate")
+PARTS = (
+    "boosted trees",
+    "Gaussian process of the user",
+    "ridge of the user",
+    "matrix factorisation",
+    "item like-rate",
+    "user like-rate",
+)
 """Columns of :func:`fit_counting` and :meth:`Counting.known_now`."""
-
-OF_RIDGE = [COLUMNS.index(name) for name in COLUMNS if name != "overall like-rate, and what item and user add"]
-"""Columns of the ridge that trees know; the rates of item and user say the same as the one that is left out."""
 
 
 def tree_columns(hinted: bool) -> int:
     """Return how many columns the trees go by."""
-    return len(FEATURES) + hinted * len(SHARES) + len(OF_RIDGE)
+    return len(FEATURES) + hinted * len(SHARES) + len(user_ridge.COLUMNS) + len(counted_columns.COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,13 @@ class RatedItem:
         shown: its name, as prompts have it.
         liked: whether the user liked it.
         item_id: where known.
+        stars: what the user gave, on the scale of the data, where known.
     """
 
     shown: str
     liked: bool
     item_id: str | None = None
+    stars: float | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Counting:
     words: Words
 
     def known_now(self, history: Sequence[RatedItem], records: Sequence[Record]) -> Matrix:
-        """Return log-odds of `PARTS` for candidates after a history, float64 [records, 5].
+        """Return log-odds of `PARTS` for candidates after a history, float64 [records, 6].
 
         They are what :func:`fit_counting` gives for rows of a user of whom nothing else is known, whose ratings were
         all given at one time after the last that is known, and who is asked right after that. An item that is unknown
@@ -106,6 +106,7 @@ class Counting:
         overall = (likes + liked.sum() + 1) / (ratings + len(liked) + 2)
         of_history = _tastes(facts, rated, [one.shown for one in history], ratings)
         by_user = np.vstack([of_history, _tastes(facts, asked, lines, ratings + len(liked))])
+        of_user_beyond = (liked - before - facts.levels_at_first[rated]).sum() / (len(liked) + SMOOTHING)
         wanted = np.r_[liked - before - facts.levels[rated], np.zeros(len(asked))]
         times = np.r_[np.zeros(len(rated)), np.ones(len(asked))]
         added = online_ridge(by_user, wanted, np.zeros(len(times), dtype=np.int64), times)[len(rated) :]
@@ -116,13 +117,16 @@ class Counting:
         of_items = Known(facts.ratings[asked], facts.likes[asked], of_all(overall))
         of_user = Known(of_all(len(liked)), of_all(liked.sum()), of_all(overall))
         level, popularity = facts.levels[asked], log_share(of_items.ratings, of_all(ratings + len(liked)))
-        ridge = np.column_stack([overall + level + added, added, of_all(np.nan), level, popularity])
+        of_item = overall + level
+        ridge = np.column_stack([of_item + added, added, of_item + of_user_beyond, level, popularity])
         features = feature_columns(records, of_items, of_user, self.words)
         items, numbers = facts.factors[asked], after_history(facts.overall, facts.factors[rated], liked)
         factorised = facts.overall + items[:, 0] + seen_by_user(items) @ numbers
         rates = np.column_stack([log_odds(like_rates(of_items)), log_odds(like_rates(of_user))])
-        columns = _tree_columns(features, share_matrix(records) if self.hinted else None, ridge)
-        return Seen(columns, _others(ridge, scipy.special.expit(factorised), rates))
+        shares = [share_matrix(records)] if self.hinted else []
+        counted = facts.of_everybody.columns(_rated(history, rated), asked, lines)
+        columns = np.hstack([features, *shares, ridge, counted])
+        return Seen(columns, _others(columns, scipy.special.expit(factorised), rates))
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ class Seen:
 
     Attributes:
         columns: that trees go by, float64 [rows, columns].
-        others: log-odds of all parts but the trees, float64 [rows, 4].
+        others: log-odds of all parts but the trees, float64 [rows, 5].
     """
 
     columns: Matrix
@@ -144,42 +148,35 @@ def _tastes(facts: ItemFacts, places: NDArray[np.int64], shown: Sequence[str], e
     return tastes(details_and_year(shown, facts.details), popularity, facts.levels[places])
 
 
-def fit_counting(
-    train: Sequence[Record], earlier: Sequence[Record], rows: Sequence[Record], labels: Labels, words: Words
-) -> tuple[Counting, Matrix]:
+def _rated(history: Sequence[RatedItem], places: NDArray[np.int64]) -> Rated:
+    """Return a history, given the places of its items in the table."""
+    stars = np.array([np.nan if one.stars is None else one.stars for one in history], dtype=float)
+    return Rated(places, [one.shown for one in history], np.array([one.liked for one in history], dtype=bool), stars)
+
+
+def fit_counting(given: Given, words: Words) -> tuple[Counting, Matrix]:
     """Fit counting to training records, and ask it about others as of their own time.
 
     Args:
-        train: records to fit to, with users, items, times and histories.
-        earlier: held-out records that count for what is kept, too; nothing is fitted to them.
-        rows: more records, of which nothing is kept. Each of both counts for later ones.
-        labels: which output is a like.
+        given: records to fit to, with users, items, times and histories. Its earlier records count for what is kept,
+            too; nothing is fitted to them. Of its rows nothing is kept. Each of both counts for later ones.
         words: in which the records speak of ratings.
 
     Returns:
-        What is kept, and log-odds of `PARTS` for `earlier` and then `rows`, float64 [rows, 5].
+        What is kept, and log-odds of `PARTS` for the earlier records and then the rows, float64 [rows, 6].
     """
-    given = Given(train, [*earlier, *rows], labels, words=words)
-    hinted = has_shares((*given.train, *given.rows))
-    shares = [share_matrix(records) for records in (given.train, given.rows)] if hinted else [None, None]
-    fitted_on, answered = (_tree_columns(*known) for known in zip(given.features, shares, given.ridge, strict=True))
-    rising = [fitted_on.shape[1] - len(OF_RIDGE)]
-    model = grow_trees(given.liked, fitted_on, rising, slowly=True)
-    trees = KeptTrees.of(model, known_columns(fitted_on))
-    factors = fit_factors(train, labels)
-    facts = ItemFacts.of([*train, *earlier], labels, factors)
+    asked, labels = [*given.earlier, *given.rows], given.labels
+    factors = fit_factors(given.train, labels)
+    columns = np.vstack([earlier_counted(given), everything_counted(given)[1]])
     others = _others(
-        given.ridge[1],
-        going_on(factors, train, given.rows, labels, []),
-        prior_log_odds(given.counted, given.rows, labels),
+        columns, going_on(factors, given.train, asked, labels, []), prior_log_odds(given.counted, asked, labels)
     )
-    counting = Counting(trees, facts, hinted, words)
-    return counting, counting.known_of_all([Seen(answered, others)])
+    counting = Counting(given.trees, ItemFacts.of(given, factors), given.hinted, words)
+    return counting, counting.known_of_all([Seen(columns, others)])
 
 
-def _tree_columns(features: Matrix, shares: Matrix | None, ridge: Matrix) -> Matrix:
-    return np.hstack([features, *([] if shares is None else [shares]), ridge[:, OF_RIDGE]])
-
-
-def _others(ridge: Matrix, factorised: FloatRows, rates: Matrix) -> Matrix:
-    return np.column_stack([log_odds(user_ridge(ridge)), log_odds(factorised), rates])
+def _others(columns: Matrix, factorised: FloatRows, rates: Matrix) -> Matrix:
+    """Return log-odds of all parts but the trees, given the columns of these, which end with all that is over time."""
+    ridge = columns[:, -len(user_ridge.COLUMNS) - len(counted_columns.COLUMNS) :]
+    answers = (counted_columns.taste_answers(columns), user_ridge.user_ridge(ridge), factorised)
+    return np.column_stack([*(log_odds(answer) for answer in answers), rates])

@@ -129,7 +129,8 @@ def share_matrix(records: Sequence[Record]) -> NDArray[np.float64]:
     """Return the columns of `SHARES` of records that have them, float64 [rows, 5]; nan for a share that is unknown."""
     known = [record.extra["shares"] for record in records]
     known = [shares if "of_genres" in shares else {**shares, "of_genres": shares.get(OF_DETAILS)} for shares in known]
-    return np.array([[shares.get(name) for name in SHARES] for shares in known], dtype=float)
+    told = np.array([[shares.get(name) for name in SHARES] for shares in known], dtype=float)
+    return told.reshape(len(known), len(SHARES))
 
 
 def item_keys(records: Sequence[Record]) -> list[str]:

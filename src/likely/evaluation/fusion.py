@@ -11,10 +11,11 @@ from sklearn.metrics import roc_auc_score
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
-from likely.evaluation.baselines import baseline_systems, countable, prior_log_odds
+from likely.evaluation.baselines import baseline_systems, prior_log_odds
 from likely.evaluation.classifiers import logistic_regression
 from likely.evaluation.contest import System
 from likely.evaluation.features import likes_of, log_odds
+from likely.evaluation.given import countable
 from likely.model.answers import FloatRows
 
 WITH_RATES = "adapter + item + user"

@@ -1,6 +1,7 @@
 """What is known of every item by the end of the ratings: all that counting needs to answer about a new user.
 
-`counting` gathers it from records, `blend` keeps it in the folder of a run: a row an item, and of users nothing.
+`counting` gathers it from records, `blend` keeps it in the folder of a run: a row an item, and which
+items are alike, as ratings of at most `likeness.MOST_USERS` users, who have numbers instead of names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from likely.data.records import Labels, Record
+from likely.data.records import Record
+from likely.evaluation.counted_columns import likeness_of, past_of
+from likely.evaluation.counted_now import KnownOfItems
 from likely.evaluation.features import item_keys, likes_of, times_of
+from likely.evaluation.given import Given
 from likely.evaluation.like_counts import places_of
+from likely.evaluation.likeness import MOST_USERS, Others
 from likely.evaluation.matrix_factorisation import FACTORS, Factors
+from likely.evaluation.tally import ITEM_SUMS, Past, Totals
+from likely.evaluation.told_ratings import Places, told_ratings
 from likely.evaluation.user_ridge import candidate_lines, frequent_details, levels_before
 from likely.model.answers import FloatRows
 
@@ -25,10 +32,20 @@ SCHEMA: Mapping[str, pl.DataType] = {
     "shown": pl.String(),
     "likes": pl.Int64(),
     "ratings": pl.Int64(),
+    "level_at_first": pl.Float64(),
     "level": pl.Float64(),
     "factors": pl.Array(pl.Float64, 1 + FACTORS),
+    "told": pl.Float64(),
+    "first_time": pl.Float64(),
+    "sums": pl.Array(pl.Float64, len(ITEM_SUMS)),
 }
-"""Of the table: id, name as prompts have it, counts, what it gets beyond its users (`user_ridge`), bias and factors."""
+"""Of the table: id, name as prompts have it, counts, what it gets beyond its users (`user_ridge`), bias and factors.
+
+Of all ratings, those that only histories show too: how many there are, the time of the first, and `tally.ITEM_SUMS`.
+"""
+
+LIKENESS_SCHEMA: Mapping[str, pl.DataType] = {"user": pl.Int64(), "item": pl.Int64(), "beyond": pl.Float32()}
+"""Of the ratings that tell which items are alike: a number of the user, the row of the item, less the user's mean."""
 
 
 @dataclass(frozen=True)
@@ -39,37 +56,89 @@ class ItemFacts:
         table: with the columns of `SCHEMA`, the most rated first.
         details: that have a weight in the ridge of each user.
         overall: log-odds of a like that the factors go with.
+        likeness: with the columns of `LIKENESS_SCHEMA`.
+        told_details: that tastes are about, of the items that only histories show too.
+        totals: of all ratings.
     """
 
     table: pl.DataFrame
     details: Sequence[str]
     overall: float
+    likeness: pl.DataFrame
+    told_details: Sequence[str]
+    totals: Totals
 
     @classmethod
-    def of(cls, records: Sequence[Record], labels: Labels, factors: Factors) -> "ItemFacts":
-        """Gather what is known after the last of some records, which have users, items and times."""
+    def of(cls, given: Given, factors: Factors) -> "ItemFacts":
+        """Gather what is known after the last of the training records and the earlier ones.
+
+        They have users, items and times.
+        """
+        records, labels = [*given.train, *given.earlier], given.labels
         times = times_of(records)
         assert times is not None
-        names, lines, likes = item_keys(records), candidate_lines(records), likes_of(records, labels)
-        last_name = dict(zip(names, lines, strict=True))
+        asked, lines = item_keys(records), candidate_lines(records)
         # Records that nobody is to answer, from after all others, find out what was known by then.
         after = {"timestamp": float(times.max()) + 1}
-        asked = [Record("", "", labels.negative, user_id="", item_id=name, extra=after) for name in last_name]
-        levels = levels_before([*records, *asked], labels).of_item[len(records) :]
-        counts = pl.DataFrame({"item_id": names, "liked": likes}).group_by("item_id")
-        counted = counts.agg(likes=pl.col("liked").sum().cast(pl.Int64), ratings=pl.len().cast(pl.Int64))
+        last_name = dict(zip(asked, lines, strict=True))
+        wanted = [Record("", "", labels.negative, user_id="", item_id=name, extra=after) for name in last_name]
+        levels = levels_before([*records, *wanted], labels)
+        told = told_ratings(records, labels, given.words)
+        past, place_of = past_of(told), {name: place for place, name in enumerate(told.names)}
+        # Items that only histories show come last, as nothing is counted of them in records.
+        names = [*last_name, *(name for name in told.names if name not in last_name)]
+        numbers = {name: number for number, name in enumerate(names)}
+        rows, places = np.array([numbers[name] for name in asked]), np.array([place_of[name] for name in names])
+        no_level = np.zeros(len(names) - len(last_name))
         table = pl.DataFrame(
             {
-                "item_id": list(last_name),
-                "shown": list(last_name.values()),
-                "level": levels,
-                "factors": pl.Series(
-                    factors.items[places_of(factors.item_names, list(last_name))], dtype=SCHEMA["factors"]
-                ),
-            }
-        ).join(counted, on="item_id", maintain_order="left")
-        most_rated = table.select(*SCHEMA).sort("ratings", descending=True, maintain_order=True)
-        return cls(most_rated, frequent_details(lines), factors.overall)
+                "item_id": names,
+                "shown": [last_name.get(name, told.lines[place_of[name]]) for name in names],
+                "likes": np.bincount(rows, likes_of(records, labels), len(names)).astype(np.int64),
+                "ratings": np.bincount(rows, minlength=len(names)),
+                "level_at_first": np.r_[levels.of_item_at_first[len(records) :], no_level],
+                "level": np.r_[levels.of_item[len(records) :], no_level],
+                "factors": factors.items[places_of(factors.item_names, names)],
+                "told": past.ratings[places],
+                "first_time": past.first_times[places],
+                "sums": past.sums[places],
+            },
+            schema=SCHEMA,
+        )
+        order = np.argsort(-table["ratings"].to_numpy(), kind="stable")
+        row_of = np.empty(len(names), np.int64)
+        row_of[places[order]] = np.arange(len(names))
+        others = likeness_of(told, np.arange(len(records)) < len(given.train))
+        return cls(
+            table[order],
+            frequent_details(lines),
+            factors.overall,
+            _entries(others, row_of),
+            frequent_details(told.lines),
+            past.totals,
+        )
+
+    @cached_property
+    def of_everybody(self) -> KnownOfItems:
+        """What is known of items by all that is told."""
+        users, items, beyond = (self.likeness[name].to_numpy() for name in LIKENESS_SCHEMA)
+        shape = (int(users.max(initial=-1)) + 1, len(self.table) + 1)
+        first_times = self.table["first_time"].to_numpy()
+        sums = self.table["sums"].to_numpy().reshape(len(self.table), len(ITEM_SUMS))
+        past = Past(self.table["told"].to_numpy(), first_times, sums, self.totals)
+        return KnownOfItems(past, Others.of_entries(users, items, beyond, shape), self.told_details)
+
+    def check(self) -> None:
+        """Check tables that were read from files: nothing is missing, and what is alike is in the table of items.
+
+        Raises:
+            ValueError: they are not sound.
+        """
+        within = pl.col("item").is_between(0, len(self.table) - 1).all()
+        sound = within & pl.col("user").is_between(0, MOST_USERS - 1).all() & pl.col("beyond").is_finite().all()
+        known = pl.all_horizontal(pl.all().is_not_null().all())
+        if not (self.likeness.select(known & sound).item() and self.table.select(known).item()):
+            raise ValueError("the tables of items are not sound")
 
     @cached_property
     def counts(self) -> tuple[float, float]:
@@ -85,6 +154,11 @@ class ItemFacts:
     def ratings(self) -> FloatRows:
         """Likewise, how many there are."""
         return self._column("ratings")
+
+    @cached_property
+    def levels_at_first(self) -> FloatRows:
+        """Likewise, what an item gets beyond its users' means."""
+        return self._column("level_at_first")
 
     @cached_property
     def levels(self) -> FloatRows:
@@ -124,3 +198,10 @@ class ItemFacts:
         for row, name in enumerate(self.table["shown"]):
             rows.setdefault(name, []).append(row)
         return rows
+
+
+def _entries(others: Others, row_of: Places) -> pl.DataFrame:
+    """Return ratings that tell which items are alike as a table, given the row of each item."""
+    beyond = others.beyond.tocoo()
+    entries = {"user": beyond.row, "item": row_of[beyond.col], "beyond": beyond.data}
+    return pl.DataFrame(entries, schema_overrides=LIKENESS_SCHEMA).sort("user", "item")

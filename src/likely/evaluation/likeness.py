@@ -5,7 +5,7 @@ items. It is found out without that user, so that no rating shows in what is sai
 others count, as they do for whatever is fitted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,22 @@ class Others:
     rated: sparse.csc_array
     beyond: sparse.csc_array
 
+    @classmethod
+    def of_entries(cls, users: Places, items: Places, beyond: FloatRows, shape: tuple[int, int]) -> "Others":
+        """Put ratings into tables, users and items by number from 0, [ratings] each; in `users` they count from 1.
+
+        A given split may hold several ratings of an item by one user.
+        """
+
+        def table(entries: FloatRows) -> sparse.csc_array:
+            return sparse.csc_array((entries.astype(np.float32), (users, items)), shape=shape)
+
+        return cls(np.arange(1, shape[0] + 1), table(np.ones(len(users))).sign(), table(beyond))
+
+    def of_items(self, places: Places) -> "Others":
+        """Return the same for some items alone."""
+        return Others(self.users, self.rated[:, places], self.beyond[:, places])
+
 
 @dataclass(frozen=True)
 class Likeness:
@@ -67,13 +83,8 @@ def tell_likeness(ratings: ToldRatings, values: FloatRows, fitted: BoolRows, see
     users, items = np.searchsorted(chosen, ratings.users[kept]), ratings.items[kept]
     means = np.bincount(users, values[kept]) / np.maximum(np.bincount(users), 1)
     beyond = values[kept] - means[users]
-    shape = (len(chosen), len(ratings.lines))
-
-    def table(entries: FloatRows) -> sparse.csc_array:
-        return sparse.csc_array((entries.astype(np.float32), (users, items)), shape=shape)
-
-    # A given split may hold several ratings of an item by one user.
-    return Others(chosen, table(np.ones(len(users))).sign(), table(beyond))
+    others = Others.of_entries(users, items, beyond, (len(chosen), len(ratings.lines)))
+    return replace(others, users=chosen)
 
 
 def likeness(others: Others, user: int, items: Places) -> Likeness:

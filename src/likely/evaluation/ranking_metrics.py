@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import CANDIDATE_LINE
-from likely.evaluation.baselines import countable
 from likely.evaluation.contest import DRAWS, Estimate, Ranking, RankingResult
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
+from likely.evaluation.given import countable
 from likely.evaluation.like_counts import count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.resampling import draw_users, interval

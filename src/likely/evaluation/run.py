@@ -19,10 +19,11 @@ from likely.data.task import RatingsTask, RecordsTask, Task
 from likely.errors import LikelyError
 from likely.evaluation.answer import Fitted, the_answer, why_no_answer
 from likely.evaluation.asked import Asked, read_asked
-from likely.evaluation.baselines import always_yes, baseline_systems, countable, item_like_rate
+from likely.evaluation.baselines import always_yes, item_like_rate, systems_of
 from likely.evaluation.contest import Evaluation, Kind, System, judge
 from likely.evaluation.features import has_history_counts, history_fraction
 from likely.evaluation.fusion import fusions, not_asked
+from likely.evaluation.given import countable
 from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.evaluation.ranking_metrics import rank_items
 from likely.evaluation.same_records import adapters_records, with_own_records
@@ -113,7 +114,7 @@ def evaluate(
     asked = read_asked(folder, config, data, max_samples)
     others = [System.from_probabilities(scores.stem, "given", read_scores(scores, asked.rows))] if scores else []
     run, fitted = _load(folder, config) if folder else None, None
-    systems, notes = baseline_systems(asked.train, asked.rows, asked.labels, asked.earlier, asked.words)
+    systems, notes = systems_of(asked.given)
     notes = [*(left_out_briefly(notes) if isinstance(asked.task, RecordsTask) else notes), *asked.notes]
     if run is not None:
         tuned = asked.tuned if asked.why_no_mix is None else []
@@ -147,7 +148,7 @@ def _mix(asked: Asked, said: ModelAnswers, systems: Sequence[System]) -> tuple[l
     reason = why_no_answer(train, [*asked.held_out, *rows], labels, task)
     if reason is None and isinstance(task, RatingsTask):
         adapter = (said.adapter_on_eval.p_yes, said.adapter.p_yes)
-        return *the_answer(train, tuned, rows, labels, task, adapter, asked.held_out), []
+        return *the_answer(asked.given, tuned, task, adapter), []
     on_eval = said.adapter_on_eval.p_yes
     mixed = fusions(train, tuned, rows, labels, on_eval, systems, asked.held_out, asked.words)
     note = f"The run keeps no answer of adapter and counting together: {reason}."

@@ -1,6 +1,6 @@
 """Rows of the table that say what a language model knows of items by their texts, with two controls beside them.
 
-Takes what baselines answer from (`baselines.Given`) and vectors of texts, fits boosted trees on all that is counted and
+Takes what baselines answer from (`given`) and vectors of texts, fits boosted trees on all that is counted and
 the six columns of `text_features`, and gives `run` the answers: with the base model's vectors, with the same vectors
 dealt out anew among the items, with vectors that no model made, and with both kinds.
 """
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likely.data.task import RatingsTask
-from likely.evaluation.baselines import ON_FEATURES, USERS, Given, everything_counted
 from likely.evaluation.classifiers import boosted_trees
 from likely.evaluation.contest import Kind, System
 from likely.evaluation.counted_columns import RISING
+from likely.evaluation.given import ON_FEATURES, USERS, Given, everything_counted
 from likely.evaluation.text_control import ngram_vectors
 from likely.evaluation.text_features import Matrix, prepared, text_columns
 from likely.evaluation.told_items import ToldItems, candidate_texts, told_items

@@ -30,6 +30,7 @@ class ToldRatings:
             that shows it, the latest that it can be from.
         liked: 1 for a like and 0 for none, float64 [ratings].
         stars: what was given, on the scale of the data, float64 [ratings]; nan where no history shows it.
+        names: ids of the items, [items]; the line of one that no record asks about.
         lines: how records show each item, [items]; empty for one that they show in no way.
         records: number of the record that asks about each, or else of the first that shows it, int64 [ratings].
         places: where each record's own rating stands among these, int64 [records].
@@ -40,6 +41,7 @@ class ToldRatings:
     times: FloatRows
     liked: FloatRows
     stars: FloatRows
+    names: list[str]
     lines: list[str]
     records: Places
     places: Places
@@ -76,6 +78,7 @@ def told_ratings(records: Sequence[Record], labels: Labels, words: Words | None 
         times=all_times[order],
         liked=np.r_[liked, [shown[pair][1] for pair in only_shown]].astype(float)[order],
         stars=np.r_[told, [shown[pair][0] for pair in only_shown]].astype(float)[order],
+        names=names.tolist(),
         lines=[line_of.get(name, name) for name in names.tolist()],
         records=np.r_[np.arange(len(records)), [shown[pair][2] for pair in only_shown]].astype(int)[order],
         places=np.argsort(order)[: len(records)],

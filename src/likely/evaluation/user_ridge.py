@@ -45,12 +45,14 @@ class Levels:
 
     Attributes:
         overall: share of likes.
+        of_item_at_first: what the item gets beyond that and beyond its users' means.
         of_item: what the item gets beyond that and beyond what its users give.
         of_user: what the user gives beyond that and beyond what the items get.
         popularity: from :func:`log_share`.
     """
 
     overall: FloatRows
+    of_item_at_first: FloatRows
     of_item: FloatRows
     of_user: FloatRows
     popularity: FloatRows
@@ -78,11 +80,11 @@ def levels_before(records: Sequence[Record], labels: Labels) -> Levels:
 
     by_item = earlier(items, liked)
     overall = by_item.overall
-    of_item = level(items, liked - overall - level(users, liked - overall))
-    of_user = level(users, liked - overall - of_item)
+    at_first = level(items, liked - overall - level(users, liked - overall))
+    of_user = level(users, liked - overall - at_first)
     of_item = level(items, liked - overall - of_user)
     popularity = log_share(by_item.ratings, np.searchsorted(np.sort(times), times).astype(float))
-    return Levels(overall, of_item, of_user, popularity)
+    return Levels(overall, at_first, of_item, of_user, popularity)
 
 
 def ridge_columns(records: Sequence[Record], labels: Labels) -> Matrix:

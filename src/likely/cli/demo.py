@@ -77,7 +77,7 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
     started = time.monotonic()
     console.print(
         "[bold]likely demo[/bold]: will this user like this movie?\n"
-        "On two cores about 1 min to fetch and prepare, 6 min to finetune, 1.5 min to compare.\n",
+        "On two cores about 1 min to fetch and prepare, 7 min to finetune, 2 to 5 min to compare.\n",
         highlight=False,
     )
     data = output / "data"
@@ -88,7 +88,7 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
     _heading(console, "Audit", "prompt lengths of 2,000 records")
     audit_prompts(console, config, 2000)
     finetune(console, config)
-    _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, about 1.5 min")
+    _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, 2 to 5 min")
     findings = measure(console, config, output, max_samples=COMPARED, text_features=False)
     page = keep_findings(output, findings, facts_of(output))
     keep_answer(output, findings)

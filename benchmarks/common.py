@@ -220,7 +220,14 @@ def spread_table(seconds: Mapping[str, Sequence[float]], units: int, unit: str, 
     return table
 
 
-def save(name: str, claim: str, command: str, rows: Sequence[Row], details: Mapping[str, Any]) -> Path:
+def save(
+    name: str,
+    claim: str,
+    command: str,
+    rows: Sequence[Row],
+    details: Mapping[str, Any],
+    ran_on: Mapping[str, Any] | None = None,
+) -> Path:
     """Write a result, in place of the older ones of that name and machine, and return where.
 
     Args:
@@ -229,17 +236,18 @@ def save(name: str, claim: str, command: str, rows: Sequence[Row], details: Mapp
         command: that repeats it.
         rows: of the table of docs/speed.md.
         details: raw figures.
+        ran_on: what :func:`machine` said there, where the figures are of another machine.
     """
     result = {
         "claim": claim,
         "command": command,
         "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
-        "versions": {name: version(name) for name in VERSIONS if find_spec(name)},
+        "machine": ran_on or machine(),
+        "versions": versions(),
         "rows": [asdict(row) for row in rows],
         **details,
     }
-    path = result_path(name)
+    path = result_path(name, ran_on)
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for older in RESULTS.glob(f"{path.stem[:-10]}20??-??-??.json"):
         if older != path:
@@ -247,9 +255,10 @@ def save(name: str, claim: str, command: str, rows: Sequence[Row], details: Mapp
     return path
 
 
-def result_path(name: str) -> Path:
-    """Return where today's result of a benchmark on this machine belongs: `<name>-<machine>-<date>.json`."""
-    words = re.sub(r"\((r|tm)\)", " ", f"{processor()} {gpu() or ''}".lower())
+def result_path(name: str, ran_on: Mapping[str, Any] | None = None) -> Path:
+    """Return where today's result of a benchmark belongs, on any machine: `<name>-<machine>-<date>.json`."""
+    where = ran_on or {"processor": processor(), "gpu": gpu()}
+    words = re.sub(r"\((r|tm)\)", " ", f"{where['processor']} {where['gpu'] or ''}".lower())
     return RESULTS / f"{name}-{'-'.join(re.findall('[a-z0-9]+', words))}-{time.strftime('%Y-%m-%d')}.json"
 
 
@@ -281,6 +290,11 @@ def trl_rows(encoded: Sequence[EncodedRecord]) -> list[dict[str, list[int]]]:
         }
         for record in encoded
     ]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the figures depend on."""
+    return {name: version(name) for name in VERSIONS if find_spec(name)}
 
 
 def machine() -> dict[str, Any]:

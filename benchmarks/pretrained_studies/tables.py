@@ -1,0 +1,173 @@
+"""What came of the runs: each contestant's figures over seeds, and its difference from the first of its study.
+
+Takes the lines that `workers` left and the eval rows that they answered.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from benchmarks.common import Row
+from benchmarks.pretrained_studies.records import Count
+from benchmarks.pretrained_studies.studies import STUDIES, Run, Setting
+from likely.data.records import Labels, Record
+from likely.evaluation.metrics import probability_metrics
+from likely.evaluation.resampling import UserDraws, draw_users, interval, resampled_metrics
+from likely.model.answers import BoolRows, FloatRows
+
+METRICS = ("auc", "gauc", "uauc", "log_loss")
+COLOURS = ("#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666", "#b8860b", "#a03050", "#3366cc")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One contestant of a study.
+
+    Attributes:
+        study: its name.
+        name: of the contestant.
+        seeds: of its runs.
+        means: of each metric over its seeds.
+        spreads: their standard deviations; nan with one seed.
+        differences: of each metric from the first contestant, mean over the seeds that both have, and its 95% interval
+            over resamples of users, which knows nothing of seeds; none for the first contestant itself.
+        tokens: computed for a training record in the tree, and alone.
+        seconds: of a run, the median, beside others on the same machine.
+    """
+
+    study: str
+    name: str
+    seeds: list[int]
+    means: dict[str, float]
+    spreads: dict[str, float]
+    differences: dict[str, tuple[float, float, float]]
+    tokens: tuple[float, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The eval rows that all runs answered, and one resample of users for all."""
+
+    liked: BoolRows
+    users: list[str]
+    drawn: UserDraws
+
+    def metrics(self, p_yes: FloatRows) -> dict[str, float]:
+        found = probability_metrics(self.liked, p_yes, self.users)
+        return {name: found[name] for name in METRICS}
+
+    def resampled(self, p_yes: FloatRows) -> dict[str, FloatRows]:
+        found = resampled_metrics(self.liked, p_yes, p_yes >= 0.5, p_yes < 0.5, self.drawn)
+        return {name: found[name] for name in METRICS}
+
+
+def answered_rows(rows: Sequence[Record], draws: int = 1000) -> Answered:
+    users = [str(row.user_id) for row in rows]
+    liked = np.array([row.output == Labels().positive for row in rows])
+    return Answered(liked, users, draw_users(users, draws))
+
+
+def compare(
+    runs: Mapping[Run, Mapping[str, Any]], rows: Answered, counts: Mapping[Setting, Count], studies: Sequence[str]
+) -> list[Compared]:
+    """Return every contestant that has a run, by study."""
+    answers = {run: np.array(line["p_yes"]) for run, line in runs.items()}
+    assert all(len(p_yes) == len(rows.liked) for p_yes in answers.values())
+    of_rows = {run: rows.metrics(p_yes) for run, p_yes in answers.items()}
+    of_draws = {run: rows.resampled(p_yes) for run, p_yes in answers.items()}
+    found = []
+    for study in studies:
+        reference = next(iter(STUDIES[study].values()))
+        for name, setting in STUDIES[study].items():
+            mine = [run for run in runs if run.setting == setting]
+            if not mine:
+                continue
+            figures = {metric: np.array([of_rows[run][metric] for run in mine]) for metric in METRICS}
+            pairs = [(run, Run(reference, run.seed)) for run in mine if Run(reference, run.seed) in runs]
+            differences = {}
+            for metric in METRICS if setting != reference and pairs else ():
+                mean = float(np.mean([of_rows[one][metric] - of_rows[other][metric] for one, other in pairs]))
+                draws = np.mean([of_draws[one][metric] - of_draws[other][metric] for one, other in pairs], axis=0)
+                differences[metric] = (mean, *interval(draws))
+            count = counts[setting]
+            found.append(
+                Compared(
+                    study,
+                    name,
+                    sorted(run.seed for run in mine),
+                    {metric: float(values.mean()) for metric, values in figures.items()},
+                    {
+                        metric: float(values.std(ddof=1)) if len(mine) > 1 else float("nan")
+                        for metric, values in figures.items()
+                    },
+                    differences,
+                    (count.tokens / count.records, count.tokens_alone / count.records),
+                    float(np.median([runs[run]["seconds"] for run in mine])),
+                )
+            )
+    return found
+
+
+def table_of(found: Sequence[Compared], study: str) -> Table:
+    """Return what a reader wants to see of a study."""
+    columns = ("eval AUC", "GAUC", "UAUC", "log-loss", "AUC less the first's (95%)", "log-loss likewise")
+    table = Table("", "seeds", *columns, "tokens a record: tree, alone", "seconds", title=study, title_justify="left")
+    for one in (one for one in found if one.study == study):
+        cells = [f"{one.means[metric]:.4f} ± {one.spreads[metric]:.4f}" for metric in METRICS]
+        cells += [_difference(one, metric) for metric in ("auc", "log_loss")]
+        tokens = f"{one.tokens[0]:.0f}, {one.tokens[1]:.0f}"
+        table.add_row(one.name, str(len(one.seeds)), *cells, tokens, f"{one.seconds:.0f}")
+    return table
+
+
+def _difference(one: Compared, metric: str) -> str:
+    if metric not in one.differences:
+        return ""
+    mean, low, high = one.differences[metric]
+    return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def rows_of(found: Sequence[Compared]) -> list[Row]:
+    """Return a row a contestant that is compared with another, without a bar."""
+    first = {study: next(iter(contestants)) for study, contestants in STUDIES.items()}
+    return [
+        Row(
+            f"{one.study}: {one.name}, eval AUC against {first[one.study]}",
+            "",
+            _difference(one, "auc"),
+            None,
+            f"{len(one.seeds)} seeds, {one.tokens[0]:.0f} tokens a record",
+        )
+        for one in found
+        if one.differences
+    ]
+
+
+def draw(found: Sequence[Compared], runs: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
+    """Plot each study in a row: training loss over records seen, and the differences in AUC with their intervals."""
+    studies = list(dict.fromkeys(one.study for one in found))
+    figure = Figure(figsize=(12, 3.6 * len(studies)), layout="constrained")
+    for (losses, areas), study in zip(figure.subplots(len(studies), 2, squeeze=False), studies, strict=True):
+        shown = [one for one in found if one.study == study]
+        for place, (one, colour) in enumerate(zip(shown, COLOURS, strict=False)):
+            mine = [line for run, line in runs.items() if run.setting == STUDIES[study][one.name]]
+            mean = np.mean([line["loss"] for line in mine], axis=0)
+            losses.plot(mine[0]["records"], mean, color=colour, marker="o" if len(mean) < 4 else None, label=one.name)
+            middle, low, high = one.differences.get("auc", (0.0, 0.0, 0.0))
+            areas.errorbar(middle, -place, xerr=[[middle - low], [high - middle]], color=colour, fmt="o", capsize=3)
+        losses.set(title=f"{study}: training loss", xlabel="training records seen")
+        losses.legend(frameon=False, fontsize=7)
+        areas.set_yticks([-place for place in range(len(shown))], [one.name for one in shown], fontsize=7)
+        areas.set(title=f"{study}: eval AUC less that of the first, 95% over users")
+        areas.axvline(0, color="#999999", linewidth=0.8)
+        for axes in (losses, areas):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,85 @@
+"""Other words for the same records: the candidate as a line like those of the history, and shorter lines.
+
+A candidate that is written as a history line begins as the line does that stands for it in the user's next records, so
+that a tree computes it once.
+
+    today           - Heat (1995) | Action, Crime, Drama | rated 4     Candidate: Heat (1995) | Action, Crime, Drama
+    marked          as today                                           - Heat (1995) | Action, Crime, Drama | candidate
+    bare            as today                                           - Heat (1995) | Action, Crime, Drama
+    short           - Heat (1995) Action, Crime: 4                     Candidate: Heat (1995) Action, Crime
+    short-marked    as short                                           - Heat (1995) Action, Crime: candidate
+    short-bare      as short                                           - Heat (1995) Action, Crime
+
+Short lines keep title and year, and two genres at most. The question and all else stay as they are.
+"""
+
+from collections.abc import Callable, Mapping
+
+from likely.data.wording import read_rated
+
+GENRES = 2
+"""Most genres of a short line."""
+
+CANDIDATE = "Candidate: "
+
+
+def as_it_is(text: str) -> str:
+    return text
+
+
+def marked(text: str) -> str:
+    """Return an input whose candidate is a history line with a mark where others have the rating."""
+    return _with_candidate(text, lambda candidate: f"- {candidate} | candidate")
+
+
+def bare(text: str) -> str:
+    """Return an input whose candidate is a history line without a rating."""
+    return _with_candidate(text, lambda candidate: f"- {candidate}")
+
+
+def short(text: str) -> str:
+    """Return an input with short lines, the candidate named as today."""
+    return _shortened(text, lambda candidate: f"{CANDIDATE}{candidate}")
+
+
+def short_marked(text: str) -> str:
+    """Return an input with short lines, the candidate's with a mark where others have the rating."""
+    return _shortened(text, lambda candidate: f"- {candidate}: candidate")
+
+
+def short_bare(text: str) -> str:
+    """Return an input with short lines, the candidate's without a rating."""
+    return _shortened(text, lambda candidate: f"- {candidate}")
+
+
+WORDINGS: Mapping[str, Callable[[str], str]] = {
+    "15": as_it_is,
+    "15-marked": marked,
+    "15-bare": bare,
+    "15-short": short,
+    "15-short-marked": short_marked,
+    "15-short-bare": short_bare,
+}
+"""By the folders of their records."""
+
+
+def _with_candidate(text: str, write: Callable[[str], str]) -> str:
+    before, found, candidate = text.rpartition(f"\n{CANDIDATE}")
+    assert found, text
+    return f"{before}\n{write(candidate)}"
+
+
+def _shortened(text: str, write: Callable[[str], str]) -> str:
+    heading, *history, candidate = text.split("\n")
+    lines = [heading, *map(_short_line, history), write(_short_item(candidate.removeprefix(CANDIDATE)))]
+    return "\n".join(lines)
+
+
+def _short_line(line: str) -> str:
+    item, rating = read_rated(line)
+    return f"- {_short_item(item)}: {rating:g}"
+
+
+def _short_item(item: str) -> str:
+    named, bar, genres = item.rpartition(" | ")
+    return f"{named} {', '.join(genres.split(', ')[:GENRES])}" if bar else item

@@ -76,7 +76,7 @@ def table(arguments: argparse.Namespace) -> None:
     found = tables.compare(runs, rows, counts, arguments.studies)
     tables.draw(found, runs, arguments.plot or DOCS / "pretrained-studies.png")
     for study in dict.fromkeys(one.study for one in found):
-        common.print_result(tables.table_of(found, study), [])
+        print(tables.table_of(found, study), end="\n\n")
     ran_on = next(line for line in lines if "machine" in line)
     details = {
         "versions": ran_on["versions"],

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.table import Table
 
 from benchmarks.common import Row
 from benchmarks.pretrained_studies.records import Count
@@ -33,7 +32,7 @@ class Compared:
         name: of the contestant.
         seeds: of its runs.
         means: of each metric over its seeds.
-        spreads: their standard deviations; nan with one seed.
+        spreads: their standard deviations; none with one seed.
         differences: of each metric from the first contestant, mean over the seeds that both have, and its 95% interval
             over resamples of users, which knows nothing of seeds; none for the first contestant itself.
         tokens: computed for a training record in the tree, and alone.
@@ -102,10 +101,7 @@ def compare(
                     name,
                     sorted(run.seed for run in mine),
                     {metric: float(values.mean()) for metric, values in figures.items()},
-                    {
-                        metric: float(values.std(ddof=1)) if len(mine) > 1 else float("nan")
-                        for metric, values in figures.items()
-                    },
+                    {metric: float(values.std(ddof=1)) for metric, values in figures.items() if len(mine) > 1},
                     differences,
                     (count.tokens / count.records, count.tokens_alone / count.records),
                     float(np.median([runs[run]["seconds"] for run in mine])),
@@ -114,16 +110,22 @@ def compare(
     return found
 
 
-def table_of(found: Sequence[Compared], study: str) -> Table:
-    """Return what a reader wants to see of a study."""
-    columns = ("eval AUC", "GAUC", "UAUC", "log-loss", "AUC less the first's (95%)", "log-loss likewise")
-    table = Table("", "seeds", *columns, "tokens a record: tree, alone", "seconds", title=study, title_justify="left")
+def table_of(found: Sequence[Compared], study: str) -> str:
+    """Return a study as a table in Markdown: means, standard deviations over seeds, and differences from the first."""
+    columns = ("seeds", "eval AUC", "GAUC", "UAUC", "log-loss", "AUC less the first's (95%)", "log-loss, likewise")
+    heading: Sequence[str] = (study, *columns, "tokens a record in the tree", "alone", "seconds")
+    lines = [heading, ["---"] * len(heading)]
     for one in (one for one in found if one.study == study):
-        cells = [f"{one.means[metric]:.4f} ± {one.spreads[metric]:.4f}" for metric in METRICS]
+        cells = [_with_spread(one, metric) for metric in METRICS]
         cells += [_difference(one, metric) for metric in ("auc", "log_loss")]
-        tokens = f"{one.tokens[0]:.0f}, {one.tokens[1]:.0f}"
-        table.add_row(one.name, str(len(one.seeds)), *cells, tokens, f"{one.seconds:.0f}")
-    return table
+        costs = (f"{one.tokens[0]:.0f}", f"{one.tokens[1]:.0f}", f"{one.seconds:.0f}")
+        lines.append((one.name, str(len(one.seeds)), *cells, *costs))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _with_spread(one: Compared, metric: str) -> str:
+    mean = f"{one.means[metric]:.4f}"
+    return f"{mean} ± {one.spreads[metric]:.4f}" if one.spreads else mean
 
 
 def _difference(one: Compared, metric: str) -> str:

@@ -67,7 +67,7 @@ def attentions(ground: Ground) -> list[str]:
     """Return the implementations that can be computed here."""
     installed = look_around("packed", half_precision=True).installed
     flash = [name for name in FLASH_ATTENTIONS if name in installed]
-    return ["sdpa", "flex_attention", *flash, "eager"] if ground.on_gpu else ["sdpa"]
+    return ["sdpa", "eager", "flex_attention", *flash] if ground.on_gpu else ["sdpa"]
 
 
 def alone(ground: Ground, precision: Precision, few: list[EncodedRecord]) -> torch.Tensor:

@@ -17,7 +17,7 @@ from likely.model.base import load_base
 SHAPES = ((STEP, GROUP), (64, FULL_GROUP))
 """Records of a step, and of a group, of the steps of `speed` whose records are trained on."""
 
-BATCHES = (16, 8, 32, 2)
+BATCHES = (16, 32, 8, 2)
 
 
 def trl(ground: Ground) -> None:

@@ -49,6 +49,8 @@ def compile_layers(model: "PreTrainedModel", backend: "str | Callable[..., Any]"
     import torch
 
     allow_pieces()
+    # Shapes change, numbers of the configuration do not; FlexAttention's kernel takes its scale as a constant only.
+    torch._dynamo.config.specialize_float = True
     count = model.config.get_text_config().num_hidden_layers
     lists = (module for module in model.get_decoder().modules() if isinstance(module, torch.nn.ModuleList))
     layers = next((modules for modules in lists if len(modules) == count), torch.nn.ModuleList())

@@ -32,13 +32,14 @@ def env(ground: Ground) -> None:
         "env", launch_us=round(ground.seconds(lambda: [few.add_(1) for _ in range(launches)]) / launches * 1e6, 2)
     )
     for cudnn in (True, False) if ready else (False,):
-        say_price_of_shapes(ground, cudnn)
+        with ground.reporting("env", cudnn=cudnn):
+            say_price_of_shapes(ground, cudnn)
 
 
 def say_price_of_shapes(ground: Ground, cudnn: bool) -> None:
     """Say what attention under a mask costs in shapes that are new, and again in the same ones."""
     first = ground.size(601, 9)
-    widths = range(first, first + ground.size(20, 2))
+    widths = range(first, first + ground.size(8, 2))
 
     def attend(width: int) -> None:
         query = torch.randn(2, 16, width, 128, device=ground.device, dtype=torch.bfloat16, requires_grad=True)

@@ -1,6 +1,7 @@
 """Is the gradient of every layout, attention and precision that of one record at a time?"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
@@ -14,13 +15,20 @@ from likely.model.adapter import base_model
 from likely.model.attention import FLASH_ATTENTIONS, look_around
 from likely.model.base import Precision
 from likely.model.forward import answer_logits
-from likely.model.self_check import REFUSALS
 
 LAYOUTS: tuple[tuple[Layout, int], ...] = (("tree", 2048), ("tree", 8192), ("packed", 8192), ("padded", 8192))
 """Layouts and tokens of a pass."""
 
 ROUNDING = 1e-4
 """Largest relative difference of gradients that passes for rounding in float32."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """The gradient of records one at a time in a precision, and how far from it passes for rounding."""
+
+    gradient: torch.Tensor
+    most: float
 
 
 def exact(ground: Ground) -> None:
@@ -31,26 +39,34 @@ def exact(ground: Ground) -> None:
     """
     encoded = ground.records("train", 400)
     few = [encoded[index] for run in shared_runs(encoded)[:2] for index in run[: ground.size(4, 2)]]
-    precisions = [Precision("float32", False), Precision("bfloat16", False)]
-    if find_spec("bitsandbytes"):
-        precisions.append(Precision("bfloat16", True))
-    else:
-        ground.say("exact", left_out="4 bits: bitsandbytes is not installed")
-    truth = alone(ground, precisions[0], few)
-    rounding = 0.0
-    for precision in precisions:
-        own = alone(ground, precision, few)
-        noise = distance(own, truth)
-        rounding = rounding or noise  # of the first in 16 bits: that 4-bit weights are others is no rounding
-        ground.say("exact", dtype=precision.dtype, four_bit=precision.four_bit, alone_from_float32=noise)
-        for attention in attentions(ground, precision):
-            compare(ground, precision, attention, few, own, 2 * rounding if precision.is_half else ROUNDING)
+    full, half, four = (Precision(*words) for words in (("float32", False), ("bfloat16", False), ("bfloat16", True)))
+    truth = alone(ground, full, few)
+    by_precision = {full: Alone(truth, ROUNDING)}
+    for precision in (half, four):
+        if precision.four_bit and find_spec("bitsandbytes") is None:
+            ground.say("exact", left_out="4 bits: bitsandbytes is not installed")
+            continue
+        with ground.reporting("exact", dtype=precision.dtype, four_bit=precision.four_bit):
+            own = alone(ground, precision, few)
+            noise = distance(own, truth)
+            ground.say("exact", dtype=precision.dtype, four_bit=precision.four_bit, alone_from_float32=noise)
+            # Of 16 bits, also for 4: that 4-bit weights are others is no rounding.
+            by_precision[precision] = Alone(own, by_precision[half].most if precision.four_bit else 2 * noise)
+    wanted = {
+        f"{precision} {attention}": (precision, attention)
+        for attention in attentions(ground)
+        for precision in (half, four, full)
+        if precision in by_precision and (precision.is_half or attention not in FLASH_ATTENTIONS)
+    }
+    for precision, attention in ground.while_time("exact", wanted):
+        with ground.reporting("exact", dtype=precision.dtype, four_bit=precision.four_bit, attention=attention):
+            compare(ground, precision, attention, few, by_precision[precision])
 
 
-def attentions(ground: Ground, precision: Precision) -> list[str]:
+def attentions(ground: Ground) -> list[str]:
     """Return the implementations that can be computed here."""
-    around = look_around("packed", precision.is_half)
-    flash = [name for name in FLASH_ATTENTIONS if ground.on_gpu and precision.is_half and name in around.installed]
+    installed = look_around("packed", half_precision=True).installed
+    flash = [name for name in FLASH_ATTENTIONS if name in installed]
     return ["sdpa", "eager", "flex_attention", *flash] if ground.on_gpu else ["sdpa"]
 
 
@@ -62,9 +78,7 @@ def alone(ground: Ground, precision: Precision, few: list[EncodedRecord]) -> tor
     )
 
 
-def compare(
-    ground: Ground, precision: Precision, attention: str, few: list[EncodedRecord], own: torch.Tensor, most: float
-) -> None:
+def compare(ground: Ground, precision: Precision, attention: str, few: list[EncodedRecord], own: Alone) -> None:
     """Say how far the gradient of each layout is from that of records alone."""
     model = ground.model(precision, attention)
     for layout, tokens in LAYOUTS:
@@ -72,13 +86,13 @@ def compare(
             continue
         about = {"dtype": precision.dtype, "four_bit": precision.four_bit, "attention": attention}
         about |= {"layout": layout, "tokens": tokens}
-        try:
-            found = gradient(ground, model, make_batches(few, layout, ground.budget(model, tokens)))
-        except REFUSALS as error:  # a report of all that fails, not of the first
-            ground.say("exact", **about, failed=repr(error)[:300], ok=False)
-            continue
-        far = distance(found, own)
-        ground.say("exact", **about, from_alone=far, ok=far < most)
+        began = ground.now()
+        with ground.reporting("exact", **about):
+            far = distance(
+                gradient(ground, model, make_batches(few, layout, ground.budget(model, tokens))), own.gradient
+            )
+            spent = round(ground.now() - began, 1)
+            ground.say("exact", **about, from_alone=far, most=own.most, ok=far < own.most, seconds=spent)
 
 
 def gradient(ground: Ground, model: PeftModel, batches: Iterable[Batch]) -> torch.Tensor:

@@ -2,20 +2,24 @@
 
 import gc
 import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from peft import PeftModel
 
 from benchmarks import common
+from benchmarks.gpu_acceptance import FIGURES
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
 from likely.encoding.batches import Budget
+from likely.encoding.cache import encode_file
 from likely.encoding.order import Order, shared_runs, shuffled_groups
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.model.adapter import Lora, add_adapter, base_model
@@ -26,9 +30,10 @@ from likely.sources.invented_ratings import make_sample
 from likely.sources.tiny_model import TinyShape, chat_prompt, make_tiny_base
 
 SEED = 42
-STEP = 16
-"""Records of an optimizer step by the main preset."""
-FIGURES = "results.jsonl"
+STEP, GROUP = 16, 4
+"""Records of an optimizer step by the main preset, and how many of a history it keeps together."""
+
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,12 @@ class Ground:
     Attributes:
         out: its figures, base model and records.
         tiny: few records and steps, for a model that anything can compute.
+        ends: when the section takes nothing new any more, on the clock of `time.monotonic`.
     """
 
     out: Path
     tiny: bool
+    ends: float = math.inf
 
     @property
     def device(self) -> torch.device:
@@ -50,6 +57,11 @@ class Ground:
     @property
     def on_gpu(self) -> bool:
         return self.device.type == "cuda"
+
+    @property
+    def precision(self) -> Precision:
+        """What most of it is computed in."""
+        return Precision("bfloat16" if self.on_gpu else "float32", False)
 
     @property
     def base(self) -> Path:
@@ -69,11 +81,32 @@ class Ground:
 
     def records(self, name: str, most: int) -> list[EncodedRecord]:
         """Return the first records of train or eval."""
-        return self.builder.encode_all(read_records(self.data / f"{name}.json", Labels())[:most])
+        return encode_file(self.data / f"{name}.json", None, self.builder)[:most]
 
-    def order(self, encoded: list[EncodedRecord], step: int = STEP) -> Order:
-        """Return the order of an epoch, in groups of 4."""
-        return shuffled_groups(shared_runs(encoded), 4, step, SEED)
+    def order(self, encoded: list[EncodedRecord], step: int = STEP, group: int = GROUP) -> Order:
+        """Return the order of an epoch, in groups of at most so many records of a history."""
+        return shuffled_groups(shared_runs(encoded), group, step, SEED)
+
+    def while_time(self, section: str, things: Mapping[str, Thing]) -> Iterator[Thing]:
+        """Yield things by their names' order until the section's time is up, and say which it leaves out."""
+        for place, thing in enumerate(things.values()):
+            if time.monotonic() > self.ends:
+                self.say(section, left_out=f"no time for {'; '.join(list(things)[place:])}")
+                return
+            yield thing
+
+    @contextmanager
+    def reporting(self, section: str, **about: Any) -> Iterator[None]:
+        """Say what a block raises, whatever a compiler or a kernel comes up with, and go on: a report is of all.
+
+        After what breaks the GPU's context nothing can be computed in this process, so that is raised.
+        """
+        try:
+            yield
+        except Exception as error:
+            self.say(section, **about, failed=f"{type(error).__name__}: {error}"[:700], ok=False)
+            if isinstance(error, torch.AcceleratorError):
+                raise
 
     def model(self, precision: Precision, attention: str = "sdpa", dropout: float = 0.0) -> PeftModel:
         """Return the base with an adapter that does something, the same one at every call."""
@@ -103,6 +136,11 @@ class Ground:
         if self.on_gpu:
             torch.cuda.synchronize()
 
+    def now(self) -> float:
+        """Return the seconds of a clock, once the GPU has done all that it was told to."""
+        self.wait()
+        return time.perf_counter()
+
     def tidy(self) -> None:
         """Give back memory that nothing holds any more, and count its peak anew."""
         gc.collect()
@@ -116,20 +154,16 @@ class Ground:
     def seconds(self, run: Callable[[], object], times: int = 1) -> float:
         """Return the mean seconds of a call, after one that warms up."""
         run()
-        self.wait()
-        started = time.perf_counter()
+        started = self.now()
         for _ in range(times):
             run()
-        self.wait()
-        return (time.perf_counter() - started) / times
+        return (self.now() - started) / times
 
     def seconds_once(self, run: Callable[[], object]) -> float:
         """Return the seconds of a call that nothing warms up for."""
-        self.wait()
-        started = time.perf_counter()
+        started = self.now()
         run()
-        self.wait()
-        return time.perf_counter() - started
+        return self.now() - started
 
     def matrix_rate(self) -> float:
         """Return the device's operations a second in one large bfloat16 product."""
@@ -144,16 +178,16 @@ def prepare_ground(out: Path, tiny: bool, source: Path | None, shapes: Path | No
     Args:
         out: where to.
         tiny: invented ratings, and a model of 100,000 weights, in place of the two folders.
-        source: folder or zip of MovieLens latest-small.
+        source: folder or zip of MovieLens latest-small; None where the records are there.
         shapes: folder with config.json and tokenizer.
     """
     ground = Ground(out, tiny)
     out.mkdir(parents=True, exist_ok=True)
     if tiny:
         source = make_sample(out / "ratings", users=20, ratings_per_user=25)
-    assert source is not None
-    common.prepared(source, ground.data, SplitProtocol(history_length=3) if tiny else None)
-    if not (ground.base / "config.json").is_file():
+    if source is not None:
+        common.prepared(source, ground.data, SplitProtocol(history_length=3) if tiny else None)
+    if not (ground.base / "tokenizer.json").is_file():  # written last
         if shapes is None:
             asked = read_records(ground.data / "eval.json", Labels())
             prompts = [chat_prompt(f"{record.instruction}\n{record.input}") for record in asked]

@@ -19,12 +19,12 @@ from zoo import FAMILIES
 def fresh_compiler(monkeypatch):
     """A compiler that remembers nothing, and does not write down for pytest all that it does."""
     monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
-    limit = torch._dynamo.config.recompile_limit
+    for name in ("recompile_limit", "specialize_float"):
+        monkeypatch.setattr(torch._dynamo.config, name, getattr(torch._dynamo.config, name))  # restored afterwards
     torch._dynamo.reset()
     counters.clear()
     yield
     torch._dynamo.reset()
-    torch._dynamo.config.recompile_limit = limit
 
 
 def adapted(folder):
@@ -59,6 +59,22 @@ def test_every_bit_is_that_of_layers_as_they_were(tiny_qwen, builder, records):
     assert all(torch.equal(mine, own) for mine, own in zip(compiled, plain, strict=True))
     assert not counters["graph_break"]
     assert 0 < counters["stats"]["unique_graphs"] <= 12 < PIECES
+
+
+def test_the_numbers_of_a_configuration_are_constants_of_the_code(tiny_qwen, builder, records):
+    """As inputs, they would be read from memory at every use, and kernels that need them as constants fail."""
+    taken: list[torch.Tensor] = []
+
+    def backend(graph, inputs):
+        taken.extend(value for value in inputs if isinstance(value, torch.Tensor))
+        return graph.forward
+
+    model = adapted(tiny_qwen).train()
+    compile_layers(base_model(model), backend=backend)
+    for batch in make_batches(builder.encode_all(records[:2]), "tree", Budget(1200)):
+        answer_logits(model, batch, base_model(model))
+    assert taken
+    assert all(value.dim() for value in taken)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from transformers.integrations import flex_attention as transformers_flex
 from likely.encoding.batches import Budget, make_batches
 from likely.model.adapter import Lora, base_model
 from likely.model.base import Precision, load_base
+from likely.model.compiled import PIECES
 from likely.model.forward import answer_logits
 from support import with_drawn_adapter
 
@@ -51,3 +52,12 @@ def test_the_whole_model_is_exact(tiny_qwen, on_a_cpu, builder, records, layout)
     logits, gradient = logits_and_gradient(adapted(tiny_qwen, "flex_attention"), together)
     assert (logits - own_logits).norm() / own_logits.norm() < 1e-5
     assert (gradient - own).norm() / own.norm() < 1e-5
+
+
+def test_torch_compiles_a_piece_for_every_kind_of_shape_and_mask(tiny_qwen, monkeypatch):
+    """It would go on with plain attention after eight, which writes down the scores of all pairs."""
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 8)
+    load_base(str(tiny_qwen), Precision("float32", False), "sdpa")
+    assert torch._dynamo.config.recompile_limit == 8
+    load_base(str(tiny_qwen), Precision("float32", False), "flex_attention")
+    assert torch._dynamo.config.recompile_limit == PIECES

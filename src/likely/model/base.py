@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from likely.errors import LikelyError
 from likely.model.attention import FLASH_ATTENTIONS
+from likely.model.compiled import allow_pieces
 from likely.model.cuda import ready_cuda
 from likely.model.hub import TOKENIZER_FILES, WEIGHT_FILES, from_cache_or_hub
 from likely.model.runtime import explained, keep_freed_memory, quiet_libraries
@@ -155,6 +156,8 @@ def load_base(
         arguments["device_map"] = {"": torch.cuda.current_device()}
     else:
         keep_freed_memory()
+    if implementation == "flex_attention":
+        allow_pieces()  # transformers compiles it, one piece for each kind of shape, mask and gradient
 
     def load(location: str) -> "PreTrainedModel":
         loaded: Any = AutoModelForCausalLM.from_pretrained(location, output_loading_info=True, **arguments)

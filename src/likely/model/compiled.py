@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 PIECES = 64
-"""Most pieces that torch compiles of one layer's code before it gives up: with and without gradients, adapter, mask."""
+"""Most pieces that torch compiles of one code before it gives up: with and without gradients, adapter, mask."""
 
 
 def is_compiled(requested: str, device: str) -> bool:
@@ -24,6 +24,16 @@ def is_compiled(requested: str, device: str) -> bool:
         device: type of the device that the model is on.
     """
     return requested == "true" or (requested == "auto" and device == "cuda" and find_spec("triton") is not None)
+
+
+def allow_pieces() -> None:
+    """Let torch compile :data:`PIECES` of one code; past its own limit it runs the plain code without a word.
+
+    Plain FlexAttention writes down the scores of all pairs of tokens, in float32.
+    """
+    import torch
+
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, PIECES)
 
 
 def compile_layers(model: "PreTrainedModel", backend: "str | Callable[..., Any]" = "inductor") -> int:
@@ -38,7 +48,9 @@ def compile_layers(model: "PreTrainedModel", backend: "str | Callable[..., Any]"
     """
     import torch
 
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, PIECES)
+    allow_pieces()
+    # Shapes change, numbers of the configuration do not; FlexAttention's kernel takes its scale as a constant only.
+    torch._dynamo.config.specialize_float = True
     count = model.config.get_text_config().num_hidden_layers
     lists = (module for module in model.get_decoder().modules() if isinstance(module, torch.nn.ModuleList))
     layers = next((modules for modules in lists if len(modules) == count), torch.nn.ModuleList())

@@ -36,7 +36,6 @@ from likely.model.scoring import PassPlan, score
 from likely.training.callbacks import Clock, StopAfter
 from likely.training.offsets import Offsets
 
-STARTED = time.monotonic()
 HELD_OUT = ("eval", "test")
 
 
@@ -73,7 +72,8 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument("--score-tokens", type=int, default=16384, help="of a pass that only answers")
     parser.add_argument("--most-records", type=int, help="for a trial: training records, and rows to answer")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", help=argparse.SUPPRESS)
+    parser.add_argument("--begun", type=float, default=time.time(), help="second of the epoch from which they count")
+    parser.add_argument("--only", help="the name of one run, to train it in this process")
     return parser
 
 
@@ -86,7 +86,8 @@ def main() -> None:
     environment = os.environ | {"OMP_NUM_THREADS": str(arguments.threads), "TOKENIZERS_PARALLELISM": "false"}
     runs = {}
     for name in arguments.runs:
-        command = [sys.executable, "-m", "benchmarks.offset_training", *sys.argv[1:], "--only", name]
+        given = [*sys.argv[1:], "--begun", str(arguments.begun), "--only", name]
+        command = [sys.executable, "-m", "benchmarks.offset_training", *given]
         with (arguments.output / f"{name}.log").open("wb") as log:
             runs[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
     failed = [name for name, run in runs.items() if run.wait()]
@@ -97,13 +98,24 @@ def main() -> None:
         sys.exit(f"failed: {', '.join(failed)}")
 
 
-def say(text: str) -> None:
-    print(f"{time.monotonic() - STARTED:6.1f} s  {text}", flush=True)
+@dataclass(frozen=True)
+class Told:
+    """Says what happens, and when, in seconds from the beginning of all runs."""
+
+    begun: float
+
+    def seconds(self) -> float:
+        return time.time() - self.begun
+
+    def __call__(self, *texts: str) -> None:
+        print(f"{self.seconds():6.1f} s ", *texts, flush=True)
 
 
 def train_one(arguments: argparse.Namespace) -> None:
     """Train in one way with one seed, and leave what it says of eval and test rows."""
     keep_freed_memory()
+    told = Told(arguments.begun)
+    told("libraries are loaded")
     way, _, seed = arguments.only.rpartition("-")
     run, data = WAYS[way], arguments.data / WAYS[way].data
     with tempfile.TemporaryDirectory() as scratch:
@@ -126,15 +138,11 @@ def train_one(arguments: argparse.Namespace) -> None:
             lora_dropout=0,
             seed=int(seed),
         )
-        watch = Watch(arguments, data, config)
+        watch = Watch(arguments, data, config, told)
         offsets = training_offsets(arguments.data, run.data) if run.is_offset else None
-        say("reads the records")
-        likely.train(config, [StopBy(arguments.seconds - arguments.reserve), watch], say_note, offsets=offsets)
-    say("done")
-
-
-def say_note(title: str, text: str) -> None:
-    say(f"{title}: {text}")
+        told("eval and test rows are encoded")
+        likely.train(config, [StopBy(arguments.seconds - arguments.reserve, told), watch], told, offsets=offsets)
+    told("done")
 
 
 def training_offsets(data: Path, name: str) -> Offsets:
@@ -143,7 +151,7 @@ def training_offsets(data: Path, name: str) -> Offsets:
     The sum then begins near counting's loss.
     """
     counted = pl.read_parquet(data / "counting.parquet").filter(pl.col("split") == "train")
-    asked = pl.read_parquet(data / name / "train.parquet", columns=["user_id", "item_id"])
+    asked = pl.read_parquet(data / name / "train.parquet", columns=["user_id", "item_id"]).cast(pl.String)
     assert asked.equals(counted.select(asked.columns)), "counting.parquet is of other records"
     start = json.loads((data / "start.json").read_text())[name]
     return Offsets(counted["offset"].to_numpy() - np.float32(start))
@@ -152,20 +160,20 @@ def training_offsets(data: Path, name: str) -> Offsets:
 class StopBy(StopAfter):
     """Ends training by some second of the process, whatever came before the first step."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, told: Told) -> None:
         super().__init__(1.0, Clock())
-        self.end = seconds
+        self.end, self.told = seconds, told
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.clock, self.seconds = Clock(), max(self.end - (time.monotonic() - STARTED), 1.0)
-        say(f"the first of {state.max_steps} steps, {self.seconds:.0f} s to go")
+        self.clock, self.seconds = Clock(), max(self.end - self.told.seconds(), 1.0)
+        self.told(f"the first of {state.max_steps} steps, {self.seconds:.0f} s to go")
         super().on_train_begin(args, state, control, **kwargs)
 
 
 class Watch(TrainerCallback):
     """Lets the model answer all eval and test rows half-way and in the end, and writes that at once."""
 
-    def __init__(self, arguments: argparse.Namespace, data: Path, config: RunConfig) -> None:
+    def __init__(self, arguments: argparse.Namespace, data: Path, config: RunConfig, told: Told) -> None:
         files = {split: data / f"{split}.parquet" for split in HELD_OUT}
         parts = {split: read_records(path, Labels())[: arguments.most_records] for split, path in files.items()}
         records = [record for split in HELD_OUT for record in parts[split]]
@@ -182,14 +190,14 @@ class Watch(TrainerCallback):
         self.tokens = arguments.score_tokens
         self.path = arguments.output / f"{arguments.only}.parquet"
         self.seconds = arguments.seconds - arguments.reserve
-        self.began, self.is_half = 0.0, False
+        self.told, self.began, self.is_half = told, 0.0, False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.began = time.monotonic() - STARTED
+        self.began = self.told.seconds()
         base_model(kwargs["model"]).get_output_embeddings().register_forward_hook(in_float32)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        spent = (time.monotonic() - STARTED - self.began) / (self.seconds - self.began)
+        spent = (self.told.seconds() - self.began) / (self.seconds - self.began)
         if not self.is_half and max(spent, state.global_step / state.max_steps) >= 0.5:
             self.is_half = True
             self.answer(kwargs["model"], "half", state.global_step)
@@ -198,7 +206,7 @@ class Watch(TrainerCallback):
         self.answer(kwargs["model"], "end", state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        say(f"step {state.global_step}: {logs}")
+        self.told(f"step {state.global_step}: {logs}")
 
     def answer(self, model: torch.nn.Module, when: str, step: int) -> None:
         """Write the model's logit(Yes) - logit(No) of every eval and test row."""
@@ -209,7 +217,7 @@ class Watch(TrainerCallback):
         self.table = self.table.with_columns(pl.Series(when, np.log(p_yes / (1 - p_yes)), pl.Float32))
         self.table.write_parquet(self.path)
         loss = float(answers.loss.mean())
-        say(f"answered {len(answers):,} rows after step {step}; loss over the vocabulary {loss:.4f}")
+        self.told(f"answered {len(answers):,} rows after step {step}; loss over the vocabulary {loss:.4f}")
 
 
 def in_float32(head: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:

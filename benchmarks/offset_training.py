@@ -33,6 +33,7 @@ from likely.model.base import attention_share, load_tokenizer
 from likely.model.families import width_multiple
 from likely.model.runtime import keep_freed_memory
 from likely.model.scoring import PassPlan, score
+from likely.sources.catalogue import resolve_model
 from likely.training.callbacks import Clock, StopAfter
 from likely.training.offsets import Offsets
 
@@ -64,7 +65,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", nargs="+", default=list(RUNS), help="way and seed, as offset-hints-2")
     parser.add_argument("--seconds", type=float, default=270, help="until all is written")
     parser.add_argument("--reserve", type=float, default=30, help="of these seconds, for the last answers")
-    parser.add_argument("--learning-rate", type=float, default=8e-4)
+    parser.add_argument("--learning-rates", type=float, nargs="+", default=[8e-4, 4e-4], help="of seed 1, 2, ...")
     parser.add_argument("--step-size", type=int, default=64, help="records of a step")
     parser.add_argument("--group-size", type=int, default=15)
     parser.add_argument("--epochs", type=float, default=1.0)
@@ -72,6 +73,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument("--score-tokens", type=int, default=16384, help="of a pass that only answers")
     parser.add_argument("--most-records", type=int, help="for a trial: training records, and rows to answer")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--dtype", default="auto")
     parser.add_argument("--begun", type=float, default=time.time(), help="second of the epoch from which they count")
     parser.add_argument("--only", help="the name of one run, to train it in this process")
     return parser
@@ -118,6 +120,7 @@ def train_one(arguments: argparse.Namespace) -> None:
     told("libraries are loaded")
     way, _, seed = arguments.only.rpartition("-")
     run, data = WAYS[way], arguments.data / WAYS[way].data
+    rates = arguments.learning_rates
     with tempfile.TemporaryDirectory() as scratch:
         config = RunConfig(
             model_name_or_path=arguments.model,
@@ -134,7 +137,8 @@ def train_one(arguments: argparse.Namespace) -> None:
             group_size=arguments.group_size,
             pass_tokens=arguments.pass_tokens,
             num_train_epochs=arguments.epochs,
-            learning_rate=arguments.learning_rate,
+            learning_rate=rates[min(int(seed), len(rates)) - 1],
+            dtype=arguments.dtype,
             lora_dropout=0,
             seed=int(seed),
         )
@@ -177,7 +181,7 @@ class Watch(TrainerCallback):
         files = {split: data / f"{split}.parquet" for split in HELD_OUT}
         parts = {split: read_records(path, Labels())[: arguments.most_records] for split, path in files.items()}
         records = [record for split in HELD_OUT for record in parts[split]]
-        builder = PromptBuilder(load_tokenizer(arguments.model), Labels(), config.cutoff_len)
+        builder = PromptBuilder(load_tokenizer(resolve_model(arguments.model).location), Labels(), config.cutoff_len)
         self.encoded = builder.encode_all(records)
         self.table = pl.DataFrame(
             {

@@ -4,7 +4,7 @@
 the adapter says is as it was: it is one of the parts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from likely.data.records import Record
 from likely.data.timelines import window_start
-from likely.data.wording import Words, read_rated
+from likely.data.wording import Words, history_lines, read_line
 from likely.evaluation.blend import Blend, load_blend
 from likely.evaluation.counting import RatedItem
 from likely.evaluation.features import log_odds
@@ -118,14 +118,11 @@ def _together(blend: Blend, parts: Matrix, adapter: FloatRows) -> Said:
     return Said(answer, blend.alone.p_yes(parts))
 
 
-def _history_in(text: str, words: Words, threshold: float) -> Iterable[RatedItem]:
+def _history_in(text: str, words: Words, threshold: float) -> Iterator[RatedItem]:
     """Yield what the lines of a record say that its user rated, as far as they are in these words."""
-    for line in text.split("\n"):
-        if line.startswith("- "):
-            try:
-                shown, rating = read_rated(line, words)
-            except (KeyError, ValueError):  # a line in other words
-                continue
+    for line in history_lines(text):
+        if read := read_line(line, words):
+            shown, rating = read
             yield RatedItem(shown, (rating or 0) >= threshold, stars=rating)
 
 

@@ -30,6 +30,9 @@ SCHEMA: Mapping[str, pl.DataType] = {
 }
 """Of a table of nodes. Those of a tree follow each other, its root first. A leaf has itself to both sides."""
 
+AT_ONCE = 16_384
+"""Rows times trees that are walked together."""
+
 
 @dataclass(frozen=True)
 class KeptTrees:
@@ -95,8 +98,8 @@ class KeptTrees:
         roots = np.flatnonzero(np.diff(nodes["tree"], prepend=-1))
         rows = np.arange(len(columns))
         sums = np.full(len(columns), self.start)
-        for root in roots.tolist():
-            at = np.full(len(columns), root)
+        for some in np.array_split(roots, min(len(roots) * len(columns) // AT_ONCE + 1, len(roots))):
+            at = np.repeat(some[:, None], len(columns), axis=1)
             while True:
                 seen = columns[rows, nodes["column"][at]]
                 left = np.where(np.isnan(seen), nodes["unknown_left"][at], seen <= nodes["threshold"][at])
@@ -104,5 +107,6 @@ class KeptTrees:
                 if np.array_equal(below, at):
                     break
                 at = below
-            sums += nodes["value"][at]
+            for of_tree in nodes["value"][at]:
+                sums += of_tree
         return sums

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
-from likely.data.wording import CANDIDATE_LINE
+from likely.data.wording import history_lines, read_candidate
 from likely.evaluation.contest import DRAWS, Estimate, Ranking, RankingResult
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.given import countable
@@ -137,7 +137,7 @@ def _rated_items(before: Sequence[Record], first: Sequence[Record], lines: Mappi
     rated: dict[str, set[str]] = {str(row.user_id): set() for row in first}
     for record in (*before, *first):
         if record.user_id in rated:
-            shown = (line[2:].rpartition(" | ")[0] for line in record.input.split("\n") if line.startswith("- "))
+            shown = (line[2:].rpartition(" | ")[0] for line in history_lines(record.input))
             rated[record.user_id].update(named[line] for line in shown if line in named)
     for record in before:
         if record.user_id in rated:
@@ -147,8 +147,8 @@ def _rated_items(before: Sequence[Record], first: Sequence[Record], lines: Mappi
 
 def _lines_of(records: Sequence[Record]) -> dict[str, str]:
     """Return how each item is named as a candidate, as far as records do so."""
-    lines = {str(record.item_id): CANDIDATE_LINE.findall(record.input) for record in records}
-    return {item: found[-1] for item, found in lines.items() if found}
+    lines = {str(record.item_id): read_candidate(record.input) for record in records}
+    return {item: line for item, line in lines.items() if line}
 
 
 def candidate_records(records: Sequence[Record], requests: Sequence[Request]) -> list[Record] | None:

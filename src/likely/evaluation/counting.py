@@ -21,7 +21,7 @@ from likely.evaluation.given import Given, earlier_counted, everything_counted
 from likely.evaluation.item_facts import ItemFacts
 from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.like_counts import SMOOTHING, Known, like_rates
-from likely.evaluation.matrix_factorisation import after_history, fit_factors, going_on, seen_by_user
+from likely.evaluation.matrix_factorisation import after_history, seen_by_user
 from likely.evaluation.user_ridge import candidate_lines, details_and_year, log_share, online_ridge, tastes
 from likely.model.answers import FloatRows
 
@@ -165,13 +165,10 @@ def fit_counting(given: Given, words: Words) -> tuple[Counting, Matrix]:
     Returns:
         What is kept, and log-odds of `PARTS` for the earlier records and then the rows, float64 [rows, 6].
     """
-    asked, labels = [*given.earlier, *given.rows], given.labels
-    factors = fit_factors(given.train, labels)
     columns = np.vstack([earlier_counted(given), everything_counted(given)[1]])
-    others = _others(
-        columns, going_on(factors, given.train, asked, labels, []), prior_log_odds(given.counted, asked, labels)
-    )
-    counting = Counting(given.trees, ItemFacts.of(given, factors), given.hinted, words)
+    rates = prior_log_odds(given.counted, [*given.earlier, *given.rows], given.labels)
+    others = _others(columns, given.factorised, rates)
+    counting = Counting(given.trees, ItemFacts.of(given), given.hinted, words)
     return counting, counting.known_of_all([Seen(columns, others)])
 
 

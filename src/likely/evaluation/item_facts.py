@@ -19,7 +19,7 @@ from likely.evaluation.features import item_keys, likes_of, times_of
 from likely.evaluation.given import Given
 from likely.evaluation.like_counts import places_of
 from likely.evaluation.likeness import MOST_USERS, Others
-from likely.evaluation.matrix_factorisation import FACTORS, Factors
+from likely.evaluation.matrix_factorisation import FACTORS
 from likely.evaluation.tally import ITEM_SUMS, Past, Totals
 from likely.evaluation.told_ratings import Places, told_ratings
 from likely.evaluation.user_ridge import candidate_lines, frequent_details, levels_before
@@ -69,12 +69,12 @@ class ItemFacts:
     totals: Totals
 
     @classmethod
-    def of(cls, given: Given, factors: Factors) -> "ItemFacts":
+    def of(cls, given: Given) -> "ItemFacts":
         """Gather what is known after the last of the training records and the earlier ones.
 
         They have users, items and times.
         """
-        records, labels = [*given.train, *given.earlier], given.labels
+        records, labels, factors = [*given.train, *given.earlier], given.labels, given.factors
         times = times_of(records)
         assert times is not None
         asked, lines = item_keys(records), candidate_lines(records)

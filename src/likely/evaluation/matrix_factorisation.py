@@ -43,10 +43,8 @@ class Factors:
     overall: float
 
 
-def matrix_factorisation(
-    train: Sequence[Record], rows: Sequence[Record], labels: Labels, earlier: Sequence[Record] = ()
-) -> FloatRows:
-    """Return sigmoid(m + a_user + b_item + u_user . v_item), float64 [rows], fitted to the training rows.
+def matrix_factorisation(fitted: Factors, train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
+    """Return sigmoid(m + a_user + b_item + u_user . v_item), float64 [rows].
 
     Logistic matrix factorisation with biases (Johnson 2014; biases of Koren et al. 2009), m being the overall
     log-odds. `implicit` has one too, but it takes every pair that was not seen for a dislike; here dislikes are
@@ -54,16 +52,14 @@ def matrix_factorisation(
     zeros.
 
     Args:
-        train: records to fit to.
-        rows: records to answer.
+        fitted: to the training records.
+        train: these.
+        rows: records to answer. Where all records have times, the numbers of a user (those of items never) go on with
+            the rows before the one that is answered, because these are in the histories that other systems see.
         labels: which output is a like.
-        earlier: more records of the same users. Where all of them and the rows have times, the numbers of a user (those
-            of items never) go on with them and with the rows before the one that is answered, because these are in the
-            histories that other systems see.
     """
-    fitted = fit_factors(train, labels)
-    if times_of([*train, *earlier, *rows]) is not None:
-        return going_on(fitted, train, rows, labels, earlier)
+    if times_of([*train, *rows]) is not None:
+        return _going_on(fitted, train, rows, labels)
     users, items = (fitted.users[_users(fitted, rows)], fitted.items[_items(fitted, rows)])
     return _answers(fitted.overall + items[:, 0], seen_by_user(items), users)
 
@@ -99,37 +95,34 @@ def fit_factors(train: Sequence[Record], labels: Labels) -> Factors:
     return Factors(names[0], names[1], users, items, float(overall))
 
 
-def going_on(
-    fitted: Factors, train: Sequence[Record], rows: Sequence[Record], labels: Labels, earlier: Sequence[Record]
-) -> FloatRows:
+def _going_on(fitted: Factors, train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
     """Answer rows in the order of time, each user's numbers moved by each of its rows after that was answered.
 
     A user's numbers are taken for a normal distribution around what was fitted, as wide as the curvature of the loss
     there says; a row moves it by one step of Newton's method (Spiegelhalter and Lauritzen, Sequential updating of
     conditional probabilities, 1990).
     """
-    later = [*earlier, *rows]
-    times = times_of(later)
+    times = times_of(rows)
     assert times is not None
     order_of_time = np.argsort(times, kind="stable")
-    users, liked = user_keys(later), likes_of(later, labels)
-    item_numbers = fitted.items[_items(fitted, later)]
+    users, liked = user_keys(rows), likes_of(rows, labels)
+    item_numbers = fitted.items[_items(fitted, rows)]
     offsets, seen = fitted.overall + item_numbers[:, 0], seen_by_user(item_numbers)
     rows_of_user: dict[str, list[int]] = {}
     for place in order_of_time.tolist():
         rows_of_user.setdefault(users[place], []).append(place)
-    answers = np.empty(len(later))
+    answers = np.empty(len(rows))
     fitted_to = _curvatures(fitted, train, set(rows_of_user))
     for user, places in rows_of_user.items():
         numbers = fitted.users[_place(fitted, user)].copy()
         curvature = fitted_to.get(user, np.diag(PENALTIES)).copy()
         for place in places:
             answers[place] = scipy.special.expit(offsets[place] + seen[place] @ numbers)
-            move(numbers, curvature, seen[place], answers[place], liked[place])
-    return answers[len(earlier) :]
+            _move(numbers, curvature, seen[place], answers[place], liked[place])
+    return answers
 
 
-def move(numbers: FloatRows, curvature: Matrix, seen: FloatRows, answer: float, liked: bool) -> None:
+def _move(numbers: FloatRows, curvature: Matrix, seen: FloatRows, answer: float, liked: bool) -> None:
     """Move the numbers of a user and their curvature, both in place, by a row that was answered."""
     curvature += answer * (1 - answer) * np.outer(seen, seen)
     numbers += np.linalg.solve(curvature, (liked - answer) * seen)
@@ -147,7 +140,7 @@ def after_history(overall: float, items: Matrix, liked: BoolRows) -> FloatRows:
     seen = seen_by_user(items)
     for place, like in enumerate(liked.tolist()):
         answer = scipy.special.expit(overall + items[place, 0] + seen[place] @ numbers)
-        move(numbers, curvature, seen[place], answer, like)
+        _move(numbers, curvature, seen[place], answer, like)
     return numbers
 
 

@@ -15,7 +15,7 @@ from likely.data.records import Labels, Record
 from likely.data.wording import history_lines, read_candidate
 from likely.evaluation.contest import DRAWS, Estimate, Ranking, RankingResult
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
-from likely.evaluation.given import countable
+from likely.evaluation.given import Given
 from likely.evaluation.like_counts import count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.resampling import draw_users, interval
@@ -46,22 +46,11 @@ class Request:
     among: int
 
 
-def rank_items(
-    train: Sequence[Record],
-    earlier: Sequence[Record],
-    rows: Sequence[Record],
-    labels: Labels,
-    users: int,
-    ask: Ask | None = None,
-    seed: int = 0,
-) -> tuple[Ranking | None, list[str]]:
+def rank_items(given: Given, users: int, ask: Ask | None = None, seed: int = 0) -> tuple[Ranking | None, list[str]]:
     """Rank what users like in their rows among items that they had not rated before.
 
     Args:
-        train: records to fit on.
-        earlier: eval records, where test rows are answered.
-        rows: the test rows.
-        labels: which output is a like.
+        given: records to fit on and to answer.
         users: how many of those with a like, at random.
         ask: what the adapter says of records; None without one.
         seed: of the users, and of the items drawn for each.
@@ -69,19 +58,20 @@ def rank_items(
     Returns:
         The table, None where users, items or likes are unknown, and what a reader should know, a sentence each.
     """
-    everything = [*train, *earlier, *rows]
+    train, labels = given.train, given.labels
+    everything = [*train, *given.earlier, *given.rows]
     if not train or any(record.item_id is None or record.user_id is None for record in everything):
         return None, ["Nothing is ranked among all items: that takes training rows, and users and items of all rows."]
-    requests = requests_of([*train, *earlier], rows, labels, users, seed)
+    requests = requests_of([*train, *given.earlier], given.rows, labels, users, seed)
     if not requests:
         return None, ["Nothing is ranked among all items: no user has a like among the rows."]
-    answers = _counted(countable(train, rows, earlier), requests, labels)
+    answers = _counted(given.counted, requests, labels)
     asked = [
         Record("", "", labels.positive, user_id=one.first.user_id, item_id=item)
         for one in requests
         for item in one.items
     ]
-    answers["matrix factorisation"] = matrix_factorisation(train, asked, labels)
+    answers["matrix factorisation"] = matrix_factorisation(given.factors, train, asked, labels)
     notes = []
     if ask is not None:
         records = candidate_records(everything, requests)

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Record
 from likely.data.timelines import window_start
@@ -21,9 +20,7 @@ from likely.evaluation.features import log_odds
 from likely.inference.movies import Movie, RatedMovie
 from likely.inference.predict import Mixing
 from likely.inference.ranking import Ranked, Ranker, best_first
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
@@ -39,9 +38,7 @@ from likely.evaluation.hint_words import hint_regression
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
 from likely.evaluation.text_baseline import text_regression
 from likely.evaluation.user_ridge import user_ridge
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix
 
 
 def always_yes(rows: Sequence[Record]) -> FloatRows:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
@@ -19,11 +18,9 @@ from likely.evaluation.neighbours import neighbour_columns
 from likely.evaluation.rating_habits import habit_columns, levels, of_users_and_items, stars_of
 from likely.evaluation.tally import Past, Tally
 from likely.evaluation.taste_process import linear_columns, taste_columns
-from likely.evaluation.told_ratings import Places, ToldRatings, told_ratings
+from likely.evaluation.told_ratings import ToldRatings, told_ratings
 from likely.evaluation.user_ridge import details_and_year, frequent_details
-from likely.model.answers import BoolRows, FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
 TASTE = "answer of the user's taste"
 COLUMNS = (*rating_habits.COLUMNS, *neighbours.COLUMNS, TASTE, *taste_process.COLUMNS)

@@ -8,17 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.evaluation.counted_columns import COLUMNS, MOST_RATINGS, Counted, count
 from likely.evaluation.likeness import Others, likeness_to, likeness_to_itself
 from likely.evaluation.neighbours import neighbour_columns
 from likely.evaluation.tally import Past, Tally
 from likely.evaluation.taste_process import Taste
-from likely.evaluation.told_ratings import Places, ToldRatings
-from likely.model.answers import BoolRows, FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.evaluation.told_ratings import ToldRatings
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
 MOST_PAIRS = 1_000_000
 """Of a candidate and an item of the history that are looked at together; memory grows with them."""

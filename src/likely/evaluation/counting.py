@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
 
 from likely.data.records import Record
 from likely.data.wording import Words
@@ -23,9 +22,7 @@ from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.like_counts import SMOOTHING, Known, like_rates
 from likely.evaluation.matrix_factorisation import after_history, seen_by_user
 from likely.evaluation.user_ridge import candidate_lines, details_and_year, log_share, online_ridge, tastes
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix, Places
 
 PARTS = (
     "boosted trees",
@@ -142,13 +139,13 @@ class Seen:
     others: Matrix
 
 
-def _tastes(facts: ItemFacts, places: NDArray[np.int64], shown: Sequence[str], everything: float) -> Matrix:
+def _tastes(facts: ItemFacts, places: Places, shown: Sequence[str], everything: float) -> Matrix:
     """Return the columns of a user's ridge for items, given how many ratings there are of all."""
     popularity = log_share(facts.ratings[places], np.full(len(places), everything))
     return tastes(details_and_year(shown, facts.details), popularity, facts.levels[places])
 
 
-def _rated(history: Sequence[RatedItem], places: NDArray[np.int64]) -> Rated:
+def _rated(history: Sequence[RatedItem], places: Places) -> Rated:
     """Return a history, given the places of its items in the table."""
     stars = np.array([np.nan if one.stars is None else one.stars for one in history], dtype=float)
     return Rated(places, [one.shown for one in history], np.array([one.liked for one in history], dtype=bool), stars)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
 
 from likely.data.liked_shares import OF_DETAILS
 from likely.data.records import Labels, Record
@@ -16,7 +15,7 @@ from likely.data.wording import YEAR, Words, history_lines, read_candidate, read
 from likely.errors import LikelyError
 from likely.evaluation.like_counts import Known, LikeCounts, known_of, like_rates
 from likely.evaluation.metrics import CLIP
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Matrix
 
 FEATURES = (
     "item like-rate",
@@ -71,7 +70,7 @@ def feature_matrix(
     own: BoolRows | None = None,
     users: LikeCounts | None = None,
     words: Words | None = None,
-) -> NDArray[np.float64]:
+) -> Matrix:
     """Return the columns of `FEATURES`.
 
     Args:
@@ -95,9 +94,7 @@ def feature_matrix(
     return feature_columns(records, of_items, of_users, words)
 
 
-def feature_columns(
-    records: Sequence[Record], of_items: Known, of_users: Known | None, words: Words | None
-) -> NDArray[np.float64]:
+def feature_columns(records: Sequence[Record], of_items: Known, of_users: Known | None, words: Words | None) -> Matrix:
     """Return the columns of `FEATURES` for what is known of the records' items and users, None where nothing is."""
     texts = np.array([*_text_features(records, words)]).reshape(len(records), 5)
     items = _rate_and_count(of_items)
@@ -105,11 +102,11 @@ def feature_columns(
     return np.column_stack([items, history_fraction(records), texts, users])
 
 
-def _rate_and_count(known: Known) -> NDArray[np.float64]:
+def _rate_and_count(known: Known) -> Matrix:
     return np.column_stack([like_rates(known), np.log1p(known.ratings)])
 
 
-def unread_columns(features: NDArray[np.float64]) -> list[str]:
+def unread_columns(features: Matrix) -> list[str]:
     """Say which columns of :func:`feature_matrix` no record's words tell, in a line; nothing if there are none."""
     names = [
         name for name, column in zip(FEATURES[IN_WORDS], features[:, IN_WORDS].T, strict=True) if np.isnan(column).all()
@@ -125,7 +122,7 @@ def has_shares(records: Sequence[Record]) -> bool:
     return all(isinstance(record.extra.get("shares"), dict) for record in records)
 
 
-def share_matrix(records: Sequence[Record]) -> NDArray[np.float64]:
+def share_matrix(records: Sequence[Record]) -> Matrix:
     """Return the columns of `SHARES` of records that have them, float64 [rows, 5]; nan for a share that is unknown."""
     known = [record.extra["shares"] for record in records]
     known = [shares if "of_genres" in shares else {**shares, "of_genres": shares.get(OF_DETAILS)} for shares in known]

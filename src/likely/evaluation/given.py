@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
@@ -28,9 +27,7 @@ from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.like_counts import LikeCounts, count_likes
 from likely.evaluation.matrix_factorisation import Factors, fit_factors, matrix_factorisation
 from likely.evaluation.user_ridge import ridge_columns
-from likely.model.answers import BoolRows, FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import BoolRows, FloatRows, Matrix
 
 TRAINING = "training records with both labels"
 ITEMS = "item_id in every record"

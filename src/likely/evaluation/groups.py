@@ -15,8 +15,8 @@ from likely.data.run_data import count_items
 from likely.evaluation.contest import Estimate, Evaluation, System
 from likely.evaluation.metrics import auc
 from likely.evaluation.resampling import draw_users, interval, resampled_auc
+from likely.model.answers import Places
 
-Rows = NDArray[np.int64]
 DRAWS = 200
 """Resamples for an interval in a figure; it is read off by eye."""
 
@@ -31,7 +31,7 @@ class Group:
     """
 
     label: str
-    rows: Rows
+    rows: Places
 
 
 def history_lengths(records: Sequence[Record]) -> list[int] | None:
@@ -82,7 +82,7 @@ def bounded_groups(values: Sequence[int], bounds: Sequence[int]) -> list[Group]:
     return groups
 
 
-def equal_rows(values: NDArray[Any], parts: int) -> list[Rows]:
+def equal_rows(values: NDArray[Any], parts: int) -> list[Places]:
     """Return row indices in groups of similar size by ascending value.
 
     Equal values stay together, so that there may be fewer groups, but never an empty one.
@@ -98,7 +98,7 @@ def group_areas(evaluation: Evaluation, groups: Sequence[Group], systems: Sequen
     return [list(areas) for areas in zip(*of_groups, strict=True)]
 
 
-def _areas(evaluation: Evaluation, rows: Rows, systems: Sequence[System]) -> list[Estimate]:
+def _areas(evaluation: Evaluation, rows: Places, systems: Sequence[System]) -> list[Estimate]:
     liked, users = evaluation.liked[rows], [evaluation.users[row] for row in rows]
     drawn = draw_users(users, DRAWS) if len(set(users)) > 1 else None
     areas = []

@@ -10,7 +10,6 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from likely.data.records import Record
 from likely.evaluation.counted_columns import likeness_of, past_of
@@ -21,11 +20,9 @@ from likely.evaluation.like_counts import places_of
 from likely.evaluation.likeness import MOST_USERS, Others
 from likely.evaluation.matrix_factorisation import FACTORS
 from likely.evaluation.tally import ITEM_SUMS, Past, Totals
-from likely.evaluation.told_ratings import Places, told_ratings
+from likely.evaluation.told_ratings import told_ratings
 from likely.evaluation.user_ridge import candidate_lines, frequent_details, levels_before
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix, Places
 
 SCHEMA: Mapping[str, pl.DataType] = {
     "item_id": pl.String(),
@@ -165,7 +162,7 @@ class ItemFacts:
         """Likewise, what an item gets beyond what its users give."""
         return self._column("level")
 
-    def places(self, shown: Sequence[str], item_ids: Sequence[str | None]) -> NDArray[np.int64]:
+    def places(self, shown: Sequence[str], item_ids: Sequence[str | None]) -> Places:
         """Return the row of each item in the table, int64 [items], or the number of rows for an unknown one.
 
         Args:

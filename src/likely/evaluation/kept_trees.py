@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Matrix
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-Matrix = NDArray[np.float64]
 
 SCHEMA: Mapping[str, pl.DataType] = {
     "tree": pl.Int64(),

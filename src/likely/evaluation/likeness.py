@@ -9,13 +9,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from likely.evaluation.told_ratings import Places, ToldRatings
-from likely.model.answers import BoolRows, FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.evaluation.told_ratings import ToldRatings
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
 MOST_USERS = 2_000
 """Users, at random where there are more, whose ratings tell which items are alike."""

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from likely.data.records import Labels, Record
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.like_counts import places_of
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
-Matrix = NDArray[np.float64]
 FACTORS = 16
 PENALTIES = (3.0, *[10.0] * FACTORS)
 """Of the squares of a bias and of each factor."""
@@ -169,11 +168,11 @@ def seen_by_user(items: Matrix) -> Matrix:
     return np.column_stack([np.ones(len(items)), items[:, 1:]])
 
 
-def _users(fitted: Factors, records: Sequence[Record]) -> NDArray[np.int64]:
+def _users(fitted: Factors, records: Sequence[Record]) -> Places:
     return places_of(fitted.user_names, user_keys(records))
 
 
-def _items(fitted: Factors, records: Sequence[Record]) -> NDArray[np.int64]:
+def _items(fitted: Factors, records: Sequence[Record]) -> Places:
     return places_of(fitted.item_names, item_keys(records))
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import history_lines, read_candidate
@@ -19,7 +18,7 @@ from likely.evaluation.given import Given
 from likely.evaluation.like_counts import count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.resampling import draw_users, interval
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Places
 
 TOP = 10
 SAMPLED = 1000
@@ -195,7 +194,7 @@ def top_metrics(liked: BoolRows, scores: FloatRows) -> tuple[float, float, float
         liked: bool [candidates], with at least one like.
         scores: float64 [candidates].
     """
-    best: NDArray[np.int64] = np.argsort(-scores, kind="stable")[:TOP]
+    best: Places = np.argsort(-scores, kind="stable")[:TOP]
     hits, discounts = liked[best], 1 / np.log2(np.arange(2, TOP + 2))
     ideal = discounts[: int(liked.sum())].sum()
     return float(hits @ discounts[: len(hits)] / ideal), float(hits.any()), float(hits.sum() / liked.sum())

@@ -6,15 +6,12 @@ Takes the sums of a `tally` and gives `counted_columns` its columns, and `taste_
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.evaluation.like_counts import SMOOTHING
 from likely.evaluation.tally import Earlier, Tally, earlier
-from likely.evaluation.told_ratings import Places
 from likely.evaluation.user_ridge import YEAR_SCALE, YEAR_ZERO
-from likely.model.answers import FloatRows
+from likely.model.answers import FloatRows, Matrix, Places
 
-Matrix = NDArray[np.float64]
 DAY = 86_400.0
 YEAR = 365.25 * DAY
 

@@ -7,13 +7,11 @@ can be kept (`Past`), so that ratings of somebody new go on from there (`counted
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.evaluation.like_counts import SMOOTHING
-from likely.evaluation.told_ratings import Places, ToldRatings
-from likely.model.answers import FloatRows
+from likely.evaluation.told_ratings import ToldRatings
+from likely.model.answers import FloatRows, Matrix, Places
 
-Matrix = NDArray[np.float64]
 GRID = 2.0**-20
 
 ITEM_SUMS = (

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from likely.evaluation.rating_habits import Levels
 from likely.evaluation.user_ridge import POPULARITY_ZERO
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix
 
 COLUMNS = ("what the taste adds to the item", "how unsure the taste is")
 """Of :func:`taste_columns`."""

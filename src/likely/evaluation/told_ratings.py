@@ -8,15 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words, history_lines, read_line
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.user_ridge import candidate_lines
-from likely.model.answers import FloatRows
-
-Places = NDArray[np.int64]
+from likely.model.answers import FloatRows, Places
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import YEAR, read_candidate
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix, Places
 
 COLUMNS = (
     "answer of the user's ridge",
@@ -158,7 +155,7 @@ def tastes(told: Matrix, popularity: FloatRows, of_item: FloatRows) -> Matrix:
     return np.column_stack([told, (popularity - POPULARITY_ZERO) / 2, of_item * ITEM_SCALE, level])
 
 
-def online_ridge(columns: Matrix, wanted: FloatRows, users: NDArray[np.int64], times: FloatRows) -> FloatRows:
+def online_ridge(columns: Matrix, wanted: FloatRows, users: Places, times: FloatRows) -> FloatRows:
     """Return what each user's regression on its strictly earlier rows says of each row, float64 [rows].
 
     Args:

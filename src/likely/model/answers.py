@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 FloatRows = NDArray[np.float64]
 BoolRows = NDArray[np.bool_]
+Places = NDArray[np.int64]
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

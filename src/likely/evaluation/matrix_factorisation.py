@@ -95,36 +95,19 @@ def fit_factors(train: Sequence[Record], labels: Labels) -> Factors:
 
 
 def _going_on(fitted: Factors, train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
-    """Answer rows in the order of time, each user's numbers moved by each of its rows after that was answered.
-
-    A user's numbers are taken for a normal distribution around what was fitted, as wide as the curvature of the loss
-    there says; a row moves it by one step of Newton's method (Spiegelhalter and Lauritzen, Sequential updating of
-    conditional probabilities, 1990).
-    """
+    """Answer rows in the order of time, each user's numbers moved by each of its rows after that was answered."""
     times = times_of(rows)
     assert times is not None
-    order_of_time = np.argsort(times, kind="stable")
-    users, liked = user_keys(rows), likes_of(rows, labels)
-    item_numbers = fitted.items[_items(fitted, rows)]
+    rows_of_user = _by_user(user_keys(rows), np.argsort(times, kind="stable"))
+    liked, item_numbers = likes_of(rows, labels), fitted.items[_items(fitted, rows)]
     offsets, seen = fitted.overall + item_numbers[:, 0], seen_by_user(item_numbers)
-    rows_of_user: dict[str, list[int]] = {}
-    for place in order_of_time.tolist():
-        rows_of_user.setdefault(users[place], []).append(place)
     answers = np.empty(len(rows))
     fitted_to = _curvatures(fitted, train, set(rows_of_user))
     for user, places in rows_of_user.items():
-        numbers = fitted.users[_place(fitted, user)].copy()
+        numbers = fitted.users[places_of(fitted.user_names, [user])[0]].copy()
         curvature = fitted_to.get(user, np.diag(PENALTIES)).copy()
-        for place in places:
-            answers[place] = scipy.special.expit(offsets[place] + seen[place] @ numbers)
-            _move(numbers, curvature, seen[place], answers[place], liked[place])
+        answers[places] = _follow(numbers, curvature, offsets[places], seen[places], liked[places])
     return answers
-
-
-def _move(numbers: FloatRows, curvature: Matrix, seen: FloatRows, answer: float, liked: bool) -> None:
-    """Move the numbers of a user and their curvature, both in place, by a row that was answered."""
-    curvature += answer * (1 - answer) * np.outer(seen, seen)
-    numbers += np.linalg.solve(curvature, (liked - answer) * seen)
 
 
 def after_history(overall: float, items: Matrix, liked: BoolRows) -> FloatRows:
@@ -135,12 +118,24 @@ def after_history(overall: float, items: Matrix, liked: BoolRows) -> FloatRows:
         items: numbers of the items of the history in its order, float64 [history, 1 + factors].
         liked: whether the user liked each of them.
     """
-    numbers, curvature = np.zeros(items.shape[1]), np.diag(PENALTIES)
-    seen = seen_by_user(items)
-    for place, like in enumerate(liked.tolist()):
-        answer = scipy.special.expit(overall + items[place, 0] + seen[place] @ numbers)
-        _move(numbers, curvature, seen[place], answer, like)
+    numbers = np.zeros(items.shape[1])
+    _follow(numbers, np.diag(PENALTIES), overall + items[:, 0], seen_by_user(items), liked)
     return numbers
+
+
+def _follow(numbers: FloatRows, curvature: Matrix, offsets: FloatRows, seen: Matrix, liked: BoolRows) -> FloatRows:
+    """Answer rows of one user in turn, and move the user's numbers and their curvature, both in place, by each.
+
+    The numbers are taken for a normal distribution around what was fitted, as wide as the curvature of the loss there
+    says; a row moves it by one step of Newton's method (Spiegelhalter and Lauritzen, Sequential updating of
+    conditional probabilities, 1990).
+    """
+    answers = np.empty(len(liked))
+    for place, like in enumerate(liked.tolist()):
+        answer = answers[place] = scipy.special.expit(offsets[place] + seen[place] @ numbers)
+        curvature += answer * (1 - answer) * np.outer(seen[place], seen[place])
+        numbers += np.linalg.solve(curvature, (like - answer) * seen[place])
+    return answers
 
 
 def _curvatures(fitted: Factors, train: Sequence[Record], wanted: set[str]) -> dict[str, Matrix]:
@@ -149,14 +144,19 @@ def _curvatures(fitted: Factors, train: Sequence[Record], wanted: set[str]) -> d
     seen = seen_by_user(item_numbers)
     p_yes = _answers(fitted.overall + item_numbers[:, 0], seen, fitted.users[_users(fitted, train)])
     weights = p_yes * (1 - p_yes)
-    rows_of_user: dict[str, list[int]] = {}
-    for place, user in enumerate(user_keys(train)):
-        if user in wanted:
-            rows_of_user.setdefault(user, []).append(place)
     return {
         user: np.diag(PENALTIES) + (seen[places] * weights[places, None]).T @ seen[places]
-        for user, places in rows_of_user.items()
+        for user, places in _by_user(user_keys(train), np.arange(len(train))).items()
+        if user in wanted
     }
+
+
+def _by_user(users: Sequence[str], order: Places) -> dict[str, list[int]]:
+    """Return the places of each user's rows in an order."""
+    rows_of_user: dict[str, list[int]] = {}
+    for place in order.tolist():
+        rows_of_user.setdefault(users[place], []).append(place)
+    return rows_of_user
 
 
 def _answers(offsets: FloatRows, seen: Matrix, users: Matrix) -> FloatRows:
@@ -174,7 +174,3 @@ def _users(fitted: Factors, records: Sequence[Record]) -> Places:
 
 def _items(fitted: Factors, records: Sequence[Record]) -> Places:
     return places_of(fitted.item_names, item_keys(records))
-
-
-def _place(fitted: Factors, user: str) -> int:
-    return int(places_of(fitted.user_names, [user])[0])

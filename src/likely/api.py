@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback
 
     from likely.config.run_config import RunConfig
+    from likely.config.table_config import TableConfig
     from likely.data.preparation import Preparation
     from likely.evaluation.run import Findings
     from likely.inference.exporting.merged import Exported
@@ -60,34 +61,36 @@ def prepare(
     Raises:
         LikelyError: the ratings cannot be had or read, a value is out of range, or the folder cannot be written.
     """
-    from likely.config.table_config import describe_table, load_table
+    from likely.config.table_config import TableConfig
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
     from likely.data.protocol import protocol_of
     from likely.data.ratings import on_scale_of, read_ratings
+
+    settings: dict[str, Any] = {"warmup": warmup, "history_length": history_len, "window": window, "hints": hints}
+    settings |= {"like_threshold": like_threshold, "split": split or "time"}
+    found = _found(source, {"like_threshold": like_threshold, "split": split})
+    if isinstance(found, TableConfig):
+        data = read_ratings(found)
+        protocol = protocol_of(on_scale_of(data, found), **settings)
+    else:
+        protocol = protocol_of(None, **settings)
+        data = read_movielens(found)
+    return prepare(data, Path(output), protocol, max_users, seed, file_format)
+
+
+def _found(source: str | Path | Mapping[str, Any], over: Mapping[str, Any]) -> TableConfig | Path:
+    """Return the table that a source describes, with what is given beside it, or the folder or zip of a release."""
+    from likely.config.table_config import describe_table, load_table
     from likely.sources.catalogue import CATALOGUE, resolve_dataset
 
-    given = {"like_threshold": like_threshold, "split": split}
-    over = {key: value for key, value in given.items() if value is not None}
-    table = None
+    over = {key: value for key, value in over.items() if value is not None}
     if isinstance(source, Mapping):
-        table = describe_table({**source, **over}, "The table")
-    elif Path(source).suffix in (".yaml", ".yml"):
-        table = load_table(Path(source), over)
-    elif str(source) in CATALOGUE and not Path(source).exists():
-        source = resolve_dataset(str(source)).location
-    data = read_ratings(table) if table else None
-    table = on_scale_of(data, table) if data and table else None
-    protocol = protocol_of(
-        table,
-        warmup=warmup,
-        history_length=history_len,
-        window=window,
-        like_threshold=like_threshold,
-        hints=hints,
-        split=split or "time",
-    )
-    return prepare(data or read_movielens(Path(str(source))), Path(output), protocol, max_users, seed, file_format)
+        return describe_table({**source, **over}, "The table")
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml"):
+        return load_table(path, over)
+    return Path(resolve_dataset(str(source)).location) if str(source) in CATALOGUE and not path.exists() else path
 
 
 def train(

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from likely.data.liked_shares import Shares
 from likely.data.wording import (
-    CANDIDATE_LINE,
     OPINIONS,
     RATED_LINE,
     Words,
     hint,
     make_instruction,
     opinion,
+    read_candidate,
     read_rated,
     show_item,
     show_question,
@@ -48,7 +48,7 @@ def test_opinions_rise_with_the_share_of_likes():
 def test_ratings_and_the_candidate_are_read_back(rated, candidate):
     text = show_question([show_rated(title, stars) for title, stars in rated], candidate)
     assert [float(stars) for stars in RATED_LINE.findall(text)] == [stars for _, stars in rated]
-    assert CANDIDATE_LINE.findall(text) == [candidate]
+    assert read_candidate(text) == candidate
 
 
 def test_records_of_one_history_differ_after_it_only():

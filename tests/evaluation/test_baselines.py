@@ -19,7 +19,6 @@ from likely.evaluation.baselines import always_yes, baseline_systems, item_and_u
 from likely.evaluation.classifiers import logistic_regression
 from likely.evaluation.features import history_fraction, likes_of
 from likely.evaluation.given import Given
-from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.metrics import auc, probability_metrics
 
 
@@ -129,20 +128,23 @@ def test_every_baseline_beats_chance_where_there_is_something_to_learn():
         assert (system.says_no == ~system.says_yes).all()
 
 
+def factorised(train, rows, labels, earlier=()):
+    return Given(train, rows, labels, earlier).factorised
+
+
 def test_matrix_factorisation_finds_a_taste_that_like_rates_cannot_see():
     train, rows = world(1, users=80, items=80, hidden=2.0)
-    factorised = matrix_factorisation(train, rows, Labels())
-    assert area(rows, factorised) > area(rows, item_and_user(train, rows, Labels())) + 0.1
+    assert area(rows, factorised(train, rows, Labels())) > area(rows, item_and_user(train, rows, Labels())) + 0.1
 
 
 def test_matrix_factorisation_knows_nothing_of_users_and_items_without_training_rows():
     train, _ = world(0)
     stranger = rated("nobody", "nothing", 5, [4.0])
-    (p_yes,) = matrix_factorisation(train, [stranger], Labels())
+    (p_yes,) = factorised(train, [stranger], Labels())
     assert p_yes == pytest.approx(likes_of(train, Labels()).mean(), abs=1e-5)
 
 
-@pytest.mark.parametrize("answer", [user_like_rate, item_and_user, matrix_factorisation])
+@pytest.mark.parametrize("answer", [user_like_rate, item_and_user, factorised])
 def test_the_truth_of_the_answered_rows_changes_no_answer(answer):
     train, rows = world(0, users=8, items=15)
     turned = [replace(row, output="No" if row.output == "Yes" else "Yes") for row in rows]
@@ -211,10 +213,10 @@ def test_what_anybody_rates_later_changes_no_feature():
 
 def test_matrix_factorisation_goes_on_with_a_users_earlier_rows_and_never_with_later_ones():
     train, earlier, rows = timed(2, users=12, items=20)
-    answers = matrix_factorisation(train, rows, Labels(), earlier)
+    answers = factorised(train, rows, Labels(), earlier)
     time = float(np.median([row.extra["timestamp"] for row in rows]))
-    turned = matrix_factorisation(train, turned_after(rows, time), Labels(), turned_after(earlier, time))
-    until = np.array([row.extra["timestamp"] <= time for row in rows])
+    turned = factorised(train, turned_after(rows, time), Labels(), turned_after(earlier, time))
+    until = np.array([row.extra["timestamp"] <= time for row in (*earlier, *rows)])
     assert (answers[until] == turned[until]).all()
     assert (answers[~until] != turned[~until]).any()
 
@@ -223,7 +225,7 @@ def test_a_user_of_whom_nothing_was_trained_on_is_known_after_a_few_rows():
     train, *_ = timed(3)
     kind = [replace(train[0], user_id="new", item_id="new", output="Yes") for _ in range(6)]
     rows = [replace(one, extra={**one.extra, "timestamp": 99.0 + place}) for place, one in enumerate(kind)]
-    answers = matrix_factorisation(train, rows, Labels())
+    answers = factorised(train, rows, Labels())
     assert (np.diff(answers) > 0).all()
     assert answers[0] == pytest.approx(likes_of(train, Labels()).mean(), abs=1e-5)
 

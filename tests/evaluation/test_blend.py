@@ -134,7 +134,12 @@ def test_records_get_the_answer_that_their_history_gets_in_a_ranking(evaluated, 
     ranked = answers(blend, ranker, rated, movies, p_yes).answer
     shares = [one.known("genres") for one in ranker.shares_of(rated, movies, 0)]
     told = [replace(record, extra={"shares": known}) for record, known in zip(records, shares, strict=True)]
-    np.testing.assert_allclose(answer_records(blend, told, p_yes), ranked, rtol=1e-9)
+    together = answer_records(blend, told, p_yes)
+    np.testing.assert_allclose(together, ranked, rtol=1e-9)
+    alone = [answer_records(blend, [record], one) for record, one in zip(told, p_yes[:, None], strict=True)]
+    np.testing.assert_allclose(np.concatenate(alone), together, rtol=1e-7)
+    later = [replace(record, extra={**record.extra, "timestamp": 4e9}) for record in told]
+    np.testing.assert_array_equal(answer_records(blend, later, p_yes), together)
 
 
 def test_a_prediction_has_the_answer_beside_p_yes_also_for_what_nobody_knows(evaluated, tmp_path):

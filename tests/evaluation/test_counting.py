@@ -7,9 +7,12 @@ import pytest
 
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, Record, read_records
+from likely.data.task import RecordsTask, ratings_task
 from likely.data.wording import MOVIES, show_question, show_rated
 from likely.evaluation import counted_now, rating_habits
-from likely.evaluation.baselines import all_we_can_count, users_taste
+from likely.evaluation import given as module_given
+from likely.evaluation.answer import why_no_answer
+from likely.evaluation.baselines import systems_of
 from likely.evaluation.counted_columns import COLUMNS, TASTE
 from likely.evaluation.counting import PARTS, RatedItem, fit_counting
 from likely.evaluation.features import log_odds
@@ -74,7 +77,7 @@ def test_a_real_history_shown_now_gets_what_an_evaluation_gives_at_the_end_of_ti
     assert len(asked) == 2
     assert len({answer[0][0] for answer in answers}) == 2
     for now, then in [*seen, *answers]:
-        np.testing.assert_allclose(now, then, rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(now, then, rtol=1e-6, atol=1e-12)  # likeness is summed in float32
     # Of several candidates at once, each gets what it gets alone.
     together = counting.known_now(told, candidates)
     np.testing.assert_allclose(together, [now for now, _ in answers], rtol=1e-6)
@@ -84,7 +87,7 @@ def test_candidates_get_the_same_in_many_small_pieces(prepared, counting, monkey
     train, _, test = prepared
     told = rated(train[:12], 12)
     whole = counting.known_now(told, test[:9])
-    monkeypatch.setattr(counted_now, "AT_ONCE", 2)
+    monkeypatch.setattr(counted_now, "MOST_PAIRS", 30)
     np.testing.assert_allclose(counting.known_now(told, test[:9]), whole, rtol=1e-9)
     assert counting.known_now(told, []).shape == (0, len(PARTS))
 
@@ -93,7 +96,6 @@ def test_a_long_history_knows_the_latest(prepared, counting, monkeypatch):
     train, _, test = prepared
     told = rated(train[:40], 40)
     whole = counting.seen_now(told, test[:3]).columns
-    monkeypatch.setattr(counted_now, "AT_ONCE", 2)
     monkeypatch.setattr(counted_now, "MOST_RATINGS", 10)
     latest, taste = counting.seen_now(told, test[:3]).columns, COLUMNS.index(TASTE) - len(COLUMNS)
     assert (latest[:, taste] != whole[:, taste]).all()
@@ -101,12 +103,25 @@ def test_a_long_history_knows_the_latest(prepared, counting, monkeypatch):
     np.testing.assert_array_equal(latest[:, habits], whole[:, habits])
 
 
-def test_trees_are_those_of_the_baseline(prepared):
+def test_parts_are_the_baselines_and_are_fitted_once_for_both(prepared, monkeypatch):
+    fitted_anew = []
+    for name in ("fit_factors", "grow_trees"):
+        fit = getattr(module_given, name)
+        monkeypatch.setattr(module_given, name, lambda *of, fit=fit, **how: fitted_anew.append(fit) or fit(*of, **how))
     train, tuned, test = prepared
     given = Given(train, test, LABELS, tuned, MOVIES)
+    baselines = {one.name: one.p_yes for one in systems_of(given)[0]}
     _, said = fit_counting(given, MOVIES)
-    np.testing.assert_allclose(said[len(tuned) :, 0], log_odds(all_we_can_count(given)), rtol=1e-9)
-    np.testing.assert_allclose(said[len(tuned) :, 1], log_odds(users_taste(given)), rtol=1e-9)
+    for part, name in (
+        ("boosted trees", "boosted trees, all we can count"),
+        ("Gaussian process of the user", "Gaussian process of each user"),
+        ("ridge of the user", "ridge of each user"),
+        ("matrix factorisation", "matrix factorisation"),
+        ("item like-rate", "item like-rate"),
+        ("user like-rate", "user like-rate"),
+    ):
+        np.testing.assert_allclose(said[len(tuned) :, PARTS.index(part)], log_odds(baselines[name]), rtol=1e-9)
+    assert len(fitted_anew) == 2
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +178,22 @@ def test_no_row_is_told_of_its_own_time_or_later(prepared):
     earlier = ~np.array(later)
     np.testing.assert_allclose(after[earlier], before[earlier], rtol=1e-9)
     assert not np.allclose(after[~earlier], before[~earlier])
+
+
+def test_counting_is_kept_only_if_every_eval_record_says_what_it_takes(prepared):
+    train, tuned, test = prepared
+    task = ratings_task(SplitProtocol())
+    assert why_no_answer(Given(train, test, LABELS, tuned), task) is None
+    assert "how the records speak" in why_no_answer(Given(train, test, LABELS, tuned), RecordsTask())
+    drawn = ratings_task(SplitProtocol(negatives=2))
+    assert "dislikes were drawn" in why_no_answer(Given(train, test, LABELS, tuned), drawn)
+
+    def without(**missing):
+        kept = {key: value for key, value in tuned[0].extra.items() if key != missing.get("key")}
+        fields = {name: None for name in missing if name != "key"}
+        return why_no_answer(Given(train, test, LABELS, [replace(tuned[0], extra=kept, **fields), *tuned[1:]]), task)
+
+    assert "timestamp" in without(key="timestamp")
+    assert "history_likes" in without(key="history_likes")
+    assert "item_id" in without(item_id=True)
+    assert "user_id" in without(user_id=True)

@@ -9,6 +9,7 @@ from sklearn.metrics import ndcg_score
 from likely.data.records import Labels, Record
 from likely.data.wording import show_question, show_rated
 from likely.evaluation import ranking_metrics
+from likely.evaluation.given import Given
 from likely.evaluation.ranking_metrics import candidate_records, rank_items, requests_of, top_metrics
 
 ITEMS, USERS = 40, 6
@@ -83,7 +84,7 @@ def test_a_system_that_knows_ranks_all_likes_on_top_and_baselines_do_not(parts):
     def knows(asked):
         return np.array([(one.user_id, one.item_id) in likes for one in asked], dtype=float)
 
-    ranking, notes = rank_items(train, earlier, rows, Labels(), 99, knows)
+    ranking, notes = rank_items(Given(train, rows, Labels(), earlier), 99, knows)
     assert notes == []
     results = {result.name: result.metrics for result in ranking.results}
     assert list(results) == ["popularity", "item like-rate", "matrix factorisation", "with the adapter"]
@@ -113,7 +114,8 @@ def test_nothing_that_is_said_from_the_first_row_on_changes_a_baseline(parts):
 
 def test_where_there_are_many_items_some_are_drawn_and_that_is_said(parts, monkeypatch):
     monkeypatch.setattr(ranking_metrics, "SAMPLED", 5)
-    ranking, _ = rank_items(*parts, Labels(), 99)
+    train, earlier, rows = parts
+    ranking, _ = rank_items(Given(train, rows, Labels(), earlier), 99)
     assert (ranking.others, ranking.sampled, ranking.users) == (5, True, USERS)
 
 
@@ -129,7 +131,7 @@ def test_records_of_candidates_are_the_first_row_with_another_last_line(parts):
 def test_records_that_say_more_of_a_candidate_than_its_name_are_not_asked(parts):
     train, earlier, rows = parts
     hinted = [replace(row, input=f"{row.input}\nOther users liked the candidate.") for row in rows]
-    ranking, notes = rank_items(train, earlier, hinted, Labels(), 99, lambda _: pytest.fail("it was asked"))
+    ranking, notes = rank_items(Given(train, hinted, Labels(), earlier), 99, lambda _: pytest.fail("it was asked"))
     assert "with the adapter" not in {result.name for result in ranking.results}
     assert "do not end in a candidate's name" in notes[0]
 
@@ -139,6 +141,6 @@ def test_rows_without_ids_or_likes_are_not_ranked(parts):
     nameless = [replace(row, item_id=None) for row in rows]
     dislikes = [replace(row, output="No") for row in rows]
     for some in (nameless, dislikes):
-        ranking, (note,) = rank_items(train, earlier, some, Labels(), 9)
+        ranking, (note,) = rank_items(Given(train, some, Labels(), earlier), 9)
         assert ranking is None
         assert note.startswith("Nothing is ranked among all items")

@@ -31,37 +31,41 @@ def _of_table(explained: str) -> Any:
     return typer.Option(help=explained, rich_help_panel=PANEL)
 
 
+Dataset = Annotated[str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")]
+Threshold = Annotated[float | None, typer.Option(help="A rating from here on is a like; 4 on scales that end at 5.")]
+Window = Annotated[
+    str,
+    typer.Option(
+        help="anchored shares prompts, sliding does not; all shows everything earlier, 5H grows to 5 x history-len."
+    ),
+]
+Warmup = Annotated[
+    int | None, typer.Option(help="First ratings of a user that are only history; 15, or 0 for a given split.")
+]
+Split = Annotated[
+    Literal["time", "global-time"] | None,
+    typer.Option(help="time: each user's last ratings are eval and test; global-time: everybody's, by one clock."),
+]
+Hints = Annotated[
+    bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
+]
+Format = Annotated[Literal["json", "parquet"], typer.Option("--format", help="Of the records; parquet is far smaller.")]
+Implicit = Annotated[bool | None, typer.Option("--implicit", help="Lines say what a user took.", rich_help_panel=PANEL)]
+
+
 def prepare(
     context: typer.Context,
-    dataset: Annotated[
-        str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")
-    ] = "ml-latest-small",
+    dataset: Dataset = "ml-latest-small",
     source: Annotated[Path | None, typer.Option(help="Folder or zip of a release; nothing is fetched.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for train, eval and test records.")] = PREPARED,
-    like_threshold: Annotated[
-        float | None, typer.Option(help="A rating from here on is a like; 4 on scales that end at 5.")
-    ] = None,
+    like_threshold: Threshold = None,
     history_len: Annotated[int, typer.Option(help="Items of history; anchored windows hold up to twice as many.")] = 15,
-    window: Annotated[
-        str,
-        typer.Option(
-            help="anchored shares prompts, sliding does not; all shows everything earlier, 5H grows to 5 x history-len."
-        ),
-    ] = "anchored",
-    warmup: Annotated[
-        int | None, typer.Option(help="First ratings of a user that are only history; 15, or 0 for a given split.")
-    ] = None,
-    split: Annotated[
-        Literal["time", "global-time"] | None,
-        typer.Option(help="time: each user's last ratings are eval and test; global-time: everybody's, by one clock."),
-    ] = None,
-    hints: Annotated[
-        bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
-    ] = False,
+    window: Window = "anchored",
+    warmup: Warmup = None,
+    split: Split = None,
+    hints: Hints = False,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
-    file_format: Annotated[
-        Literal["json", "parquet"], typer.Option("--format", help="Of the records; parquet is far smaller.")
-    ] = "json",
+    file_format: Format = "json",
     seed: Annotated[int, typer.Option(help="Draws those users, and negatives.", min=0)] = 42,
     data: Annotated[Path | None, _of_table("YAML file with the options below as keys.")] = None,
     ratings: Annotated[Path | None, _of_table("CSV, TSV, ::, JSON Lines or Parquet, also as .gz.")] = None,
@@ -77,9 +81,7 @@ def prepare(
     noun: Annotated[str | None, _of_table("What is rated, such as book.")] = None,
     details_noun: Annotated[str | None, _of_table("What the details are, such as genres.")] = None,
     scale: Annotated[str | None, _of_table("Lowest and highest rating, such as 1-10.")] = None,
-    implicit: Annotated[
-        bool | None, typer.Option("--implicit", help="Lines say what a user took.", rich_help_panel=PANEL)
-    ] = None,
+    implicit: Implicit = None,
     negatives: Annotated[int | None, _of_table("Implicit: items drawn for every like, not taken by then.")] = None,
     verb: Annotated[str | None, _of_table("What users do, as in: bought, played.")] = None,
     unit: Annotated[str | None, _of_table("Of an implicit quantity, such as hours.")] = None,

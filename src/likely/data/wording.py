@@ -152,6 +152,37 @@ def read_rated(line: str, words: Words = MOVIES) -> tuple[str, float | None]:
     return item, float(told.removeprefix(f"{words.verb} ").removesuffix(f" {words.unit}"))
 
 
+def read_line(line: str, words: Words | None) -> tuple[str, float | None] | None:
+    """Return the item and the rating of a line of a history, None for both where it is in other words.
+
+    Args:
+        line: one of :func:`history_lines`.
+        words: in which records speak of ratings; None for a guess, which takes a number at the end for a rating.
+    """
+    if words is None:
+        found = RATED_LINE.match(line)
+        return (line.removeprefix("- ").rpartition(" | ")[0], float(found[1])) if found else None
+    try:
+        return read_rated(line, words)
+    except (KeyError, ValueError):
+        return None
+
+
+def history_lines(text: str) -> list[str]:
+    """Return the lines of a record's input that tell of its history, oldest first."""
+    return [line for line in text.split("\n") if line.startswith("- ")]
+
+
+def read_candidate(text: str) -> str:
+    """Return how a record's input names its candidate; empty where it does not.
+
+    >>> read_candidate(show_question(["- Heat | rated 4"], "Ronin (1998)", "This user liked earlier movies."))
+    'Ronin (1998)'
+    """
+    _, found, rest = f"\n{text}".rpartition("\nCandidate: ")
+    return rest.partition("\n")[0] if found else ""
+
+
 NO_HISTORY = "(nothing yet)"
 """Stands in place of a history without lines, which only a given split has."""
 
@@ -209,8 +240,5 @@ RATED_LINE = re.compile(r"^- .*\| [^|\d\n]+ (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)(?: [^
 
 For records whose words are unknown; :func:`read_rated` reads those whose words are known.
 """
-
-CANDIDATE_LINE = re.compile(r"^Candidate: (.*)$", re.MULTILINE)
-
 
 YEAR = re.compile(r" \((\d{4})\)(?: \| |$)")

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from likely.data.records import Labels, Record
+from likely.data.records import Record
 from likely.data.task import RatingsTask, Task
 from likely.evaluation.contest import System
 from likely.evaluation.counting import Counting, fit_counting
-from likely.evaluation.features import likes_of, log_odds
-from likely.evaluation.given import Given
+from likely.evaluation.features import has_history_counts, likes_of, log_odds
+from likely.evaluation.given import HISTORIES, Given
 from likely.evaluation.metrics import auc, log_loss
 from likely.evaluation.stacking import Stack, fit_stack
 from likely.model.answers import FloatRows
@@ -43,23 +43,21 @@ class Fitted:
     figures: dict[str, float]
 
 
-def why_no_answer(train: Sequence[Record], rows: Sequence[Record], labels: Labels, task: Task | None) -> str | None:
+def why_no_answer(given: Given, task: Task | None) -> str | None:
     """Return why counting cannot be kept, None if it can; that something can be fitted on eval rows is given.
 
     Args:
-        train: training records.
-        rows: all other records, those to answer and eval records.
-        labels: which output is a like.
+        given: as of :func:`the_answer`.
         task: what the records ask.
     """
-    given = Given(train, rows, labels)
     if not isinstance(task, RatingsTask):
         return "nothing says how the records speak of ratings"
     if task.protocol.negatives:
         return "their dislikes were drawn, and a history that is to be ranked for has likes alone"
     if not given.has_times:
         return "it needs a timestamp in every record"
-    return f"it needs {', '.join(sorted(given.lacking))}" if given.lacking else None
+    lacking = given.lacking | (set() if has_history_counts(given.earlier) else {HISTORIES})
+    return f"it needs {', '.join(sorted(lacking))}" if lacking else None
 
 
 def the_answer(

@@ -4,26 +4,26 @@
 the adapter says is as it was: it is one of the parts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Record
+from likely.data.task import RatingsTask
 from likely.data.timelines import window_start
-from likely.data.wording import Words, read_rated
+from likely.data.wording import history_lines, read_line
 from likely.evaluation.blend import Blend, load_blend
 from likely.evaluation.counting import RatedItem
 from likely.evaluation.features import log_odds
 from likely.inference.movies import Movie, RatedMovie
 from likely.inference.predict import Mixing
 from likely.inference.ranking import Ranked, Ranker, best_first
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,14 @@ def answers(
     rated = [
         RatedItem(one.movie.shown, (one.rating or 0) >= threshold, _id_of(one.movie), one.rating) for one in history
     ]
-    likes = sum(one.liked for one in rated[shown:])
-    told = {"history_likes": likes, "history_length": len(rated) - shown, "shares": {}}
-    records = [
-        replace(record, item_id=_id_of(movie), extra={**record.extra, **told})
-        for record, movie in zip(ranker.records_of(history, candidates), candidates, strict=True)
-    ]
+    shares: list[dict[str, Any]] = [{}] * len(candidates)
     if blend.counting.hinted:
-        shares = ranker.shares_of(history, candidates, shown)
-        records = [
-            replace(record, extra={**record.extra, "shares": one.known(blend.task.words.details)})
-            for record, one in zip(records, shares, strict=True)
-        ]
+        details = blend.task.words.details
+        shares = [one.known(details) for one in ranker.shares_of(history, candidates, shown)]
+    records = [
+        replace(record, item_id=_id_of(movie), extra={**_counts(rated[shown:]), "shares": known})
+        for record, movie, known in zip(ranker.records_of(history, candidates), candidates, shares, strict=True)
+    ]
     return _together(blend, blend.counting.known_now(rated, records), adapter)
 
 
@@ -85,21 +81,25 @@ def rank_by_answer(
 def answer_records(blend: Blend, records: Sequence[Record], adapter: FloatRows) -> FloatRows:
     """Return the run's answer to records that say what the user rated before, float64 [records].
 
-    Counting knows of a user what the record shows, and not what it knew when it was fitted.
+    Counting knows of a user what the record shows, and not what it knew when it was fitted. A time that a record has
+    counts for nothing: like a ranking, it is asked right after the last rating that is kept. (Of 1,500 test rows of
+    MovieLens latest-small that are months later, asked at their own times, AUC is the same to 0.0001.)
+    Records of one history that follow each other are answered together.
 
     Args:
         blend: of the run.
         records: in the run's words; of one in other words, counting knows neither history nor candidate.
         adapter: its P(Yes) of each, float64 [records].
     """
-    words, threshold = blend.task.words, blend.task.protocol.like_threshold
     seen = []
-    for record in records:
-        rated = list(_history_in(record.input, words, threshold))
-        told = {"history_likes": sum(one.liked for one in rated), "history_length": len(rated), "shares": {}}
-        shares = record.extra.get("shares")
-        told |= {"shares": shares} if isinstance(shares, dict) else {}
-        seen.append(blend.counting.seen_now(rated, [replace(record, extra={**record.extra, **told})]))
+    for lines, of_history in groupby(records, key=lambda record: history_lines(record.input)):
+        rated = [*_read_history(lines, blend.task)]
+        asked = []
+        for record in of_history:
+            shares = record.extra.get("shares")
+            told = {**_counts(rated), "shares": shares if isinstance(shares, dict) else {}}
+            asked.append(replace(record, extra=told))
+        seen.append(blend.counting.seen_now(rated, asked))
     return _together(blend, blend.counting.known_of_all(seen), adapter).answer
 
 
@@ -118,15 +118,17 @@ def _together(blend: Blend, parts: Matrix, adapter: FloatRows) -> Said:
     return Said(answer, blend.alone.p_yes(parts))
 
 
-def _history_in(text: str, words: Words, threshold: float) -> Iterable[RatedItem]:
-    """Yield what the lines of a record say that its user rated, as far as they are in these words."""
-    for line in text.split("\n"):
-        if line.startswith("- "):
-            try:
-                shown, rating = read_rated(line, words)
-            except (KeyError, ValueError):  # a line in other words
-                continue
-            yield RatedItem(shown, (rating or 0) >= threshold, stars=rating)
+def _read_history(lines: Sequence[str], task: RatingsTask) -> Iterator[RatedItem]:
+    """Yield what the lines of a history say that its user rated, as far as they are in the words of a task."""
+    for line in lines:
+        if read := read_line(line, task.words):
+            shown, rating = read
+            yield RatedItem(shown, (rating or 0) >= task.protocol.like_threshold, stars=rating)
+
+
+def _counts(shown: Sequence[RatedItem]) -> dict[str, int]:
+    """Return what a prepared record says of the history that it shows."""
+    return {"history_likes": sum(one.liked for one in shown), "history_length": len(shown)}
 
 
 def _id_of(movie: Movie) -> str | None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
@@ -37,12 +36,9 @@ from likely.evaluation.given import (
 )
 from likely.evaluation.hint_words import hint_regression
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of, like_rates
-from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.text_baseline import text_regression
 from likely.evaluation.user_ridge import user_ridge
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix
 
 
 def always_yes(rows: Sequence[Record]) -> FloatRows:
@@ -116,12 +112,6 @@ def _of_counted(
     return lambda given: answer(given.counted, given.rows, given.labels)
 
 
-def _of_earlier(
-    answer: Callable[[Sequence[Record], Sequence[Record], Labels, Sequence[Record]], FloatRows],
-) -> Callable[[Given], FloatRows]:
-    return lambda given: answer(given.train, given.rows, given.labels, given.earlier)
-
-
 def all_we_can_count(given: Given) -> FloatRows:
     """Ask the trees on :func:`everything_counted`."""
     return np.asarray(scipy.special.expit(given.trees.log_odds(everything_counted(given)[1])))
@@ -138,7 +128,7 @@ BASELINES = (
     Baseline("user like-rate", (TRAINING, USERS), _of_counted(user_like_rate)),
     Baseline("history fraction liked", (HISTORIES,), lambda given: history_fraction(given.rows)),
     Baseline("item + user like-rate", (TRAINING, ITEMS, USERS), _of_counted(item_and_user)),
-    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), _of_earlier(matrix_factorisation)),
+    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), lambda given: given.factorised[len(given.earlier) :]),
     Baseline("logistic regression", ON_FEATURES, lambda given: logistic_regression(given.liked, *given.features)),
     Baseline("boosted trees", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features)),
     Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),

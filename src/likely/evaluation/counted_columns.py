@@ -5,10 +5,10 @@ shown right now. What is told of a rating is from strictly before its own time. 
 items are alike is fitted, to the training ratings of all others (`likeness`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
@@ -18,11 +18,9 @@ from likely.evaluation.neighbours import neighbour_columns
 from likely.evaluation.rating_habits import habit_columns, levels, of_users_and_items, stars_of
 from likely.evaluation.tally import Past, Tally
 from likely.evaluation.taste_process import linear_columns, taste_columns
-from likely.evaluation.told_ratings import Places, ToldRatings, told_ratings
+from likely.evaluation.told_ratings import ToldRatings, told_ratings
 from likely.evaluation.user_ridge import details_and_year, frequent_details
-from likely.model.answers import BoolRows, FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
 TASTE = "answer of the user's taste"
 COLUMNS = (*rating_habits.COLUMNS, *neighbours.COLUMNS, TASTE, *taste_process.COLUMNS)
@@ -40,7 +38,6 @@ def counted_columns(
     fitted: BoolRows,
     labels: Labels,
     words: Words | None = None,
-    asked: BoolRows | None = None,
 ) -> Matrix:
     """Return what was known of each record before its own time, float64 [records, columns], the columns of `COLUMNS`.
 
@@ -49,19 +46,25 @@ def counted_columns(
         fitted: which of them are for training, bool [records].
         labels: which output is a like.
         words: in which the records speak of ratings; None for a guess.
-        asked: which records are wanted, bool [records]; None for all. Rows of others are nan.
     """
     ratings = told_ratings(records, labels, words)
     others = likeness_of(ratings, fitted)
     is_asked = np.zeros(len(ratings.users), bool)
-    is_asked[ratings.places if asked is None else ratings.places[asked]] = True
-    tally = Tally(ratings, Past.nothing(len(ratings.lines)))
-    details = frequent_details(ratings.lines)
-    return columns_of(tally, others, details, _stretches(ratings.users, is_asked))[ratings.places]
+    is_asked[ratings.places] = True
+    counted = count(Tally(ratings, Past.nothing(len(ratings.lines))), frequent_details(ratings.lines))
+    columns = np.full((len(ratings.users), len(COLUMNS)), np.nan)
+    for rows, answered in _stretches(ratings.users, is_asked):
+        times = ratings.times[rows]
+        known = (times < times[:, None]).astype(float)
+        alike = likeness(others, int(ratings.users[rows[0]]), ratings.items[rows])
+        near = neighbour_columns(alike, counted.beyond[rows], ratings.liked[rows], known)
+        taste = taste_columns(times, counted.linear[rows], alike.raters, counted.wanted[rows], known)
+        columns[rows[answered]] = counted.columns(rows, near, taste)[answered]
+    return columns[ratings.places]
 
 
 def past_of(ratings: ToldRatings) -> Past:
-    """Return what there is of items after the last rating, from which :func:`columns_of` goes on."""
+    """Return what there is of items after the last rating, from which :func:`count` goes on."""
     tally = Tally(ratings, Past.nothing(len(ratings.lines)))
     stars = stars_of(tally)
     levels(tally, "likes", ratings.liked)
@@ -78,34 +81,41 @@ def likeness_of(ratings: ToldRatings, fitted: BoolRows) -> Others:
     return tell_likeness(ratings, shown, fitted[ratings.records])
 
 
-def columns_of(
-    tally: Tally, others: Others, details: Sequence[str], stretches: Iterable[tuple[Places, BoolRows]]
-) -> Matrix:
-    """Return `COLUMNS` of each rating, float64 [ratings, columns].
+@dataclass(frozen=True)
+class Counted:
+    """What is counted of each rating, and what its user's neighbours and taste are then made of.
 
-    Args:
-        tally: of the ratings.
-        others: tell which items are alike.
-        details: that tastes are about, see `user_ridge.frequent_details`.
-        stretches: places of ratings of one user, in the order of time, and which of them are to be answered from these
-            alone; columns of neighbours and tastes of others are nan.
+    Attributes:
+        habits: `rating_habits.COLUMNS`, float64 [ratings, columns].
+        level: share of likes that is expected of the item, float64 [ratings].
+        wanted: the like less that, float64 [ratings].
+        beyond: stars less those that are expected of the item, float64 [ratings].
+        linear: of `taste_process.linear_columns`, float64 [ratings, columns].
     """
+
+    habits: Matrix
+    level: FloatRows
+    wanted: FloatRows
+    beyond: FloatRows
+    linear: Matrix
+
+    def columns(self, rows: Places, near: Matrix, taste: Matrix) -> Matrix:
+        """Return `COLUMNS` of some ratings, given the columns of their neighbours and of their user's taste."""
+        return np.column_stack([self.habits[rows], near, self.level[rows] + taste[:, 0], taste])
+
+
+def count(tally: Tally, details: Sequence[str]) -> Counted:
+    """Count ratings, given the details that tastes are about, see `user_ridge.frequent_details`."""
     ratings, stars = tally.ratings, stars_of(tally)
     of_likes, of_stars = levels(tally, "likes", ratings.liked), levels(tally, "stars", stars)
     said = details_and_year(ratings.lines, details)
-    linear = linear_columns(said[ratings.items], of_likes)
-    wanted = ratings.liked - of_likes.overall - of_likes.of_item
-    beyond = stars - of_stars.overall - of_stars.of_item
-    columns = np.full((len(stars), len(neighbours.COLUMNS) + 1 + len(taste_process.COLUMNS)), np.nan)
-    for rows, answered in stretches:
-        times, items = ratings.times[rows], ratings.items[rows]
-        known = (times < times[:, None]).astype(float)
-        alike = likeness(others, int(ratings.users[rows[0]]), items)
-        near = neighbour_columns(alike, beyond[rows], ratings.liked[rows], known)
-        taste = taste_columns(times, linear[rows], alike.raters, wanted[rows], known)
-        answer = of_likes.overall[rows] + of_likes.of_item[rows] + taste[:, 0]
-        columns[rows[answered]] = np.column_stack([near, answer, taste])[answered]
-    return np.hstack([habit_columns(tally, stars, of_stars.popularity, said), columns])
+    return Counted(
+        habits=habit_columns(tally, stars, of_stars.popularity, said),
+        level=of_likes.overall + of_likes.of_item,
+        wanted=ratings.liked - of_likes.overall - of_likes.of_item,
+        beyond=stars - of_stars.overall - of_stars.of_item,
+        linear=linear_columns(said[ratings.items], of_likes),
+    )
 
 
 def taste_answers(columns: Matrix) -> FloatRows:

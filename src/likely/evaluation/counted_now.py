@@ -8,18 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from likely.evaluation.counted_columns import COLUMNS, MOST_RATINGS, columns_of
-from likely.evaluation.likeness import Others
+from likely.evaluation.counted_columns import COLUMNS, MOST_RATINGS, Counted, count
+from likely.evaluation.likeness import Others, likeness_to, likeness_to_itself
+from likely.evaluation.neighbours import neighbour_columns
 from likely.evaluation.tally import Past, Tally
-from likely.evaluation.told_ratings import Places, ToldRatings
-from likely.model.answers import BoolRows, FloatRows
+from likely.evaluation.taste_process import Taste
+from likely.evaluation.told_ratings import ToldRatings
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
-Matrix = NDArray[np.float64]
-
-AT_ONCE = 256
-"""Candidates that are answered together; time and memory grow with the square of them and the history."""
+MOST_PAIRS = 1_000_000
+"""Of a candidate and an item of the history that are looked at together; memory grows with them."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class KnownOfItems:
 
     Attributes:
         past: of each item in the table of items.
-        others: tell which of these are alike; their user 0 is nobody, and their last item an unknown one.
+        others: tell which of these are alike; their last item is an unknown one.
         details: that tastes are about.
     """
 
@@ -64,20 +63,12 @@ class KnownOfItems:
             places: of the candidates in the table of items, int64 [candidates].
             lines: how records show them, [candidates].
         """
-        pieces = [
-            self._columns(rated, places[first : first + AT_ONCE], lines[first : first + AT_ONCE])
-            for first in range(0, len(places), AT_ONCE)
-        ]
-        return np.vstack([np.empty((0, len(COLUMNS))), *pieces])
-
-    def _columns(self, rated: Rated, places: Places, lines: Sequence[str]) -> Matrix:
         history = len(rated.places)
-        past, kept, items, lines_of = self._of_these(np.r_[rated.places, places], [*rated.lines, *lines])
-        is_asked = np.arange(len(items)) >= history
+        past, others, items, lines_of = self._of_these(np.r_[rated.places, places], [*rated.lines, *lines])
         ratings = ToldRatings(
             users=np.zeros(len(items), np.int64),
             items=items,
-            times=past.totals.last_time + 1 + is_asked.astype(np.float64),
+            times=past.totals.last_time + 1 + (np.arange(len(items)) >= history).astype(np.float64),
             liked=np.r_[rated.liked, np.zeros(len(places))].astype(float),
             stars=np.r_[rated.stars, np.full(len(places), np.nan)],
             names=lines_of,
@@ -85,8 +76,9 @@ class KnownOfItems:
             records=np.zeros(len(items), np.int64),
             places=np.arange(len(items)),
         )
-        latest = np.arange(max(history - MOST_RATINGS + AT_ONCE, 0), len(items))
-        return columns_of(Tally(ratings, past), kept, self.details, [(latest, is_asked[latest])])[history:]
+        counted = count(Tally(ratings, past), self.details)
+        told, asked = np.split(np.arange(len(items)), [history])
+        return _columns(ratings, counted, others, told[-MOST_RATINGS:], asked)
 
     def _of_these(self, places: Places, lines: Sequence[str]) -> tuple[Past, Others, Places, list[str]]:
         """Return what is known of some items alone, the number of each among these, and how these are shown."""
@@ -101,3 +93,17 @@ class KnownOfItems:
         line_of = dict(zip(items.tolist(), lines, strict=True))
         others = self.others.of_items(np.minimum(found, table))
         return self.past.of_items(found), others, items, [line_of[item] for item in range(len(found))]
+
+
+def _columns(ratings: ToldRatings, counted: Counted, others: Others, told: Places, asked: Places) -> Matrix:
+    """Return `COLUMNS` of the ratings that are asked about, all from after the others, which are solved for once."""
+    times, items, linear, liked = ratings.times, ratings.items, counted.linear, ratings.liked[told]
+    raters = likeness_to(others, items[told], items[told]).raters
+    taste = Taste.of(times[told], linear[told], raters, counted.wanted[told])
+    pieces = [np.empty((0, len(COLUMNS)))]
+    for rows in np.array_split(asked, len(asked) * len(told) // MOST_PAIRS + 1):
+        alike = likeness_to(others, items[rows], items[told])
+        near = neighbour_columns(alike, counted.beyond[told], liked, np.ones(alike.raters.shape))
+        said = taste.columns(times[rows], linear[rows], alike.raters, likeness_to_itself(others, items[rows]))
+        pieces.append(counted.columns(rows, near, said))
+    return np.vstack(pieces)

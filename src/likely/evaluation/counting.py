@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
 
 from likely.data.records import Record
 from likely.data.wording import Words
@@ -21,11 +20,9 @@ from likely.evaluation.given import Given, earlier_counted, everything_counted
 from likely.evaluation.item_facts import ItemFacts
 from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.like_counts import SMOOTHING, Known, like_rates
-from likely.evaluation.matrix_factorisation import after_history, fit_factors, going_on, seen_by_user
+from likely.evaluation.matrix_factorisation import after_history, seen_by_user
 from likely.evaluation.user_ridge import candidate_lines, details_and_year, log_share, online_ridge, tastes
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix, Places
 
 PARTS = (
     "boosted trees",
@@ -142,13 +139,13 @@ class Seen:
     others: Matrix
 
 
-def _tastes(facts: ItemFacts, places: NDArray[np.int64], shown: Sequence[str], everything: float) -> Matrix:
+def _tastes(facts: ItemFacts, places: Places, shown: Sequence[str], everything: float) -> Matrix:
     """Return the columns of a user's ridge for items, given how many ratings there are of all."""
     popularity = log_share(facts.ratings[places], np.full(len(places), everything))
     return tastes(details_and_year(shown, facts.details), popularity, facts.levels[places])
 
 
-def _rated(history: Sequence[RatedItem], places: NDArray[np.int64]) -> Rated:
+def _rated(history: Sequence[RatedItem], places: Places) -> Rated:
     """Return a history, given the places of its items in the table."""
     stars = np.array([np.nan if one.stars is None else one.stars for one in history], dtype=float)
     return Rated(places, [one.shown for one in history], np.array([one.liked for one in history], dtype=bool), stars)
@@ -165,13 +162,10 @@ def fit_counting(given: Given, words: Words) -> tuple[Counting, Matrix]:
     Returns:
         What is kept, and log-odds of `PARTS` for the earlier records and then the rows, float64 [rows, 6].
     """
-    asked, labels = [*given.earlier, *given.rows], given.labels
-    factors = fit_factors(given.train, labels)
     columns = np.vstack([earlier_counted(given), everything_counted(given)[1]])
-    others = parts_beside_trees(
-        columns, going_on(factors, given.train, asked, labels, []), prior_log_odds(given.counted, asked, labels)
-    )
-    counting = Counting(given.trees, ItemFacts.of(given, factors), given.hinted, words)
+    rates = prior_log_odds(given.counted, [*given.earlier, *given.rows], given.labels)
+    others = parts_beside_trees(columns, given.factorised, rates)
+    counting = Counting(given.trees, ItemFacts.of(given), given.hinted, words)
     return counting, counting.known_of_all([Seen(columns, others)])
 
 

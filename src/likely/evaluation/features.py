@@ -4,19 +4,18 @@ Takes records as `data.timelines` writes them, reads ratings and years back out 
 and gives `baselines` and `fusion` their columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
 
 from likely.data.liked_shares import OF_DETAILS
 from likely.data.records import Labels, Record
-from likely.data.wording import CANDIDATE_LINE, RATED_LINE, YEAR, Words, read_rated
+from likely.data.wording import YEAR, Words, history_lines, read_candidate, read_line
 from likely.errors import LikelyError
 from likely.evaluation.like_counts import Known, LikeCounts, known_of, like_rates
 from likely.evaluation.metrics import CLIP
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Matrix
 
 FEATURES = (
     "item like-rate",
@@ -71,7 +70,7 @@ def feature_matrix(
     own: BoolRows | None = None,
     users: LikeCounts | None = None,
     words: Words | None = None,
-) -> NDArray[np.float64]:
+) -> Matrix:
     """Return the columns of `FEATURES`.
 
     Args:
@@ -95,21 +94,19 @@ def feature_matrix(
     return feature_columns(records, of_items, of_users, words)
 
 
-def feature_columns(
-    records: Sequence[Record], of_items: Known, of_users: Known | None, words: Words | None
-) -> NDArray[np.float64]:
+def feature_columns(records: Sequence[Record], of_items: Known, of_users: Known | None, words: Words | None) -> Matrix:
     """Return the columns of `FEATURES` for what is known of the records' items and users, None where nothing is."""
-    texts = np.array([_text_features(record, words) for record in records]).reshape(len(records), 5)
+    texts = np.array([*_text_features(records, words)]).reshape(len(records), 5)
     items = _rate_and_count(of_items)
     users = _rate_and_count(of_users) if of_users else np.full_like(items, np.nan)
     return np.column_stack([items, history_fraction(records), texts, users])
 
 
-def _rate_and_count(known: Known) -> NDArray[np.float64]:
+def _rate_and_count(known: Known) -> Matrix:
     return np.column_stack([like_rates(known), np.log1p(known.ratings)])
 
 
-def unread_columns(features: NDArray[np.float64]) -> list[str]:
+def unread_columns(features: Matrix) -> list[str]:
     """Say which columns of :func:`feature_matrix` no record's words tell, in a line; nothing if there are none."""
     names = [
         name for name, column in zip(FEATURES[IN_WORDS], features[:, IN_WORDS].T, strict=True) if np.isnan(column).all()
@@ -125,7 +122,7 @@ def has_shares(records: Sequence[Record]) -> bool:
     return all(isinstance(record.extra.get("shares"), dict) for record in records)
 
 
-def share_matrix(records: Sequence[Record]) -> NDArray[np.float64]:
+def share_matrix(records: Sequence[Record]) -> Matrix:
     """Return the columns of `SHARES` of records that have them, float64 [rows, 5]; nan for a share that is unknown."""
     known = [record.extra["shares"] for record in records]
     known = [shares if "of_genres" in shares else {**shares, "of_genres": shares.get(OF_DETAILS)} for shares in known]
@@ -172,30 +169,25 @@ def _history_counts(record: Record) -> tuple[int, int] | None:
     return (likes, length) if isinstance(likes, int) and isinstance(length, int) else None
 
 
-def _text_features(record: Record, words: Words | None) -> tuple[float, float, float, float, float]:
-    """Return mean, standard deviation and last of the history's ratings, its length, and the candidate's year."""
-    candidates = CANDIDATE_LINE.findall(record.input)
-    year = YEAR.search(candidates[-1]) if candidates else None
-    released = float(year[1]) if year else np.nan
-    _, length = _history_counts(record) or (0, 0)
-    ratings = _ratings_in(record.input, words)
+def _text_features(records: Sequence[Record], words: Words | None) -> Iterator[tuple[float, ...]]:
+    """Yield mean, standard deviation and last of each history's ratings, its length, and the candidate's year."""
+    lines, told = list[str](), _summary([])
+    for record in records:
+        shown = history_lines(record.input)
+        # Records of one history follow each other.
+        if shown != lines:
+            read = [read_line(line, words) for line in shown]
+            lines, told = shown, _summary([one[1] for one in read if one is not None and one[1] is not None])
+        year = YEAR.search(read_candidate(record.input))
+        _, length = _history_counts(record) or (0, 0)
+        yield *told, float(length), float(year[1]) if year else np.nan
+
+
+def _summary(ratings: Sequence[float]) -> tuple[float, float, float]:
+    """Return mean, standard deviation and last of ratings; nan without any."""
     if not ratings:
-        return np.nan, np.nan, np.nan, float(length), released
+        return np.nan, np.nan, np.nan
     mean = sum(ratings) / len(ratings)
     # Plain sums: numpy's own mean and std take longer than all the rest on fifteen numbers.
     deviation = (sum((rating - mean) ** 2 for rating in ratings) / len(ratings)) ** 0.5
-    return mean, deviation, ratings[-1], float(length), released
-
-
-def _ratings_in(text: str, words: Words | None) -> list[float]:
-    """Return the ratings of a history, as far as its lines are in these words, or without any look like ratings."""
-    if words is None:
-        return [float(rating) for rating in RATED_LINE.findall(text)]
-    ratings = []
-    for line in text.split("\n"):
-        if line.startswith("- "):
-            try:
-                ratings.append(read_rated(line, words)[1])
-            except (KeyError, ValueError):  # a line in other words
-                continue
-    return [rating for rating in ratings if rating is not None]
+    return mean, deviation, ratings[-1]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
@@ -26,10 +25,9 @@ from likely.evaluation.features import (
 )
 from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.like_counts import LikeCounts, count_likes
+from likely.evaluation.matrix_factorisation import Factors, fit_factors, matrix_factorisation
 from likely.evaluation.user_ridge import ridge_columns
-from likely.model.answers import BoolRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import BoolRows, FloatRows, Matrix
 
 TRAINING = "training records with both labels"
 ITEMS = "item_id in every record"
@@ -102,7 +100,7 @@ class Given:
     @cached_property
     def hinted(self) -> bool:
         """Whether records have the shares of likes that hints put into words."""
-        return has_shares((*self.train, *self.rows))
+        return has_shares((*self.train, *self.earlier, *self.rows))
 
     @cached_property
     def features_and_shares(self) -> tuple[Matrix, Matrix]:
@@ -128,6 +126,16 @@ class Given:
         return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
 
     @cached_property
+    def factors(self) -> Factors:
+        """Matrix factorisation of the training records."""
+        return fit_factors(self.train, self.labels)
+
+    @cached_property
+    def factorised(self) -> FloatRows:
+        """What it answers to the earlier records and then the rows, float64 [earlier records + rows]."""
+        return matrix_factorisation(self.factors, self.train, [*self.earlier, *self.rows], self.labels)
+
+    @cached_property
     def trees(self) -> KeptTrees:
         """Boosted trees on all that is counted, where all records have times."""
         fitted_on, _ = everything_counted(self)
@@ -135,13 +143,13 @@ class Given:
 
     @cached_property
     def has_times(self) -> bool:
-        """Whether all records say when they are from."""
+        """Whether all records say when they are from, so that all may be counted."""
         return times_of([*self.train, *self.earlier, *self.rows]) is not None
 
     @cached_property
     def lacking(self) -> set[str]:
         """Needs of baselines that the records do not meet."""
-        everything = (*self.train, *self.rows)
+        everything = (*self.counted, *self.rows)
         met = {
             TRAINING: bool(self.liked.any() and not self.liked.all()),
             ITEMS: all(record.item_id is not None for record in everything),

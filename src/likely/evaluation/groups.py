@@ -15,8 +15,8 @@ from likely.data.run_data import count_items
 from likely.evaluation.contest import Estimate, Evaluation, System
 from likely.evaluation.metrics import auc
 from likely.evaluation.resampling import draw_users, interval, resampled_auc
+from likely.model.answers import FloatRows, Places
 
-Rows = NDArray[np.int64]
 DRAWS = 200
 """Resamples for an interval in a figure; it is read off by eye."""
 
@@ -31,7 +31,7 @@ class Group:
     """
 
     label: str
-    rows: Rows
+    rows: Places
 
 
 def history_lengths(records: Sequence[Record]) -> list[int] | None:
@@ -82,7 +82,7 @@ def bounded_groups(values: Sequence[int], bounds: Sequence[int]) -> list[Group]:
     return groups
 
 
-def equal_rows(values: NDArray[Any], parts: int) -> list[Rows]:
+def equal_rows(values: NDArray[Any], parts: int) -> list[Places]:
     """Return row indices in groups of similar size by ascending value.
 
     Equal values stay together, so that there may be fewer groups, but never an empty one.
@@ -94,15 +94,22 @@ def equal_rows(values: NDArray[Any], parts: int) -> list[Rows]:
 
 def group_areas(evaluation: Evaluation, groups: Sequence[Group], systems: Sequence[System]) -> list[list[Estimate]]:
     """Return each system's AUC on each group, [systems][groups], with intervals by resampling the group's users."""
-    of_groups = [_areas(evaluation, group.rows, systems) for group in groups]
+    of_groups = [
+        [Estimate(value, *interval(drawn)) for value, drawn in resampled_areas(evaluation, group.rows, systems, DRAWS)]
+        for group in groups
+    ]
     return [list(areas) for areas in zip(*of_groups, strict=True)]
 
 
-def _areas(evaluation: Evaluation, rows: Rows, systems: Sequence[System]) -> list[Estimate]:
+def resampled_areas(
+    evaluation: Evaluation, rows: Places, systems: Sequence[System], draws: int
+) -> list[tuple[float, FloatRows]]:
+    """Return each system's AUC on some rows, and the same on resamples of their users, float64 [draws].
+
+    The resamples are the same for all systems; of a single user there are none, and all is nan.
+    """
     liked, users = evaluation.liked[rows], [evaluation.users[row] for row in rows]
-    drawn = draw_users(users, DRAWS) if len(set(users)) > 1 else None
-    areas = []
-    for p_yes in (system.p_yes[rows] for system in systems):
-        ends = interval(resampled_auc(liked, p_yes, drawn)) if drawn else ()
-        areas.append(Estimate(auc(liked, p_yes), *ends))
-    return areas
+    drawn = draw_users(users, draws) if len(set(users)) > 1 else None
+    answers = [system.p_yes[rows] for system in systems]
+    unknown = np.full(draws, np.nan)
+    return [(auc(liked, p_yes), resampled_auc(liked, p_yes, drawn) if drawn else unknown) for p_yes in answers]

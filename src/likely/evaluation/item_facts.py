@@ -10,7 +10,6 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from likely.data.records import Record
 from likely.evaluation.counted_columns import likeness_of, past_of
@@ -19,13 +18,11 @@ from likely.evaluation.features import item_keys, likes_of, times_of
 from likely.evaluation.given import Given
 from likely.evaluation.like_counts import places_of
 from likely.evaluation.likeness import MOST_USERS, Others
-from likely.evaluation.matrix_factorisation import FACTORS, Factors
+from likely.evaluation.matrix_factorisation import FACTORS
 from likely.evaluation.tally import ITEM_SUMS, Past, Totals
-from likely.evaluation.told_ratings import Places, told_ratings
+from likely.evaluation.told_ratings import told_ratings
 from likely.evaluation.user_ridge import candidate_lines, frequent_details, levels_before
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix, Places
 
 SCHEMA: Mapping[str, pl.DataType] = {
     "item_id": pl.String(),
@@ -69,12 +66,12 @@ class ItemFacts:
     totals: Totals
 
     @classmethod
-    def of(cls, given: Given, factors: Factors) -> "ItemFacts":
+    def of(cls, given: Given) -> "ItemFacts":
         """Gather what is known after the last of the training records and the earlier ones.
 
         They have users, items and times.
         """
-        records, labels = [*given.train, *given.earlier], given.labels
+        records, labels, factors = [*given.train, *given.earlier], given.labels, given.factors
         times = times_of(records)
         assert times is not None
         asked, lines = item_keys(records), candidate_lines(records)
@@ -165,7 +162,7 @@ class ItemFacts:
         """Likewise, what an item gets beyond what its users give."""
         return self._column("level")
 
-    def places(self, shown: Sequence[str], item_ids: Sequence[str | None]) -> NDArray[np.int64]:
+    def places(self, shown: Sequence[str], item_ids: Sequence[str | None]) -> Places:
         """Return the row of each item in the table, int64 [items], or the number of rows for an unknown one.
 
         Args:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Matrix
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-Matrix = NDArray[np.float64]
 
 SCHEMA: Mapping[str, pl.DataType] = {
     "tree": pl.Int64(),
@@ -29,6 +27,9 @@ SCHEMA: Mapping[str, pl.DataType] = {
     "value": pl.Float64(),
 }
 """Of a table of nodes. Those of a tree follow each other, its root first. A leaf has itself to both sides."""
+
+AT_ONCE = 16_384
+"""Rows times trees that are walked together."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class KeptTrees:
         roots = np.flatnonzero(np.diff(nodes["tree"], prepend=-1))
         rows = np.arange(len(columns))
         sums = np.full(len(columns), self.start)
-        for root in roots.tolist():
-            at = np.full(len(columns), root)
+        for some in np.array_split(roots, min(len(roots) * len(columns) // AT_ONCE + 1, len(roots))):
+            at = np.repeat(some[:, None], len(columns), axis=1)
             while True:
                 seen = columns[rows, nodes["column"][at]]
                 left = np.where(np.isnan(seen), nodes["unknown_left"][at], seen <= nodes["threshold"][at])
@@ -104,5 +105,6 @@ class KeptTrees:
                 if np.array_equal(below, at):
                     break
                 at = below
-            sums += nodes["value"][at]
+            for of_tree in nodes["value"][at]:
+                sums += of_tree
         return sums

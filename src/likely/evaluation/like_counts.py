@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Places
 
 SMOOTHING = 5.0
 """Imaginary rows with the overall rate for every item and user.
@@ -31,7 +31,7 @@ class LikeCounts:
     """
 
     names: NDArray[np.str_]
-    places: NDArray[np.int64]
+    places: Places
     liked: BoolRows | FloatRows
     times: FloatRows | None = None
 
@@ -111,7 +111,7 @@ def like_rates(known: Known, smoothing: float = SMOOTHING) -> FloatRows:
     return (known.likes + smoothing * known.overall) / (known.ratings + smoothing)
 
 
-def places_of(names: NDArray[np.str_], keys: Sequence[str]) -> NDArray[np.int64]:
+def places_of(names: NDArray[np.str_], keys: Sequence[str]) -> Places:
     """Return where each key stands in sorted names, or their number for one that is not among them."""
     wanted = np.array(keys)
     places = np.searchsorted(names, wanted).clip(max=len(names) - 1)

@@ -6,15 +6,13 @@ others count, as they do for whatever is fitted.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from likely.evaluation.told_ratings import Places, ToldRatings
-from likely.model.answers import BoolRows, FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.evaluation.told_ratings import ToldRatings
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
 MOST_USERS = 2_000
 """Users, at random where there are more, whose ratings tell which items are alike."""
@@ -53,14 +51,24 @@ class Others:
         """Return the same for some items alone."""
         return Others(self.users, self.rated[:, places], self.beyond[:, places])
 
+    @cached_property
+    def counts(self) -> FloatRows:
+        """How many users rated each item, float64 [items]."""
+        return np.asarray(self.rated.sum(axis=0), dtype=float)
+
+    @cached_property
+    def squares(self) -> FloatRows:
+        """Sum of the squares of what was given each item beyond its users' means, float64 [items]."""
+        return np.asarray(self.beyond.power(2).sum(axis=0), dtype=float)
+
 
 @dataclass(frozen=True)
 class Likeness:
-    """Of one user's items, each with each.
+    """Of some items (rows) with others (columns).
 
     Attributes:
-        raters: shared by who rated them (Jaccard index), float64 [n, n].
-        opinions: by who rated them high (adjusted cosine), float64 [n, n].
+        raters: shared by who rated them (Jaccard index), float64 [n, m].
+        opinions: by who rated them high (adjusted cosine), float64 [n, m].
     """
 
     raters: Matrix
@@ -88,10 +96,7 @@ def tell_likeness(ratings: ToldRatings, values: FloatRows, fitted: BoolRows, see
 
 
 def likeness(others: Others, user: int, items: Places) -> Likeness:
-    """Say how much some items are alike, to everybody but one user.
-
-    The Jaccard index counts who rated both among who rated one; the adjusted cosine is that of Sarwar et al.
-    (Item-based collaborative filtering recommendation algorithms, WWW 2001). Both are shrunk towards 0.
+    """Say how much some items are alike, each with each, to everybody but one user.
 
     Args:
         others: from :func:`tell_likeness`.
@@ -100,9 +105,39 @@ def likeness(others: Others, user: int, items: Places) -> Likeness:
     """
     is_other = others.users != user
     rated, beyond = (table[:, items].toarray()[is_other] for table in (others.rated, others.beyond))
-    common = (rated.T @ rated).astype(float)
-    counts = np.diag(common)
-    products = (beyond.T @ beyond).astype(float)
-    norms = np.sqrt(np.diag(products) + NORM_PRIOR)
-    raters = common / (counts[:, None] + counts - common + COUNT_PRIOR)
-    return Likeness(raters, products / np.outer(norms, norms))
+    common, products = ((table.T @ table).astype(float) for table in (rated, beyond))
+    counts, squares = np.diag(common), np.diag(products)
+    return _shrunk(common, products, (counts, counts), (squares, squares))
+
+
+def likeness_to(others: Others, asked: Places, items: Places) -> Likeness:
+    """Say how much the items that are asked about, [n], are like some others, [m], to everybody."""
+    common, products = (
+        (table[:, asked].T @ table[:, items]).toarray().astype(float) for table in (others.rated, others.beyond)
+    )
+    counts, squares = ((of_all[asked], of_all[items]) for of_all in (others.counts, others.squares))
+    return _shrunk(common, products, counts, squares)
+
+
+def likeness_to_itself(others: Others, items: Places) -> FloatRows:
+    """Return what `Likeness.raters` says of each item with itself, float64 [n]."""
+    return np.asarray(others.counts[items] / (others.counts[items] + COUNT_PRIOR))
+
+
+def _shrunk(
+    common: Matrix, products: Matrix, counts: tuple[FloatRows, FloatRows], squares: tuple[FloatRows, FloatRows]
+) -> Likeness:
+    """Return both kinds of likeness, shrunk towards 0.
+
+    The Jaccard index counts who rated both among who rated one; the adjusted cosine is that of Sarwar et al.
+    (Item-based collaborative filtering recommendation algorithms, WWW 2001).
+
+    Args:
+        common: how many rated both, [n, m].
+        products: sums over users of what they gave both beyond their means, multiplied, [n, m].
+        counts: how many rated each, [n] and [m].
+        squares: the products of each with itself, likewise.
+    """
+    norms = [np.sqrt(one + NORM_PRIOR) for one in squares]
+    raters = common / (counts[0][:, None] + counts[1] - common + COUNT_PRIOR)
+    return Likeness(raters, products / np.outer(*norms))

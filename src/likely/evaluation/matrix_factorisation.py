@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from likely.data.records import Labels, Record
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.like_counts import places_of
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
-Matrix = NDArray[np.float64]
 FACTORS = 16
 PENALTIES = (3.0, *[10.0] * FACTORS)
 """Of the squares of a bias and of each factor."""
@@ -43,10 +42,8 @@ class Factors:
     overall: float
 
 
-def matrix_factorisation(
-    train: Sequence[Record], rows: Sequence[Record], labels: Labels, earlier: Sequence[Record] = ()
-) -> FloatRows:
-    """Return sigmoid(m + a_user + b_item + u_user . v_item), float64 [rows], fitted to the training rows.
+def matrix_factorisation(fitted: Factors, train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
+    """Return sigmoid(m + a_user + b_item + u_user . v_item), float64 [rows].
 
     Logistic matrix factorisation with biases (Johnson 2014; biases of Koren et al. 2009), m being the overall
     log-odds. `implicit` has one too, but it takes every pair that was not seen for a dislike; here dislikes are
@@ -54,16 +51,14 @@ def matrix_factorisation(
     zeros.
 
     Args:
-        train: records to fit to.
-        rows: records to answer.
+        fitted: to the training records.
+        train: these.
+        rows: records to answer. Where all records have times, the numbers of a user (those of items never) go on with
+            the rows before the one that is answered, because these are in the histories that other systems see.
         labels: which output is a like.
-        earlier: more records of the same users. Where all of them and the rows have times, the numbers of a user (those
-            of items never) go on with them and with the rows before the one that is answered, because these are in the
-            histories that other systems see.
     """
-    fitted = fit_factors(train, labels)
-    if times_of([*train, *earlier, *rows]) is not None:
-        return going_on(fitted, train, rows, labels, earlier)
+    if times_of([*train, *rows]) is not None:
+        return _going_on(fitted, train, rows, labels)
     users, items = (fitted.users[_users(fitted, rows)], fitted.items[_items(fitted, rows)])
     return _answers(fitted.overall + items[:, 0], seen_by_user(items), users)
 
@@ -99,40 +94,20 @@ def fit_factors(train: Sequence[Record], labels: Labels) -> Factors:
     return Factors(names[0], names[1], users, items, float(overall))
 
 
-def going_on(
-    fitted: Factors, train: Sequence[Record], rows: Sequence[Record], labels: Labels, earlier: Sequence[Record]
-) -> FloatRows:
-    """Answer rows in the order of time, each user's numbers moved by each of its rows after that was answered.
-
-    A user's numbers are taken for a normal distribution around what was fitted, as wide as the curvature of the loss
-    there says; a row moves it by one step of Newton's method (Spiegelhalter and Lauritzen, Sequential updating of
-    conditional probabilities, 1990).
-    """
-    later = [*earlier, *rows]
-    times = times_of(later)
+def _going_on(fitted: Factors, train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
+    """Answer rows in the order of time, each user's numbers moved by each of its rows after that was answered."""
+    times = times_of(rows)
     assert times is not None
-    order_of_time = np.argsort(times, kind="stable")
-    users, liked = user_keys(later), likes_of(later, labels)
-    item_numbers = fitted.items[_items(fitted, later)]
+    rows_of_user = _by_user(user_keys(rows), np.argsort(times, kind="stable"))
+    liked, item_numbers = likes_of(rows, labels), fitted.items[_items(fitted, rows)]
     offsets, seen = fitted.overall + item_numbers[:, 0], seen_by_user(item_numbers)
-    rows_of_user: dict[str, list[int]] = {}
-    for place in order_of_time.tolist():
-        rows_of_user.setdefault(users[place], []).append(place)
-    answers = np.empty(len(later))
+    answers = np.empty(len(rows))
     fitted_to = _curvatures(fitted, train, set(rows_of_user))
     for user, places in rows_of_user.items():
-        numbers = fitted.users[_place(fitted, user)].copy()
+        numbers = fitted.users[places_of(fitted.user_names, [user])[0]].copy()
         curvature = fitted_to.get(user, np.diag(PENALTIES)).copy()
-        for place in places:
-            answers[place] = scipy.special.expit(offsets[place] + seen[place] @ numbers)
-            move(numbers, curvature, seen[place], answers[place], liked[place])
-    return answers[len(earlier) :]
-
-
-def move(numbers: FloatRows, curvature: Matrix, seen: FloatRows, answer: float, liked: bool) -> None:
-    """Move the numbers of a user and their curvature, both in place, by a row that was answered."""
-    curvature += answer * (1 - answer) * np.outer(seen, seen)
-    numbers += np.linalg.solve(curvature, (liked - answer) * seen)
+        answers[places] = _follow(numbers, curvature, offsets[places], seen[places], liked[places])
+    return answers
 
 
 def after_history(overall: float, items: Matrix, liked: BoolRows) -> FloatRows:
@@ -143,12 +118,24 @@ def after_history(overall: float, items: Matrix, liked: BoolRows) -> FloatRows:
         items: numbers of the items of the history in its order, float64 [history, 1 + factors].
         liked: whether the user liked each of them.
     """
-    numbers, curvature = np.zeros(items.shape[1]), np.diag(PENALTIES)
-    seen = seen_by_user(items)
-    for place, like in enumerate(liked.tolist()):
-        answer = scipy.special.expit(overall + items[place, 0] + seen[place] @ numbers)
-        move(numbers, curvature, seen[place], answer, like)
+    numbers = np.zeros(items.shape[1])
+    _follow(numbers, np.diag(PENALTIES), overall + items[:, 0], seen_by_user(items), liked)
     return numbers
+
+
+def _follow(numbers: FloatRows, curvature: Matrix, offsets: FloatRows, seen: Matrix, liked: BoolRows) -> FloatRows:
+    """Answer rows of one user in turn, and move the user's numbers and their curvature, both in place, by each.
+
+    The numbers are taken for a normal distribution around what was fitted, as wide as the curvature of the loss there
+    says; a row moves it by one step of Newton's method (Spiegelhalter and Lauritzen, Sequential updating of
+    conditional probabilities, 1990).
+    """
+    answers = np.empty(len(liked))
+    for place, like in enumerate(liked.tolist()):
+        answer = answers[place] = scipy.special.expit(offsets[place] + seen[place] @ numbers)
+        curvature += answer * (1 - answer) * np.outer(seen[place], seen[place])
+        numbers += np.linalg.solve(curvature, (like - answer) * seen[place])
+    return answers
 
 
 def _curvatures(fitted: Factors, train: Sequence[Record], wanted: set[str]) -> dict[str, Matrix]:
@@ -157,14 +144,19 @@ def _curvatures(fitted: Factors, train: Sequence[Record], wanted: set[str]) -> d
     seen = seen_by_user(item_numbers)
     p_yes = _answers(fitted.overall + item_numbers[:, 0], seen, fitted.users[_users(fitted, train)])
     weights = p_yes * (1 - p_yes)
-    rows_of_user: dict[str, list[int]] = {}
-    for place, user in enumerate(user_keys(train)):
-        if user in wanted:
-            rows_of_user.setdefault(user, []).append(place)
     return {
         user: np.diag(PENALTIES) + (seen[places] * weights[places, None]).T @ seen[places]
-        for user, places in rows_of_user.items()
+        for user, places in _by_user(user_keys(train), np.arange(len(train))).items()
+        if user in wanted
     }
+
+
+def _by_user(users: Sequence[str], order: Places) -> dict[str, list[int]]:
+    """Return the places of each user's rows in an order."""
+    rows_of_user: dict[str, list[int]] = {}
+    for place in order.tolist():
+        rows_of_user.setdefault(users[place], []).append(place)
+    return rows_of_user
 
 
 def _answers(offsets: FloatRows, seen: Matrix, users: Matrix) -> FloatRows:
@@ -176,13 +168,9 @@ def seen_by_user(items: Matrix) -> Matrix:
     return np.column_stack([np.ones(len(items)), items[:, 1:]])
 
 
-def _users(fitted: Factors, records: Sequence[Record]) -> NDArray[np.int64]:
+def _users(fitted: Factors, records: Sequence[Record]) -> Places:
     return places_of(fitted.user_names, user_keys(records))
 
 
-def _items(fitted: Factors, records: Sequence[Record]) -> NDArray[np.int64]:
+def _items(fitted: Factors, records: Sequence[Record]) -> Places:
     return places_of(fitted.item_names, item_keys(records))
-
-
-def _place(fitted: Factors, user: str) -> int:
-    return int(places_of(fitted.user_names, [user])[0])

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import sklearn.metrics
-from numpy.typing import NDArray
 
-from likely.model.answers import Answers, BoolRows, FloatRows
+from likely.model.answers import Answers, BoolRows, FloatRows, Places
 
 ECE_BINS = 15
 CLIP = 1e-7
@@ -139,7 +138,7 @@ def user_aucs(liked: BoolRows, scores: FloatRows, users: Sequence[str | None]) -
     }
 
 
-def user_weights(liked: BoolRows, user_of_row: NDArray[np.int64]) -> dict[str, FloatRows]:
+def user_weights(liked: BoolRows, user_of_row: Places) -> dict[str, FloatRows]:
     """Return how much each user counts for the means of :func:`user_aucs`, each float64 [users]."""
     rows = np.bincount(user_of_row)
     likes = np.bincount(user_of_row, liked, len(rows))
@@ -151,7 +150,7 @@ def user_weights(liked: BoolRows, user_of_row: NDArray[np.int64]) -> dict[str, F
     }
 
 
-def effective_users(user_of_row: NDArray[np.int64]) -> float:
+def effective_users(user_of_row: Places) -> float:
     """Return how many users with equally many rows would tell as much of a mean over rows (Kish, 1965).
 
     The square of the number of rows by the sum of the squares of each user's: as many as there are users where
@@ -186,7 +185,7 @@ def calibration_error(liked: BoolRows, p_yes: FloatRows) -> float:
     return float(np.abs(surplus).sum() / len(liked))
 
 
-def area_by_user(liked: BoolRows, scores: FloatRows, user_of_row: NDArray[np.int64]) -> FloatRows:
+def area_by_user(liked: BoolRows, scores: FloatRows, user_of_row: Places) -> FloatRows:
     """Return :func:`auc` of each user by the ranks of its liked rows (Mann and Whitney), float64 [users]."""
     order = np.lexsort((scores, user_of_row))
     users, ordered, likes = user_of_row[order], scores[order], liked[order]
@@ -205,7 +204,7 @@ def quotient(dividend: FloatRows, divisor: FloatRows) -> FloatRows:
     return np.asarray(np.divide(dividend, divisor, out=np.full(len(dividend), np.nan), where=divisor > 0))
 
 
-def user_numbers(users: Sequence[str | None]) -> NDArray[np.int64]:
+def user_numbers(users: Sequence[str | None]) -> Places:
     """Return whose row it is as a number from 0, in the order of the users' names."""
     _, user_of_row = np.unique(np.array([str(user) for user in users]), return_inverse=True)
     return np.asarray(user_of_row, dtype=np.int64)

@@ -5,12 +5,9 @@ columns.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.evaluation.likeness import Likeness
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix
 
 COLUMNS = (
     "user on items with the same raters",

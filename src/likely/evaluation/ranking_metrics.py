@@ -9,17 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
-from likely.data.wording import CANDIDATE_LINE
+from likely.data.wording import history_lines, read_candidate
 from likely.evaluation.contest import DRAWS, Estimate, Ranking, RankingResult
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
-from likely.evaluation.given import countable
+from likely.evaluation.given import Given
 from likely.evaluation.like_counts import count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
 from likely.evaluation.resampling import draw_users, interval
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Places
 
 TOP = 10
 SAMPLED = 1000
@@ -46,22 +45,11 @@ class Request:
     among: int
 
 
-def rank_items(
-    train: Sequence[Record],
-    earlier: Sequence[Record],
-    rows: Sequence[Record],
-    labels: Labels,
-    users: int,
-    ask: Ask | None = None,
-    seed: int = 0,
-) -> tuple[Ranking | None, list[str]]:
+def rank_items(given: Given, users: int, ask: Ask | None = None, seed: int = 0) -> tuple[Ranking | None, list[str]]:
     """Rank what users like in their rows among items that they had not rated before.
 
     Args:
-        train: records to fit on.
-        earlier: eval records, where test rows are answered.
-        rows: the test rows.
-        labels: which output is a like.
+        given: records to fit on and to answer.
         users: how many of those with a like, at random.
         ask: what the adapter says of records; None without one.
         seed: of the users, and of the items drawn for each.
@@ -69,19 +57,20 @@ def rank_items(
     Returns:
         The table, None where users, items or likes are unknown, and what a reader should know, a sentence each.
     """
-    everything = [*train, *earlier, *rows]
+    train, labels = given.train, given.labels
+    everything = [*train, *given.earlier, *given.rows]
     if not train or any(record.item_id is None or record.user_id is None for record in everything):
         return None, ["Nothing is ranked among all items: that takes training rows, and users and items of all rows."]
-    requests = requests_of([*train, *earlier], rows, labels, users, seed)
+    requests = requests_of([*train, *given.earlier], given.rows, labels, users, seed)
     if not requests:
         return None, ["Nothing is ranked among all items: no user has a like among the rows."]
-    answers = _counted(countable(train, rows, earlier), requests, labels)
+    answers = _counted(given.counted, requests, labels)
     asked = [
         Record("", "", labels.positive, user_id=one.first.user_id, item_id=item)
         for one in requests
         for item in one.items
     ]
-    answers["matrix factorisation"] = matrix_factorisation(train, asked, labels)
+    answers["matrix factorisation"] = matrix_factorisation(given.factors, train, asked, labels)
     notes = []
     if ask is not None:
         records = candidate_records(everything, requests)
@@ -137,7 +126,7 @@ def _rated_items(before: Sequence[Record], first: Sequence[Record], lines: Mappi
     rated: dict[str, set[str]] = {str(row.user_id): set() for row in first}
     for record in (*before, *first):
         if record.user_id in rated:
-            shown = (line[2:].rpartition(" | ")[0] for line in record.input.split("\n") if line.startswith("- "))
+            shown = (line[2:].rpartition(" | ")[0] for line in history_lines(record.input))
             rated[record.user_id].update(named[line] for line in shown if line in named)
     for record in before:
         if record.user_id in rated:
@@ -147,8 +136,8 @@ def _rated_items(before: Sequence[Record], first: Sequence[Record], lines: Mappi
 
 def _lines_of(records: Sequence[Record]) -> dict[str, str]:
     """Return how each item is named as a candidate, as far as records do so."""
-    lines = {str(record.item_id): CANDIDATE_LINE.findall(record.input) for record in records}
-    return {item: found[-1] for item, found in lines.items() if found}
+    lines = {str(record.item_id): read_candidate(record.input) for record in records}
+    return {item: line for item, line in lines.items() if line}
 
 
 def candidate_records(records: Sequence[Record], requests: Sequence[Request]) -> list[Record] | None:
@@ -205,7 +194,7 @@ def top_metrics(liked: BoolRows, scores: FloatRows) -> tuple[float, float, float
         liked: bool [candidates], with at least one like.
         scores: float64 [candidates].
     """
-    best: NDArray[np.int64] = np.argsort(-scores, kind="stable")[:TOP]
+    best: Places = np.argsort(-scores, kind="stable")[:TOP]
     hits, discounts = liked[best], 1 / np.log2(np.arange(2, TOP + 2))
     ideal = discounts[: int(liked.sum())].sum()
     return float(hits @ discounts[: len(hits)] / ideal), float(hits.any()), float(hits.sum() / liked.sum())

@@ -6,15 +6,12 @@ Takes the sums of a `tally` and gives `counted_columns` its columns, and `taste_
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.evaluation.like_counts import SMOOTHING
-from likely.evaluation.tally import Earlier, Tally, earlier
-from likely.evaluation.told_ratings import Places
+from likely.evaluation.tally import ByKey, Earlier, Tally
 from likely.evaluation.user_ridge import YEAR_SCALE, YEAR_ZERO
-from likely.model.answers import FloatRows
+from likely.model.answers import FloatRows, Matrix, Places
 
-Matrix = NDArray[np.float64]
 DAY = 86_400.0
 YEAR = 365.25 * DAY
 
@@ -163,15 +160,14 @@ def _of_kinds(tally: Tally, stars: FloatRows, popularity: FloatRows, said: Matri
     as_always = tally.of_users(against_item).level()
 
     def beyond(keys: Places, rows: Places) -> tuple[FloatRows, FloatRows]:
-        known = earlier(keys, against_item[rows], times[rows])
+        known = ByKey.of(keys, times[rows]).earlier(against_item[rows])
         return (known.total - known.count * as_always[rows]) / (known.count + SMOOTHING), known.count
 
     everybody = np.arange(len(times))
     details = (said[:, :-2] > 0)[items]
     of_details, seen = np.full(details.shape, np.nan), np.full(details.shape, np.nan)
-    for number in range(details.shape[1]):
-        rows = np.flatnonzero(details[:, number])
-        of_details[rows, number], seen[rows, number] = beyond(users[rows], rows)
+    rows, numbers = np.nonzero(details)
+    of_details[rows, numbers], seen[rows, numbers] = beyond(users[rows] * details.shape[1] + numbers, rows)
     has_any = details.any(axis=1)
     summed = np.full((4, len(times)), np.nan)
     if has_any.any():

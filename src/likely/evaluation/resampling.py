@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likely.evaluation.metrics import area_by_user, quotient, surprises, user_numbers, user_weights
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
 BLOCK = 4_000_000
 """Most weights, rows times resamples, that are held at once."""
@@ -25,8 +25,8 @@ class UserDraws:
         counts: how often each user was drawn, float64 [draws, users].
     """
 
-    user_of_row: NDArray[np.int64]
-    counts: NDArray[np.float64]
+    user_of_row: Places
+    counts: Matrix
 
 
 def interval(figures: FloatRows) -> tuple[float, float]:

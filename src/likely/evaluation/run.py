@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 
 from likely.config.run_config import RunConfig
 from likely.data.records import Labels, Record
-from likely.data.run_data import (
-    count_items,
-)
+from likely.data.run_data import count_items
 from likely.data.task import RatingsTask, RecordsTask, Task
 from likely.errors import LikelyError
 from likely.evaluation.answer import Fitted, the_answer, why_no_answer
@@ -134,7 +132,7 @@ def evaluate(
     ranked = None
     if ranking is not None:
         ask = (lambda records: _asked_anew(run, records, on_progress, kept)) if run else None
-        ranked, of_ranking = rank_items(asked.train, asked.earlier, asked.rows, asked.labels, ranking, ask, config.seed)
+        ranked, of_ranking = rank_items(asked.given, ranking, ask, config.seed)
         notes += of_ranking
     judged = replace(judged, strata=strata_of(judged, asked.train), ranking=ranked)
     return Findings(judged, notes, count_items(asked.train), asked.task, fitted)
@@ -144,13 +142,13 @@ def _mix(asked: Asked, said: ModelAnswers, systems: Sequence[System]) -> tuple[l
     """Return the run's answer and counting alone, or fusions where there can be no such answer, and why not."""
     if said.adapter_on_eval is None:
         return [], None, [f"Fusions of the adapter are left out: {asked.why_no_mix}."]
-    train, tuned, rows, labels, task = asked.train, asked.tuned, asked.rows, asked.labels, asked.task
-    reason = why_no_answer(train, [*asked.held_out, *rows], labels, task)
+    tuned, task = asked.tuned, asked.task
+    reason = why_no_answer(asked.given, task)
     if reason is None and isinstance(task, RatingsTask):
         adapter = (said.adapter_on_eval.p_yes, said.adapter.p_yes)
         return *the_answer(asked.given, tuned, task, adapter), []
     on_eval = said.adapter_on_eval.p_yes
-    mixed = fusions(train, tuned, rows, labels, on_eval, systems, asked.held_out, asked.words)
+    mixed = fusions(asked.train, tuned, asked.rows, asked.labels, on_eval, systems, asked.held_out, asked.words)
     note = f"The run keeps no answer of adapter and counting together: {reason}."
     return mixed, None, [note] if isinstance(task, RatingsTask) else []
 

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.optimize
 import scipy.special
-from numpy.typing import NDArray
 
-from likely.model.answers import BoolRows, FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import BoolRows, FloatRows, Matrix
 
 PENALTY = 1.0
 """Of the squares of the weights, in nats, beside the log-loss summed over rows."""

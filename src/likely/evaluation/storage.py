@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator
 
 from likely.data.records import Record
 from likely.errors import LikelyError
-from likely.evaluation.contest import Estimate, Evaluation, Kind, Ranking, RankingResult, Stratum, System, SystemResult
+from likely.evaluation.contest import Estimate, Evaluation, Kind, Ranking, Stratum, System, SystemResult
 from likely.files import replacing
 
 FIGURES_FILE, ROWS_FILE = "evaluation.json", "evaluation_rows.jsonl"
@@ -21,12 +21,16 @@ def _nan_for_null(value: Any) -> Any:
     """Return a figure, or several, as they were before JSON, which has null for nan."""
     if isinstance(value, list):
         return [_nan_for_null(figure) for figure in value]
+    if isinstance(value, dict):
+        return {name: _nan_for_null(figure) for name, figure in value.items()}
     return math.nan if value is None else value
 
 
 _Figure = Annotated[float, BeforeValidator(_nan_for_null)]
 _Interval = Annotated[tuple[float, float], BeforeValidator(_nan_for_null)]
 _Difference = Annotated[Estimate, BeforeValidator(_nan_for_null)]
+_Stratum = Annotated[Stratum, BeforeValidator(_nan_for_null)]
+_Ranking = Annotated[Ranking, BeforeValidator(_nan_for_null)]
 
 
 class _Standing(BaseModel):
@@ -41,33 +45,6 @@ class _Standing(BaseModel):
     beside_auc: dict[str, _Difference] = {}
 
 
-class _StratumFigures(BaseModel):
-    """A stratum of the rows, as evaluation.json has it."""
-
-    of: Literal["item", "user"]
-    label: str
-    rows: int
-    users: int
-    areas: dict[str, _Difference]
-    differences: dict[str, _Difference]
-
-
-class _RankingResultFigures(BaseModel):
-    """Of one system."""
-
-    name: str
-    metrics: dict[str, _Difference]
-
-
-class _RankingFigures(BaseModel):
-    """A ranking among all items, as evaluation.json has it."""
-
-    users: int
-    others: int
-    sampled: bool
-    results: list[_RankingResultFigures]
-
-
 class _Figures(BaseModel):
     """All of evaluation.json."""
 
@@ -77,8 +54,8 @@ class _Figures(BaseModel):
     counted_users: dict[str, int] = {}
     best_baseline: str
     standings: list[_Standing]
-    strata: list[_StratumFigures] = []
-    ranking: _RankingFigures | None = None
+    strata: list[_Stratum] = []
+    ranking: _Ranking | None = None
     tied_rows: int = 0
     comparisons: int = 0
     rows_file: dict[str, str]
@@ -117,8 +94,8 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
         standings=[
             _Standing(name=result.system.name, kind=result.system.kind, **vars(result)) for result in evaluation.results
         ],
-        strata=[_StratumFigures(**vars(stratum)) for stratum in evaluation.strata],
-        ranking=_ranking_figures(evaluation.ranking),
+        strata=list(evaluation.strata),
+        ranking=evaluation.ranking,
         tied_rows=evaluation.tied_rows,
         comparisons=evaluation.comparisons,
         rows_file={"name": ROWS_FILE, "sha256": digest.hexdigest()},
@@ -149,8 +126,7 @@ def load_evaluation(folder: Path) -> Evaluation:
         ) from error
     liked = np.array([row.liked for row in rows], dtype=bool)
     records, users = [row.record for row in rows], [row.user for row in rows]
-    strata = [Stratum(**dict(stratum)) for stratum in figures.strata]
-    return Evaluation(records, liked, users, results, figures.best_baseline, strata, _ranking_of(figures.ranking))
+    return Evaluation(records, liked, users, results, figures.best_baseline, figures.strata, figures.ranking)
 
 
 def kinds_in(folder: Path) -> set[str]:
@@ -175,20 +151,6 @@ def _row_of(evaluation: Evaluation, place: int) -> _Row:
         },
         record=evaluation.records[place],
     )
-
-
-def _ranking_figures(ranking: Ranking | None) -> _RankingFigures | None:
-    if ranking is None:
-        return None
-    results = [_RankingResultFigures(**vars(result)) for result in ranking.results]
-    return _RankingFigures(users=ranking.users, others=ranking.others, sampled=ranking.sampled, results=results)
-
-
-def _ranking_of(figures: _RankingFigures | None) -> Ranking | None:
-    if figures is None:
-        return None
-    results = [RankingResult(**dict(result)) for result in figures.results]
-    return Ranking(figures.users, figures.others, figures.sampled, results)
 
 
 def _result_of(standing: _Standing, rows: Sequence[_Row]) -> SystemResult:

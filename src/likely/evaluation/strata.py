@@ -8,14 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from likely.data.records import Record
 from likely.data.run_data import count_items
 from likely.evaluation.contest import DRAWS, Estimate, Evaluation, Stratum
-from likely.evaluation.groups import Group, bounded_groups
-from likely.evaluation.metrics import auc
-from likely.evaluation.resampling import draw_users, interval, resampled_auc
+from likely.evaluation.groups import Group, bounded_groups, resampled_areas
+from likely.evaluation.resampling import interval
 
 BOUNDS = (1, 10, 100)
 """Training records from which on the next stratum begins: none, up to nine, up to 99, more."""
@@ -61,22 +58,18 @@ def _several(counts: Sequence[int]) -> list[Group]:
 
 def _stratum(evaluation: Evaluation, of: Literal["item", "user"], group: Group) -> Stratum:
     """Measure everybody on the rows of a group, over the same resamples of its users."""
-    liked, users = evaluation.liked[group.rows], [evaluation.users[row] for row in group.rows]
-    drawn = draw_users(users, DRAWS) if len(set(users)) > 1 else None
-    answers = {result.system.name: result.system.p_yes[group.rows] for result in evaluation.results}
-    values = {name: auc(liked, p_yes) for name, p_yes in answers.items()}
-    unknown = np.full(DRAWS, np.nan)
-    resampled = {name: resampled_auc(liked, p_yes, drawn) if drawn else unknown for name, p_yes in answers.items()}
-    best = evaluation.best_baseline
+    systems, best = [result.system for result in evaluation.results], evaluation.best_baseline
+    areas = resampled_areas(evaluation, group.rows, systems, DRAWS)
+    found = {system.name: area for system, area in zip(systems, areas, strict=True)}
     return Stratum(
         of=of,
         label=group.label,
         rows=len(group.rows),
-        users=len(set(users)),
-        areas={name: Estimate(value, *interval(resampled[name])) for name, value in values.items()},
+        users=len({evaluation.users[row] for row in group.rows}),
+        areas={name: Estimate(value, *interval(drawn)) for name, (value, drawn) in found.items()},
         differences={
-            name: Estimate(value - values[best], *interval(resampled[name] - resampled[best]))
-            for name, value in values.items()
+            name: Estimate(value - found[best][0], *interval(drawn - found[best][1]))
+            for name, (value, drawn) in found.items()
             if best and name != best
         },
     )

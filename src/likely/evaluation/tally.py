@@ -5,15 +5,14 @@ can be kept (`Past`), so that ratings of somebody new go on from there (`counted
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.evaluation.like_counts import SMOOTHING
-from likely.evaluation.told_ratings import Places, ToldRatings
-from likely.model.answers import FloatRows
+from likely.evaluation.told_ratings import ToldRatings
+from likely.model.answers import FloatRows, Matrix, Places
 
-Matrix = NDArray[np.float64]
 GRID = 2.0**-20
 
 ITEM_SUMS = (
@@ -48,18 +47,36 @@ class Earlier:
         return (self.total + weight * prior) / (self.count + weight)
 
 
-def earlier(keys: Places, values: FloatRows, times: FloatRows) -> Earlier:
-    """Count and add up, for each rating, those of the same key from strictly before, [ratings]."""
-    order = np.lexsort((times, keys))
-    # On such a grid sums are exact, so that nothing later shows in their last digits.
-    until = np.r_[0, np.cumsum(on_grid(values[order]))]
-    new_key = np.diff(keys[order], prepend=-1) != 0
-    new_time = new_key | (np.diff(times[order], prepend=np.nan) != 0)
-    numbers = np.arange(len(keys))
-    begin, end = (np.maximum.accumulate(np.where(new, numbers, 0)) for new in (new_key, new_time))
-    count, total = np.empty(len(keys)), np.empty(len(keys))
-    count[order], total[order] = end - begin, until[end] - until[begin]
-    return Earlier(count, total)
+@dataclass(frozen=True)
+class ByKey:
+    """Ratings in the order of their keys, and then of time.
+
+    Attributes:
+        order: places of the ratings in this order, int64 [ratings].
+        begin: where in it the key of each of these begins, int64 [ratings].
+        end: where in it those from strictly before end, int64 [ratings].
+    """
+
+    order: Places
+    begin: Places
+    end: Places
+
+    @classmethod
+    def of(cls, keys: Places, times: FloatRows) -> "ByKey":
+        """Put ratings in order, given the key and the time of each."""
+        order, numbers = np.lexsort((times, keys)), np.arange(len(keys))
+        new_key = np.diff(keys[order], prepend=-1) != 0
+        new_time = new_key | (np.diff(times[order], prepend=np.nan) != 0)
+        begin, end = (np.maximum.accumulate(np.where(new, numbers, 0)) for new in (new_key, new_time))
+        return cls(order, begin, end)
+
+    def earlier(self, values: FloatRows) -> Earlier:
+        """Count and add up, for each rating, those of the same key from strictly before, [ratings]."""
+        # On such a grid sums are exact, so that nothing later shows in their last digits.
+        until = np.r_[0, np.cumsum(on_grid(values[self.order]))]
+        count, total = np.empty(len(values)), np.empty(len(values))
+        count[self.order], total[self.order] = self.end - self.begin, until[self.end] - until[self.begin]
+        return Earlier(count, total)
 
 
 def on_grid(values: FloatRows) -> FloatRows:
@@ -128,29 +145,45 @@ class Tally:
     past: Past
     _added: dict[str, FloatRows] = field(default_factory=dict)
 
+    @cached_property
+    def _by_user(self) -> ByKey:
+        return ByKey.of(self.ratings.users, self.ratings.times)
+
+    @cached_property
+    def _by_item(self) -> ByKey:
+        return ByKey.of(self.ratings.items, self.ratings.times)
+
+    @cached_property
+    def _by_time(self) -> ByKey:
+        return ByKey.of(np.zeros_like(self.ratings.users), self.ratings.times)
+
+    @cached_property
+    def _by_answer(self) -> ByKey:
+        return ByKey.of(self.ratings.liked.astype(np.int64), self.ratings.times)
+
     def of_users(self, values: FloatRows) -> Earlier:
         """Count and add up what each rating's user gave before, of whom there is nothing in the past."""
-        return earlier(self.ratings.users, values, self.ratings.times)
+        return self._by_user.earlier(values)
 
     def of_items(self, name: str, values: FloatRows) -> Earlier:
         """Count and add up what each rating's item got before, one of `ITEM_SUMS`."""
         self._added[name] = values
         items, past = self.ratings.items, self.past
-        known = earlier(items, values, self.ratings.times)
+        known = self._by_item.earlier(values)
         return Earlier(known.count + past.ratings[items], known.total + past.sums[items, ITEM_SUMS.index(name)])
 
     def of_all(self, name: str, values: FloatRows) -> Earlier:
         """Count and add up all ratings before each, one of `ALL_SUMS`."""
         self._added[name] = values
         totals = self.past.totals
-        known = earlier(np.zeros_like(self.ratings.users), values, self.ratings.times)
+        known = self._by_time.earlier(values)
         return Earlier(known.count + totals.ratings, known.total + totals.of_all[ALL_SUMS.index(name)])
 
     def of_answers(self, name: str, values: FloatRows) -> Earlier:
         """Count and add up the ratings before each with the same answer, one of `ANSWER_SUMS`; counted is from now."""
         self._added[name] = values
         answers = self.ratings.liked.astype(np.int64)
-        known = earlier(answers, values, self.ratings.times)
+        known = self._by_answer.earlier(values)
         before = np.array(self.past.totals.of_answers)[:, ANSWER_SUMS.index(name)]
         return Earlier(known.count, known.total + before[answers])
 

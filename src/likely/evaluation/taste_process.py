@@ -4,15 +4,14 @@ Takes one user's ratings in the order of time and the `likeness` of their items,
 columns, and `baselines` an answer.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from likely.evaluation.rating_habits import Levels
 from likely.evaluation.user_ridge import POPULARITY_ZERO
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix
 
 COLUMNS = ("what the taste adds to the item", "how unsure the taste is")
 """Of :func:`taste_columns`."""
@@ -66,12 +65,62 @@ def taste_columns(times: FloatRows, linear: Matrix, raters: Matrix, wanted: Floa
         wanted: 1 or 0 less what the item gets, [n].
         known: 1 for each rating (column) from strictly before another (row), else 0, [n, n].
     """
-    apart = np.abs(times[:, None] - times)
-    covariance = USER + linear @ linear.T + RATERS * raters
+    taste = Taste.of(times, linear, raters, wanted)
+    return taste.said(taste.factor * known, taste.variances)
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What one user's ratings say of the next ones.
+
+    Attributes:
+        times: of the ratings, ascending, in seconds, [n].
+        linear: of :func:`linear_columns`, [n, columns].
+        variances: of the answers, [n].
+        factor: Cholesky factor of their covariance, [n, n].
+        steps: what the factor makes the answers of, [n].
+    """
+
+    times: FloatRows
+    linear: Matrix
+    variances: FloatRows
+    factor: Matrix
+    steps: FloatRows
+
+    @classmethod
+    def of(cls, times: FloatRows, linear: Matrix, raters: Matrix, wanted: FloatRows) -> "Taste":
+        """Solve for the ratings of a user, arguments as of :func:`taste_columns`."""
+        covariance = _covariance(times, times, linear, linear, raters)
+        covariance[np.diag_indices(len(times))] += NOISE
+        factor = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+        steps = scipy.linalg.solve_triangular(factor, wanted, lower=True)
+        return cls(times, linear, np.diag(covariance), factor, steps)
+
+    def columns(self, times: FloatRows, linear: Matrix, raters: Matrix, to_itself: FloatRows) -> Matrix:
+        """Return `COLUMNS` of candidates from after all of these ratings, float64 [m, 2].
+
+        Args:
+            times: of the candidates, [m].
+            linear: of them, [m, columns].
+            raters: likeness of the candidates to the ratings' items in who rated them, [m, n].
+            to_itself: of each candidate to itself, [m].
+        """
+        covariance = _covariance(times, self.times, linear, self.linear, raters)
+        earlier = scipy.linalg.solve_triangular(self.factor, covariance.T, lower=True).T
+        moods = sum(variance for variance, _ in MOODS)
+        return self.said(earlier, USER + (linear**2).sum(axis=1) + RATERS * to_itself + moods + NOISE)
+
+    def said(self, earlier: Matrix, variances: FloatRows) -> Matrix:
+        """Return `COLUMNS`, given what each row's factor has in the columns of what is earlier, and its variance."""
+        return np.column_stack([earlier @ self.steps, variances - (earlier**2).sum(axis=1)])
+
+
+def _covariance(
+    times: FloatRows, other_times: FloatRows, linear: Matrix, other_linear: Matrix, raters: Matrix
+) -> Matrix:
+    """Return the covariance of answers (rows) with others (columns), without their noise."""
+    apart = np.abs(times[:, None] - other_times)
+    covariance = USER + linear @ other_linear.T + RATERS * raters
     for variance, seconds in MOODS:
         covariance += variance * np.exp(-apart / seconds)
-    covariance[np.diag_indices(len(apart))] += NOISE
-    factor = np.linalg.cholesky(covariance)
-    steps = scipy.linalg.solve_triangular(factor, wanted, lower=True)
-    earlier = factor * known
-    return np.column_stack([earlier @ steps, np.diag(covariance) - (earlier**2).sum(axis=1)])
+    return covariance

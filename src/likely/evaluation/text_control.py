@@ -6,16 +6,16 @@ Takes items as prompts name them and gives `text_rows` pieces of words, details 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.wording import YEAR
+from likely.model.answers import FloatRows, Matrix
 
 DIMENSIONS = 64
 DECADE = 10.0
 """Years apart at which two years of release are half alike."""
 
 
-def ngram_vectors(texts: Sequence[str]) -> NDArray[np.float64]:
+def ngram_vectors(texts: Sequence[str]) -> Matrix:
     """Return the TF-IDF of three to five letters of titles, the TF-IDF of details, and years, by SVD.
 
     Latent semantic analysis (Deerwester et al., Indexing by latent semantic analysis, 1990). Each of the three has
@@ -43,7 +43,7 @@ def ngram_vectors(texts: Sequence[str]) -> NDArray[np.float64]:
     return np.asarray(TruncatedSVD(dimensions, random_state=0).fit_transform(together), dtype=np.float64)
 
 
-def _years(texts: Sequence[str]) -> NDArray[np.float64]:
+def _years(texts: Sequence[str]) -> FloatRows:
     """Return how near each year is to each decade, float64 [texts, decades]; nothing for a text without a year."""
     found = [YEAR.search(text) for text in texts]
     years = np.array([float(year[1]) if year else np.nan for year in found])

@@ -10,11 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from likely.model.answers import BoolRows, FloatRows
+from likely.model.answers import BoolRows, FloatRows, Matrix, Places
 
-Matrix = NDArray[np.float64]
 Vectors = NDArray[np.float32]
-Places = NDArray[np.int64]
 
 TEXT_COLUMNS = (
     "likeness to the mean of what was liked",

@@ -16,9 +16,9 @@ from likely.evaluation.contest import Kind, System
 from likely.evaluation.counted_columns import RISING
 from likely.evaluation.given import ON_FEATURES, USERS, Given, everything_counted
 from likely.evaluation.text_control import ngram_vectors
-from likely.evaluation.text_features import Matrix, prepared, text_columns
+from likely.evaluation.text_features import prepared, text_columns
 from likely.evaluation.told_items import ToldItems, candidate_texts, told_items
-from likely.model.answers import FloatRows
+from likely.model.answers import FloatRows, Matrix
 
 Embed = Callable[[Sequence[str]], NDArray[np.floating]]
 """Takes texts of items and gives a vector for each, [texts, dimensions]."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from likely.data.records import Labels, Record
 from likely.data.task import RatingsTask
-from likely.data.wording import CANDIDATE_LINE, read_rated
+from likely.data.wording import history_lines, read_candidate, read_line
 from likely.evaluation.features import likes_of, times_of, user_keys
 from likely.evaluation.text_features import Moments
 from likely.model.answers import BoolRows
@@ -37,9 +37,8 @@ class ToldItems:
 
 def candidate_texts(records: Sequence[Record]) -> list[str] | None:
     """Return the text of each record's candidate; None where a record names none in the words of `likely prepare`."""
-    named = [CANDIDATE_LINE.findall(record.input) for record in records]
-    texts = [lines[-1].strip() for lines in named if lines]
-    return texts if len(texts) == len(records) and all(texts) else None
+    texts = [read_candidate(record.input).strip() for record in records]
+    return texts if all(texts) else None
 
 
 def told_items(records: Sequence[Record], texts: Sequence[str], labels: Labels, task: RatingsTask | None) -> ToldItems:
@@ -78,13 +77,8 @@ def told_items(records: Sequence[Record], texts: Sequence[str], labels: Labels, 
 
 def _history_of(record: Record, task: RatingsTask | None) -> list[tuple[str, bool]]:
     """Return text and like of each line of a record's history that is in the words of a task."""
-    said = []
-    for line in record.input.split("\n") if task else ():
-        if line.startswith("- "):
-            assert task is not None
-            try:
-                text, rating = read_rated(line, task.words)
-            except (KeyError, ValueError):  # a line in other words
-                continue
-            said.append((text.strip(), rating is None or rating >= task.protocol.like_threshold))
-    return [(text, like) for text, like in said if text]
+    if task is None:
+        return []
+    read = filter(None, (read_line(line, task.words) for line in history_lines(record.input)))
+    threshold = task.protocol.like_threshold
+    return [(text.strip(), rating is None or rating >= threshold) for text, rating in read if text.strip()]

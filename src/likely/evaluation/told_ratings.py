@@ -8,15 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
-from likely.data.wording import RATED_LINE, Words, read_rated
+from likely.data.wording import Words, history_lines, read_line
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.user_ridge import candidate_lines
-from likely.model.answers import FloatRows
-
-Places = NDArray[np.int64]
+from likely.model.answers import FloatRows, Places
 
 
 @dataclass(frozen=True)
@@ -89,18 +86,18 @@ def _shown(
     records: Sequence[Record], by_time: Sequence[int], words: Words | None
 ) -> dict[tuple[str, str], tuple[float, bool, int]]:
     """Return stars, whether that is a like, and the number of the first record that shows it, by user and line."""
-    read: dict[str, tuple[str, float] | None] = {}
+    read: dict[str, tuple[str, float | None] | None] = {}
     shown: dict[tuple[str, str], tuple[float, bool, int]] = {}
     for place in by_time:
         record = records[place]
         user, likes = str(record.user_id), record.extra.get("history_likes")
         if not isinstance(likes, int):
             continue
-        lines = [line for line in record.input.split("\n") if line.startswith("- ")]
+        lines = history_lines(record.input)
         for line in lines:
             if line not in read:
-                read[line] = _item_and_stars(line, words)
-        told = [known for line in lines if (known := read[line]) is not None]
+                read[line] = read_line(line, words)
+        told = [(known[0], known[1]) for line in lines if (known := read[line]) and known[1] is not None]
         if len(told) < len(lines) or all((user, item) in shown for item, _ in told):
             continue
         # A history says how many of its ratings are likes: the highest ones.
@@ -108,15 +105,3 @@ def _shown(
         for item, stars in told:
             shown.setdefault((user, item), (stars, stars >= least, place))
     return shown
-
-
-def _item_and_stars(line: str, words: Words | None) -> tuple[str, float] | None:
-    """Return what a line of a history shows and the rating, None where it says neither."""
-    if words is None:
-        found = RATED_LINE.match(line)
-        return (line.removeprefix("- ").rpartition(" | ")[0], float(found[1])) if found else None
-    try:
-        item, rating = read_rated(line, words)
-    except (KeyError, ValueError):  # a line in other words
-        return None
-    return None if rating is None else (item, rating)

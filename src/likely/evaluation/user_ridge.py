@@ -5,20 +5,18 @@ item got beyond what its users give, how popular it was by then, and what this u
 popularity. Nothing at the time of a row or later enters it, and no weight is learnt from anybody's future.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likely.data.records import Labels, Record
-from likely.data.wording import CANDIDATE_LINE, YEAR
+from likely.data.wording import YEAR, read_candidate
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of
-from likely.model.answers import FloatRows
-
-Matrix = NDArray[np.float64]
+from likely.model.answers import FloatRows, Matrix, Places
 
 COLUMNS = (
     "answer of the user's ridge",
@@ -118,7 +116,7 @@ def log_share(ratings: FloatRows, everything: FloatRows) -> FloatRows:
 
 def candidate_lines(records: Sequence[Record]) -> list[str]:
     """Return how each record names its candidate; empty where it does not."""
-    return [(CANDIDATE_LINE.findall(record.input) or [""])[-1] for record in records]
+    return [read_candidate(record.input) for record in records]
 
 
 def frequent_details(lines: Sequence[str]) -> list[str]:
@@ -135,16 +133,16 @@ def details_and_year(lines: Sequence[str], details: Sequence[str]) -> Matrix:
         details: from :func:`frequent_details`; of length 1 together, and then come the year and its square.
     """
     place = {detail: number for number, detail in enumerate(details)}
-    rows = {}
-    for line in set(lines):
-        row = np.zeros(len(place) + 2)
+    row_of = {line: row for row, line in enumerate(dict.fromkeys(lines))}
+    told = np.zeros((len(row_of), len(place) + 2))
+    for line, row in row_of.items():
         kept = [place[detail] for detail in _details_in(line) if detail in place]
-        row[kept] = 1 / np.sqrt(max(len(kept), 1))
+        for column in kept:
+            told[row, column] = 1 / math.sqrt(len(kept))
         year = YEAR.search(line)
-        row[-2] = (float(year[1]) - YEAR_ZERO) / YEAR_SCALE if year else 0.0
-        row[-1] = row[-2] ** 2
-        rows[line] = row
-    return np.array([rows[line] for line in lines]).reshape(len(lines), len(place) + 2)
+        told[row, -2] = (float(year[1]) - YEAR_ZERO) / YEAR_SCALE if year else 0.0
+    told[:, -1] = told[:, -2] ** 2
+    return told[[row_of[line] for line in lines]]
 
 
 def _details_in(line: str) -> list[str]:
@@ -157,7 +155,7 @@ def tastes(told: Matrix, popularity: FloatRows, of_item: FloatRows) -> Matrix:
     return np.column_stack([told, (popularity - POPULARITY_ZERO) / 2, of_item * ITEM_SCALE, level])
 
 
-def online_ridge(columns: Matrix, wanted: FloatRows, users: NDArray[np.int64], times: FloatRows) -> FloatRows:
+def online_ridge(columns: Matrix, wanted: FloatRows, users: Places, times: FloatRows) -> FloatRows:
     """Return what each user's regression on its strictly earlier rows says of each row, float64 [rows].
 
     Args:

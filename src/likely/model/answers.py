@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 FloatRows = NDArray[np.float64]
 BoolRows = NDArray[np.bool_]
+Places = NDArray[np.int64]
+Matrix = NDArray[np.float64]
 
 SMALLEST = 1e-12
 """Of a probability whose log-odds are taken; logits in float32 give 0 and 1."""

@@ -85,8 +85,7 @@ def results_table(evaluation: Evaluation) -> Group:
 
 def _table(evaluation: Evaluation, where: str, widest_name: int | None) -> Table:
     """Return the table with intervals where they are to be, and names folded where they are wider than that."""
-    gap = (0, 1, 0, 0) if where == BESIDE else 0
-    table = _framed(evaluation, Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=gap))
+    table = _framed(evaluation, _ruled(where))
     table.add_column("on the same rows", overflow="fold", max_width=widest_name)
     for metric in _overall(evaluation):
         table.add_column(metric.short, justify="right", no_wrap=True)
@@ -107,8 +106,7 @@ def _list(evaluation: Evaluation) -> Table:
 
 def _user_table(evaluation: Evaluation, where: str, widest_name: int | None) -> Table:
     """Return the metrics within users, with intervals, and the difference in the weighted one."""
-    gap = (0, 1, 0, 0) if where == BESIDE else 0
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=gap)
+    table = _ruled(where)
     metrics = _within_users(evaluation)
     table.add_column("within users", overflow="fold", max_width=widest_name)
     for metric in metrics:
@@ -135,7 +133,7 @@ def _user_table(evaluation: Evaluation, where: str, widest_name: int | None) -> 
 
 def _strata_table(evaluation: Evaluation, main: SystemResult, best: SystemResult) -> Table:
     """Return how the system that a report is about ranks parts of the rows, beside the best baseline."""
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table = _ruled()
     table.add_column("AUC by training\nrows of", no_wrap=True)
     for name in ("rows", "best\nbaseline", ROLE.get(main.system.kind, "system"), "difference"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -148,7 +146,7 @@ def _strata_table(evaluation: Evaluation, main: SystemResult, best: SystemResult
 
 def _ranking_table(ranking: Ranking, where: str) -> Table:
     """Return how well systems rank likes among other items."""
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table = _ruled()
     table.add_column("among all items", overflow="fold", max_width=None if where == BESIDE else 13)
     for name in AT_TEN.values():
         table.add_column(name, justify="right", no_wrap=True)
@@ -157,6 +155,12 @@ def _ranking_table(ranking: Ranking, where: str) -> Table:
         table.add_row(escape(result.name), *(show(one.value) + _interval(one, where) for one in estimates))
     table.caption, table.caption_justify = how_ranked(ranking), "left"
     return table
+
+
+def _ruled(where: str = BESIDE) -> Table:
+    """Return a table with a line under its headings; without a gap where intervals stand under figures."""
+    gap = (0, 1, 0, 0) if where == BESIDE else 0
+    return Table(header_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=gap)
 
 
 def _within_users(evaluation: Evaluation) -> list[Metric]:

@@ -16,7 +16,7 @@ from likely.data.dataset_info import Columns
 from likely.data.records import Labels, Record, records_of
 from likely.data.run_data import files_of, labels_of
 from likely.data.titles import split_title
-from likely.data.wording import CANDIDATE_LINE, Words, read_rated
+from likely.data.wording import Words, history_lines, read_candidate, read_rated
 from likely.encoding.prompt import user_turn
 from likely.errors import LikelyError
 from likely.serving.catalogue import Catalogue, Row
@@ -102,18 +102,18 @@ class HeldOutFile:
             ) from error
 
     def _user(self, records: list[Record]) -> HeldOutUser:
-        lines = [line for line in user_turn(records[0]).split("\n") if line.startswith("- ")]
         history = []
-        for shown, rating in (read_rated(line, self.words) for line in lines):
+        for shown, rating in (read_rated(line, self.words) for line in history_lines(user_turn(records[0]))):
             if rating is not None:  # it was rounded for the prompt
                 rating = min(max(rating, self.words.lowest), self.words.highest)
             history.append({**self._named(shown), "rating": rating})
+        named = [read_candidate(user_turn(record)) for record in records]
+        if not all(named):
+            raise ValueError("a record names no candidate")
         return HeldOutUser(
             user=str(records[0].user_id),
             history=history,
-            candidates=[
-                self._named(CANDIDATE_LINE.findall(user_turn(record))[-1], record.item_id) for record in records
-            ],
+            candidates=[self._named(one, record.item_id) for one, record in zip(named, records, strict=True)],
             liked=[record.output == self.labels.positive for record in records],
         )
 

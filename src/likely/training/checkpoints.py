@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from likely.data.task import digest_of
 from likely.errors import LikelyError
 from likely.files import WRITING
 
@@ -89,7 +90,7 @@ def what_is_wrong(checkpoint: Path) -> str | None:
         path = checkpoint / name
         if not path.is_file():
             return f"{name} is missing"
-        if path.stat().st_size != size or _digest(path) != digest:
+        if path.stat().st_size != size or digest_of(path) != digest:
             return f"{name} is damaged"
     return None
 
@@ -105,7 +106,7 @@ def read_about(checkpoint: Path) -> Mapping[str, Any]:
         return {}
     written = json.loads(path.read_text(encoding="utf-8"))
     about: Mapping[str, Any] = written["about"]
-    if written["sha256"] != _digest_of(about):
+    if written["sha256"] != _digest(about):
         raise ValueError("its parts do not belong together")
     return about
 
@@ -126,10 +127,10 @@ def publish(staging: Path, about: Mapping[str, Any]) -> Path:
     checkpoint = staging.with_name(staging.name.removeprefix("."))
     files = {}
     for path in sorted(staging.iterdir()):
-        files[path.name] = [path.stat().st_size, _digest(path)]
+        files[path.name] = [path.stat().st_size, digest_of(path)]
         _flush(path)
     whole = {"format": FORMAT, "step": step_of(checkpoint), **about, "files": files}
-    text = json.dumps({"about": whole, "sha256": _digest_of(whole)}, indent=1)
+    text = json.dumps({"about": whole, "sha256": _digest(whole)}, indent=1)
     (staging / ABOUT).write_text(text + "\n", encoding="utf-8")
     _flush(staging / ABOUT)
     _remove(checkpoint)  # only what is not whole can lie there: a run resumes from its newest whole one
@@ -227,12 +228,7 @@ def _cannot_be_loaded(checkpoint: Path) -> str | None:
     return None
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest_of(about: Mapping[str, Any]) -> str:
+def _digest(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 

@@ -9,6 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from likely.cli import run as likely
+from likely.data.catalogue_file import CATALOGUE_FILE
+from likely.data.task import BLEND_FILES
 from likely.encoding.prompt import user_turn
 from likely.errors import LikelyError
 from likely.inference.exporting import merged
@@ -56,6 +58,17 @@ def test_nothing_of_this_machine_or_of_an_adapter_is_in_it(exported, tiny_base):
     config = (exported.folder / "config.json").read_text()
     assert str(tiny_base.parent) not in config
     assert "attn" not in config
+
+
+def test_nothing_that_users_said_leaves_with_it(make_run, tiny_base, records, tmp_path):
+    """A run keeps ratings of its users beside the adapter, and records name them."""
+    folder = make_run(tmp_path / "run", tiny_base)
+    for name in (*BLEND_FILES, CATALOGUE_FILE, "evaluation_rows.jsonl"):
+        (folder / name).write_text("what users said", encoding="utf-8")
+    left = [path for path in export_merged(folder, tmp_path / "model", records).folder.rglob("*") if path.is_file()]
+    assert not {path.name for path in left} & {path.name for path in folder.iterdir()} - {"README.md"}
+    secrets = [b"what users said", *(record.input.encode() for record in records)]
+    assert not [path.name for path in left for secret in secrets if secret in path.read_bytes()]
 
 
 def test_shortened_prompts_are_compared_as_tokens(make_run, tiny_base, records, tmp_path):

@@ -134,7 +134,9 @@ def evaluate(
     ranked = None
     if ranking is not None:
         ask = (lambda records: _asked_anew(run, records, on_progress, kept)) if run else None
-        ranked, of_ranking = rank_items(asked.train, asked.earlier, asked.rows, asked.labels, ranking, ask, config.seed)
+        ranked, of_ranking = rank_items(
+            asked.train, asked.earlier, asked.rows, asked.labels, ranking, ask, config.seed, asked.words
+        )
         notes += of_ranking
     judged = replace(judged, strata=strata_of(judged, asked.train), ranking=ranked)
     return Findings(judged, notes, count_items(asked.train), asked.task, fitted)

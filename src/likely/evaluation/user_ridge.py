@@ -123,7 +123,7 @@ def candidate_lines(records: Sequence[Record]) -> list[str]:
 
 def frequent_details(lines: Sequence[str]) -> list[str]:
     """Return the details that have a weight, given the lines of all items."""
-    counts = Counter(detail for line in sorted(set(lines)) for detail in _details_in(line))
+    counts = Counter(detail for line in sorted(set(lines)) for detail in details_in(line))
     return [detail for detail, _ in counts.most_common(MOST_DETAILS)]
 
 
@@ -138,7 +138,7 @@ def details_and_year(lines: Sequence[str], details: Sequence[str]) -> Matrix:
     rows = {}
     for line in set(lines):
         row = np.zeros(len(place) + 2)
-        kept = [place[detail] for detail in _details_in(line) if detail in place]
+        kept = [place[detail] for detail in details_in(line) if detail in place]
         row[kept] = 1 / np.sqrt(max(len(kept), 1))
         year = YEAR.search(line)
         row[-2] = (float(year[1]) - YEAR_ZERO) / YEAR_SCALE if year else 0.0
@@ -147,7 +147,8 @@ def details_and_year(lines: Sequence[str], details: Sequence[str]) -> Matrix:
     return np.array([rows[line] for line in lines]).reshape(len(lines), len(place) + 2)
 
 
-def _details_in(line: str) -> list[str]:
+def details_in(line: str) -> list[str]:
+    """Return the details of an item, such as its genres, as a line shows them."""
     return line.rpartition(" | ")[2].split(", ") if " | " in line else []
 
 

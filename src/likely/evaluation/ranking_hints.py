@@ -80,7 +80,8 @@ class Hints:
         told, number = self._told, self._numbers[id(row)]
         mine = np.flatnonzero(told.users == told.users[told.places[number]])
         time = row.extra["timestamp"]
-        return mine[(told.times[mine] < time) | ((told.times[mine] == time) & (told.records[mine] < number))]
+        is_before = (told.times[mine] < time) | ((told.times[mine] == time) & (told.records[mine] < number))
+        return np.asarray(mine[is_before])
 
     @cached_property
     def _numbers(self) -> dict[int, int]:

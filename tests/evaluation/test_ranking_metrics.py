@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import ndcg_score
 
 from likely.data.records import Labels, Record
-from likely.data.wording import show_question, show_rated
+from likely.data.wording import MOVIES, show_question, show_rated
 from likely.evaluation import ranking_metrics
 from likely.evaluation.given import Given
 from likely.evaluation.ranking_metrics import candidate_records, rank_items, requests_of, top_metrics
@@ -133,6 +133,8 @@ def test_records_that_say_more_of_a_candidate_than_its_name_are_not_asked(parts)
     hinted = [replace(row, input=f"{row.input}\nOther users liked the candidate.") for row in rows]
     ranking, notes = rank_items(Given(train, hinted, Labels(), earlier), 99, lambda _: pytest.fail("it was asked"))
     assert "with the adapter" not in {result.name for result in ranking.results}
+    assert "do not end in a candidate's name" in notes[0]
+    ranking, notes = rank_items(train, earlier, hinted, Labels(), 99, lambda _: pytest.fail("it was asked"), 0, MOVIES)
     assert "do not end in a candidate's name" in notes[0]
 
 

@@ -17,6 +17,7 @@ from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.given import Given
 from likely.evaluation.like_counts import count_likes, known_of, like_rates
 from likely.evaluation.matrix_factorisation import matrix_factorisation
+from likely.evaluation.ranking_hints import Hints
 from likely.evaluation.resampling import draw_users, interval
 from likely.model.answers import BoolRows, FloatRows, Places
 
@@ -73,13 +74,17 @@ def rank_items(given: Given, users: int, ask: Ask | None = None, seed: int = 0) 
     answers["matrix factorisation"] = matrix_factorisation(given.factors, train, asked, labels)
     notes = []
     if ask is not None:
-        records = candidate_records(everything, requests)
+        hints = Hints(everything, len(train), labels, given.words) if given.words else None
+        records = candidate_records(everything, requests, hints)
         if records is None:
             notes.append(
-                "The adapter is not ranked among all items: its records do not end in a candidate's name alone."
+                "The adapter is not ranked among all items: its records do not end in a candidate's name, or in a "
+                "hint of likely prepare."
             )
         else:
             answers["with the adapter"] = ask(records)
+            if records[0].input.rpartition("\nCandidate: ")[2].count("\n"):
+                notes.append("Among all items, hints say nothing of similar ones, as those of likely rank.")
     results = [_result(name, p_yes, requests, seed) for name, p_yes in answers.items()]
     among = max(one.among for one in requests)
     return Ranking(len(requests), min(among, SAMPLED), among > SAMPLED, results), notes
@@ -140,14 +145,30 @@ def _lines_of(records: Sequence[Record]) -> dict[str, str]:
     return {item: line for item, line in lines.items() if line}
 
 
-def candidate_records(records: Sequence[Record], requests: Sequence[Request]) -> list[Record] | None:
-    """Return each user's first row with every candidate in turn; None where more than its last line is about it."""
+def candidate_records(
+    records: Sequence[Record], requests: Sequence[Request], hints: Hints | None = None
+) -> list[Record] | None:
+    """Return each user's first row with every candidate in turn; None where its end says what nobody can tell.
+
+    Args:
+        records: of all parts.
+        requests: who is asked about which items.
+        hints: tells those of the candidates, where rows end in one.
+    """
     lines, asked = _lines_of(records), []
+    hinted = hints is not None and hints.can_be_said([one.first for one in requests])
     for one in requests:
-        begin, found, last = one.first.input.rpartition("\nCandidate: ")
-        if not found or "\n" in last or any(item not in lines for item in one.items):
+        begin, found, end = one.first.input.rpartition("\nCandidate: ")
+        if not found or end.count("\n") != hinted or any(item not in lines for item in one.items):
             return None
-        asked += [replace(one.first, input=f"{begin}{found}{lines[item]}", item_id=item) for item in one.items]
+        ends = [lines[item] for item in one.items]
+        if hinted and hints:
+            said = hints.of_candidates(one.first, one.items, ends)
+            ends = [f"{line}\n{hint}" for line, hint in zip(ends, said, strict=True)]
+        asked += [
+            replace(one.first, input=f"{begin}{found}{text}", item_id=item)
+            for item, text in zip(one.items, ends, strict=True)
+        ]
     return asked
 
 

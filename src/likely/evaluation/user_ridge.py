@@ -121,7 +121,7 @@ def candidate_lines(records: Sequence[Record]) -> list[str]:
 
 def frequent_details(lines: Sequence[str]) -> list[str]:
     """Return the details that have a weight, given the lines of all items."""
-    counts = Counter(detail for line in sorted(set(lines)) for detail in _details_in(line))
+    counts = Counter(detail for line in sorted(set(lines)) for detail in details_in(line))
     return [detail for detail, _ in counts.most_common(MOST_DETAILS)]
 
 
@@ -136,7 +136,7 @@ def details_and_year(lines: Sequence[str], details: Sequence[str]) -> Matrix:
     row_of = {line: row for row, line in enumerate(dict.fromkeys(lines))}
     told = np.zeros((len(row_of), len(place) + 2))
     for line, row in row_of.items():
-        kept = [place[detail] for detail in _details_in(line) if detail in place]
+        kept = [place[detail] for detail in details_in(line) if detail in place]
         for column in kept:
             told[row, column] = 1 / math.sqrt(len(kept))
         year = YEAR.search(line)
@@ -145,7 +145,8 @@ def details_and_year(lines: Sequence[str], details: Sequence[str]) -> Matrix:
     return told[[row_of[line] for line in lines]]
 
 
-def _details_in(line: str) -> list[str]:
+def details_in(line: str) -> list[str]:
+    """Return the details of an item, such as its genres, as a line shows them."""
     return line.rpartition(" | ")[2].split(", ") if " | " in line else []
 
 

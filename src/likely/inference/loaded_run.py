@@ -22,7 +22,7 @@ from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
-from likely.inference.trained_on import check_base
+from likely.inference.trained_on import check_base, precision_before
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
@@ -96,7 +96,8 @@ class LoadedRun:
         layout, _ = choose_layout(model_config, layout or config.batching)
         flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
         ready_cuda()
-        precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu)
+        hidden, before = model_config.get_text_config().hidden_size, precision_before(folder)
+        precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu, hidden, before)
         attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
         tokenizer = load_tokenizer(location, config.model_revision)
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)

@@ -18,8 +18,11 @@ from likely.data.catalogue_file import CATALOGUE_FILE
 from likely.data.records import Labels, Record, read_records
 from likely.inference import loaded_run
 from likely.inference.movies import candidates_of, history_of
+from likely.model import masks
+from likely.model.masks import Reach
 from likely.serving.app import CLIENT_LEFT, make_app
 from likely.serving.bodies import RankBody
+from likely.serving.served import Served
 from likely.serving.service import Service
 
 
@@ -58,6 +61,22 @@ def test_a_ranking_is_the_one_of_ranker_rank(served, client):
         of_base = dict(expected_ranking(served, history, candidates))
     for row in answer["ranked"]:
         assert row["base_p_yes"] == pytest.approx(of_base[row["title"]], abs=1e-5)
+
+
+def test_a_model_that_is_exact_in_padded_rows_only_answers_from_those_and_says_so_once(
+    served, served_folder, client, monkeypatch, caplog
+):
+    """Trees hide here what is more than eight tokens away, as of a model whose windows nobody knows of."""
+    asked = {"history": some_history(served, 5), "candidates": catalogue_rows(served, 6), "top": None, "base": False}
+    expected = client.post("/v1/rank", json=asked).json()["ranked"]
+    monkeypatch.setattr(masks, "reaches", lambda config: {"full_attention": Reach(window=8)})
+    with TestClient(make_app(Served.load(served_folder, served.limits))) as other:
+        for _ in range(2):
+            check_ranking(other.post("/v1/rank", json=asked).json(), [(row["title"], row["p_yes"]) for row in expected])
+    assert [note for note in caplog.messages if "so each record is scored in a row of its own" in note] == [
+        note for note in caplog.messages if "is not exact with batching: tree" in note
+    ]
+    assert sum("is not exact" in note for note in caplog.messages) == 1
 
 
 def test_requests_that_wait_together_get_the_answers_that_they_get_alone(served, client):

@@ -7,7 +7,7 @@ adapter and configuration, then the tokenizer, then the weights.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -39,7 +39,7 @@ from likely.model.families import choose_layout, width_multiple
 from likely.model.fingerprint import adapter_of, tokens_of, weights_of
 from likely.model.item_embeddings import Embedder, Vectors, embed_items
 from likely.model.scoring import PassPlan, Progress, score
-from likely.model.self_check import check_exactness
+from likely.model.self_check import OnlyPaddedError, check_exactness
 from likely.sources.catalogue import cache_folder, resolve_model
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ class LoadedRun:
         builder: renders records as the run did.
         model: the base model with the adapter on it.
         plan: how records are laid out, and what one forward pass may cost.
-        notes: what a person should know of its answers, a sentence each.
     """
 
     folder: Path
@@ -69,8 +68,9 @@ class LoadedRun:
     builder: PromptBuilder
     model: "PeftModel"
     plan: PassPlan
-    notes: tuple[str, ...] = ()
+    _notes: list[str] = field(default_factory=list, repr=False, compare=False)
     _checked: list[int] = field(default_factory=list, repr=False, compare=False)
+    _only_padded: list[bool] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path | str, config: RunConfig | None = None, layout: Layout | None = None) -> "LoadedRun":
@@ -93,7 +93,7 @@ class LoadedRun:
         check_adapter_base(folder, location)
         check_model_folder(location)
         model_config = load_model_config(location, config.model_revision)
-        layout, _ = choose_layout(model_config, layout or config.batching)
+        layout, of_layout = choose_layout(model_config, layout or config.batching)
         flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
         ready_cuda()
         hidden, before = model_config.get_text_config().hidden_size, precision_before(folder)
@@ -107,8 +107,14 @@ class LoadedRun:
         tokens = config.per_device_eval_batch_size * config.cutoff_len
         budget = Budget(tokens, attention_share(base), width_multiple(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
-        notes = (*notes_on(folder, config, builder), *([of_base] if of_base else []))
+        notes = [*notes_on(folder, config, builder), *([of_base] if of_base else [])]
+        notes += [f"Scored {of_layout}."] if of_layout else []
         return cls(folder, config, builder, model, plan, notes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of its answers, a sentence each; :meth:`exact_plan` may add one."""
+        return tuple(self._notes)
 
     @property
     def base(self) -> "PreTrainedModel":
@@ -158,10 +164,34 @@ class LoadedRun:
         Raises:
             LikelyError: they do not; see `self_check`.
         """
+        self._check(encoded, self.plan, times)
+
+    def exact_plan(self, encoded: Sequence[EncodedRecord], times: int = 1) -> PassPlan:
+        """Return a plan in which records get the answers that they get alone, found as by :meth:`check`.
+
+        It is the run's, or one of padded rows from when on the model was found to be exact in no others.
+
+        Args:
+            encoded: records, of which a few are asked.
+            times: as of :meth:`check`.
+
+        Raises:
+            LikelyError: the model is exact in no layout.
+        """
+        plan = replace(self.plan, layout="padded") if self._only_padded else self.plan
+        try:
+            self._check(encoded, plan, times)
+        except OnlyPaddedError as error:
+            plan = replace(plan, layout="padded")
+            self._only_padded.append(True)
+            self._notes.append(f"{error.fault}, so each record is scored in a row of its own, which takes longer.")
+            self._check(encoded, plan, times)
+        return plan
+
+    def _check(self, encoded: Sequence[EncodedRecord], plan: PassPlan, times: int) -> None:
         longest = max((len(record.input_ids) for record in encoded), default=0)
         if longest > times * max(self._checked, default=0):
-            tokens = self.plan.budget.tokens
-            check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens, tokens)
+            check_exactness(self.base, encoded, plan.layout, plan.first_tokens, plan.budget.tokens)
             self._checked.append(longest)
 
     def answers(

@@ -34,6 +34,15 @@ REFUSALS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, Value
 """What the code of a model raises that cannot work with a mask or positions which it was not written for."""
 
 
+class OnlyPaddedError(LikelyError):
+    """A model is exact in padded rows, and not in the layout that was asked for, for which `fault` has words."""
+
+    def __init__(self, fault: str) -> None:
+        """Say what is wrong, and what to do."""
+        super().__init__(f"{fault}; set batching=padded, where it is.")
+        self.fault = fault
+
+
 def check_exactness(
     model: "PreTrainedModel",
     encoded: Sequence[EncodedRecord],
@@ -58,7 +67,8 @@ def check_exactness(
         A sentence for the user where records are longer than what the model was trained on.
 
     Raises:
-        LikelyError: they differ by more than rounding, or a record does not fit the model.
+        OnlyPaddedError: they differ by more than rounding, and would not padded.
+        LikelyError: they differ padded too, or a record does not fit the model.
     """
     if not encoded:
         return None
@@ -135,9 +145,10 @@ def _compare(
     fault = _fault(model, sample, layout, first_tokens, alone, tokens)
     if fault is None:
         return
-    is_exact_padded = layout != "padded" and _fault(model, sample, "padded", first_tokens, alone, tokens) is None
-    remedy = "set batching=padded, where it is" if is_exact_padded else "set model_name_or_path to another model"
-    raise LikelyError(f"{name} is not exact with batching: {layout} ({fault}); {remedy}.")
+    what = f"{name} is not exact with batching: {layout} ({fault})"
+    if layout != "padded" and _fault(model, sample, "padded", first_tokens, alone, tokens) is None:
+        raise OnlyPaddedError(what)
+    raise LikelyError(f"{what}; set model_name_or_path to another model.")
 
 
 def _fault(

@@ -1,5 +1,6 @@
 """A run as it is served: loaded once, with its catalogue and limits, and what it computes in a turn of the `line`."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -9,16 +10,20 @@ import numpy as np
 
 from likely.data.task import RatingsTask
 from likely.data.wording import MOVIES, asks_what_is_next
+from likely.encoding.prompt import EncodedRecord
 from likely.encoding.saving import computed_tokens
 from likely.errors import LikelyError
 from likely.evaluation.blend import Blend, load_blend
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row, ratings_task_of
-from likely.model.scoring import token_log_probs
+from likely.model.scoring import PassPlan, token_log_probs
 from likely.serving.bodies import RunAnswer
 from likely.serving.catalogue import Catalogue
 from likely.serving.heldout import HeldOutFile
 from likely.serving.line import Portion
+
+LOGGER = "uvicorn.error"
+"""Where uvicorn says what is not about a request."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Served:
     """A run that is served.
 
     Attributes:
-        run: loaded in the layout `tree`.
+        run: loaded in the layout `tree`, or `padded` for a model that is exact in no other.
         ranker: asks about items; None where the run's folder does not say how.
         no_ranker: why there is none.
         catalogue: of the run, where it has one.
@@ -113,8 +118,7 @@ class Served:
                 continue
             encoded = [portion.ask.encoded[place] for portion in portions for place in portion.places]
             tokens = sorted({token for portion in portions for token in portion.ask.tokens})
-            self.run.check(encoded, times=2)
-            plan = cheapest_plan(encoded, self.run.plan)
+            plan = cheapest_plan(encoded, self._exact_plan(encoded))
             with nullcontext() if adapter else self.run.model.disable_adapter():
                 log_probs = token_log_probs(self.run.model, self.run.base, encoded, tokens, plan)
             costs = computed_tokens(encoded, plan.layout, plan.budget)
@@ -124,6 +128,14 @@ class Served:
                 ask.log_probs[portion.places] = log_probs[rows][:, np.searchsorted(tokens, ask.tokens)]
                 ask.computed += int(costs[rows].sum())
                 start = rows.stop
+
+    def _exact_plan(self, encoded: Sequence[EncodedRecord]) -> PassPlan:
+        """Return how records are computed, and log it when it is found that their model shares no rows."""
+        noted = len(self.run.notes)
+        plan = self.run.exact_plan(encoded, times=2)
+        for note in self.run.notes[noted:]:
+            logging.getLogger(LOGGER).warning(note)
+        return plan
 
     def room(self, longest: int) -> int:
         """Return how many tokens a turn should have that begins with a record of some length."""

@@ -30,7 +30,7 @@ from likely.inference import loaded_run
 from likely.inference.loaded_run import config_of
 from likely.inference.movies import Movie, RatedMovie, read_candidates, read_history
 from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row
-from likely.model import families, masks, self_check
+from likely.model import families, kept_history, masks, self_check
 from likely.model.masks import Reach
 from likely.model.scoring import PassPlan
 from likely.sources.invented_ratings import make_sample
@@ -325,6 +325,40 @@ def test_a_model_of_a_family_that_shares_no_rows_ranks_in_padded_ones_and_says_s
     fresh = Ranker.load(adapter)
     assert fresh.run.plan.layout == "padded"
     assert fresh.run.notes == ("Scored padded instead of tree, because Tiny has layers that are no attention.",)
+
+
+def test_a_history_is_computed_once_for_several_rows(ranker):
+    computed = []
+    history, movies = some_history(20), some_movies(40)
+    longest = max(len(record.input_ids) for record in ranker.encode(history, movies))
+    narrow = within(ranker, Budget(longest + 100, ranker.run.plan.budget.attention_share))
+    expected = ranker.rank(history, movies)
+    found = narrow.rank(history, movies)  # which checks it, once
+    embedding = ranker.run.model.get_input_embeddings()
+    hook = embedding.register_forward_hook(lambda module, inputs, output: computed.append(inputs[0].numel()))
+    assert narrow.rank(history, movies) == found
+    hook.remove()
+    assert len(computed) > 3
+    assert all(width <= 120 for width in computed[1:])
+    assert [one.candidate for one in found] == [one.candidate for one in expected]
+    assert [one.p_yes for one in found] == pytest.approx([one.p_yes for one in expected], abs=1e-5)
+
+
+def test_a_model_that_forgets_what_is_kept_computes_histories_in_every_row(adapter, ranker, monkeypatch):
+    """As one might whose cache is of its own kind; it is found out and nobody has to know."""
+    forget = kept_history.fill
+
+    def fill(history, *others):
+        forget(history, *others)
+        for layer in history.layers:
+            layer.values.zero_()
+
+    monkeypatch.setattr(kept_history, "fill", fill)
+    fresh, history, movies = Ranker.load(adapter), some_history(20), some_movies(40)
+    longest = max(len(record.input_ids) for record in fresh.encode(history, movies))
+    found = within(fresh, Budget(longest + 100, 0.0)).rank(history, movies)
+    assert [one.p_yes for one in found] == pytest.approx([one.p_yes for one in ranker.rank(history, movies)], abs=1e-5)
+    assert fresh.run.notes == ()
 
 
 def test_longer_prompts_than_before_are_checked_again(adapter, hides):

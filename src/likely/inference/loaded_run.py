@@ -38,6 +38,7 @@ from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
 from likely.model.fingerprint import adapter_of, tokens_of, weights_of
 from likely.model.item_embeddings import Embedder, Vectors, embed_items
+from likely.model.kept_history import can_keep
 from likely.model.scoring import PassPlan, Progress, score
 from likely.model.self_check import OnlyPaddedError, check_exactness
 from likely.sources.catalogue import cache_folder, resolve_model
@@ -70,7 +71,6 @@ class LoadedRun:
     plan: PassPlan
     _notes: list[str] = field(default_factory=list, repr=False, compare=False)
     _checked: list[int] = field(default_factory=list, repr=False, compare=False)
-    _only_padded: list[bool] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path | str, config: RunConfig | None = None, layout: Layout | None = None) -> "LoadedRun":
@@ -167,9 +167,10 @@ class LoadedRun:
         self._check(encoded, self.plan, times)
 
     def exact_plan(self, encoded: Sequence[EncodedRecord], times: int = 1) -> PassPlan:
-        """Return a plan in which records get the answers that they get alone, found as by :meth:`check`.
+        """Return the cheapest plan in which records get the answers that they get alone, found as by :meth:`check`.
 
-        It is the run's, or one of padded rows from when on the model was found to be exact in no others.
+        It is the run's, with the history of many records computed once where the model can (`kept_history`), or one of
+        padded rows from when on the model was found to be exact in no others.
 
         Args:
             encoded: records, of which a few are asked.
@@ -178,20 +179,26 @@ class LoadedRun:
         Raises:
             LikelyError: the model is exact in no layout.
         """
-        plan = replace(self.plan, layout="padded") if self._only_padded else self.plan
-        try:
-            self._check(encoded, plan, times)
-        except OnlyPaddedError as error:
-            plan = replace(plan, layout="padded")
-            self._only_padded.append(True)
-            self._notes.append(f"{error.fault}, so each record is scored in a row of its own, which takes longer.")
-            self._check(encoded, plan, times)
-        return plan
+        while True:
+            try:
+                self._check(encoded, self._ways[0], times)
+                return self._ways[0]
+            except OnlyPaddedError as error:
+                del self._ways[0]
+                if self._ways[0].layout == "padded":
+                    self._notes.append(f"{error.fault}, so each record is scored in a row of its own, slowly.")
+
+    @cached_property
+    def _ways(self) -> list[PassPlan]:
+        """Plans from the cheapest to the one in which every model is exact; the first that no records have refuted."""
+        keeping = replace(self.plan, keeps_history=self.plan.layout == "tree" and can_keep(self.base))
+        return list(dict.fromkeys((keeping, self.plan, replace(self.plan, layout="padded"))))
 
     def _check(self, encoded: Sequence[EncodedRecord], plan: PassPlan, times: int) -> None:
         longest = max((len(record.input_ids) for record in encoded), default=0)
         if longest > times * max(self._checked, default=0):
-            check_exactness(self.base, encoded, plan.layout, plan.first_tokens, plan.budget.tokens)
+            tokens = plan.budget.tokens
+            check_exactness(self.base, encoded, plan.layout, plan.first_tokens, tokens, plan.keeps_history)
             self._checked.append(longest)
 
     def answers(

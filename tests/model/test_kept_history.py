@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from likely.encoding.batches import Budget
 from likely.encoding.prompt import EncodedRecord
 from likely.model.block_attention import BLOCK
-from likely.model.kept_history import can_keep, plan_many
+from likely.model.kept_history import Histories, can_keep, plan_many
 from likely.model.scoring import PassPlan, passes_of, score
 from zoo import FAMILIES, LLAMA, VOCABULARY, Family, family_of
 
@@ -94,6 +94,19 @@ def test_the_history_is_computed_in_a_pass_of_its_own_and_never_again():
     present = computed_tokens(model, encoded, few_a_row(tokens=60, keeps=False))
     assert sum(present) == len(present) * 34 + own
     assert len(present) > 1
+
+
+def test_the_last_histories_are_kept_and_those_of_an_adapter_apart():
+    histories = Histories(most=2)
+    first, second, third = (np.array([place], np.int32) for place in range(3))
+    kept = histories.of(first, adapter=True)
+    assert histories.of(first, adapter=False) is not kept
+    assert histories.of(first, adapter=True) is kept
+    histories.of(second, adapter=True)
+    assert histories.of(first, adapter=True) is kept
+    histories.of(second, adapter=True)
+    histories.of(third, adapter=True)
+    assert histories.of(first, adapter=True) is not kept
 
 
 def test_what_fits_into_one_row_is_computed_in_one():

@@ -90,9 +90,38 @@ class History:
             inner: the same model unwrapped.
         """
         if self._cache is None:
-            self._cache = Cache(layer_class_to_replicate=_Layer)
-            fill(self._cache, torch.from_numpy(self.tokens).long().to(device_of(model)), model, inner)
+            cache = Cache(layer_class_to_replicate=_Layer)
+            fill(cache, torch.from_numpy(self.tokens).long().to(device_of(model)), model, inner)
+            self._cache = cache
         return self._cache
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether somebody has asked for them."""
+        return self._cache is not None
+
+
+class Histories:
+    """The histories that were gone on from last, for callers who ask about one of them again and again."""
+
+    def __init__(self, most: int = 4) -> None:
+        """Keep so many; of 555 tokens and SmolLM2-135M one takes 25 MB, and of Qwen3-0.6B in 16 bits 64 MB."""
+        self.most = most
+        self._kept: dict[tuple[bytes, bool], History] = {}
+
+    def of(self, tokens: TokenIds, adapter: bool) -> History:
+        """Return the history of some tokens, computed or still to be, in the place of the one unused for longest.
+
+        Args:
+            tokens: int32 [length].
+            adapter: whether an adapter is at work, under which keys and values are others.
+        """
+        key = tokens.tobytes(), adapter
+        history = self._kept.pop(key, None) or History(tokens)
+        self._kept[key] = history
+        if len(self._kept) > self.most:
+            del self._kept[next(iter(self._kept))]
+        return history
 
 
 def cost_of_a_pass(model: "PreTrainedModel") -> int:
@@ -129,10 +158,19 @@ def plan_many(
     return many, sorted(others)
 
 
-def plan_after_history(run: Sequence[EncodedRecord], budget: Budget, a_pass: int = PASS) -> ManyPasses:
-    """Return how records of one history are computed after it; without one, if they share nothing."""
+def history_of(run: Sequence[EncodedRecord]) -> TokenIds:
+    """Return the tokens that all records begin with and that predict none of an answer, int32 [length]."""
+    first = run[0].input_ids
     ends = min(len(record.input_ids) - len(record.answer) for record in run)
-    shared = min(ends, *(shared_length(run[0].input_ids, record.input_ids) for record in run))
+    return first[: min(ends, *(shared_length(first, record.input_ids) for record in run))]
+
+
+def plan_after_history(
+    run: Sequence[EncodedRecord], budget: Budget, a_pass: int = PASS, history: TokenIds | None = None
+) -> ManyPasses:
+    """Return how records are computed after the history that they share, or after one that some of them share."""
+    history = history_of(run) if history is None else history
+    shared = len(history)
     # A row of m tokens after a history of h costs m (1 + s (h + m)), and its pass c: the least for each token where
     # m = sqrt(c / s).
     share = budget.attention_share
@@ -140,7 +178,7 @@ def plan_after_history(run: Sequence[EncodedRecord], budget: Budget, a_pass: int
     longest = max(len(record.input_ids) for record in run)
     tokens = max(longest, round(min(shared + width, budget.tokens)))
     own = Budget(tokens, 0.0, budget.multiple)
-    return ManyPasses(run[0].input_ids[:shared], plan_batches(run, "tree", own), own)
+    return ManyPasses(history, plan_batches(run, "tree", own), own)
 
 
 def _cost(planned: ManyPasses, budget: Budget) -> float:

@@ -17,7 +17,7 @@ from likely.encoding.prompt import EncodedRecord
 from likely.model.answers import Answers, FloatRows
 from likely.model.base import device_of
 from likely.model.forward import answer_logits
-from likely.model.kept_history import History, can_keep, cost_of_a_pass, plan_many
+from likely.model.kept_history import History, can_keep, cost_of_a_pass, plan_after_history, plan_many
 from likely.model.kept_passes import KeptPasses
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def token_log_probs(
     encoded: Sequence[EncodedRecord],
     tokens: Sequence[int],
     plan: PassPlan,
+    history: History | None = None,
 ) -> FloatRows:
     """Return how likely some tokens are where each record's answer begins.
 
@@ -96,6 +97,7 @@ def token_log_probs(
         encoded: records in any order.
         tokens: of the vocabulary.
         plan: layout and limits.
+        history: what all records begin with, where its keys and values are kept from one call to the next.
 
     Returns:
         Natural logarithms of their probabilities in the whole vocabulary, float64 [records, tokens].
@@ -105,7 +107,7 @@ def token_log_probs(
         first = logits[batch.first_answers].float().log_softmax(dim=-1)
         return first[:, list(tokens)].T.double()
 
-    return _read_passes(model, inner, encoded, plan, read, len(tokens)).T
+    return _read_passes(model, inner, encoded, plan, read, len(tokens), history=history).T
 
 
 def _read_passes(
@@ -117,6 +119,7 @@ def _read_passes(
     numbers: int,
     on_progress: Progress | None = None,
     kept: KeptPasses | None = None,
+    history: History | None = None,
 ) -> NDArray[np.float64]:
     """Compute all forward passes that are not kept and return what is read from them, float64 [numbers, records]."""
     was_training = model.training
@@ -124,7 +127,7 @@ def _read_passes(
     columns = np.zeros((numbers, len(encoded)))
     done = 0
     with torch.inference_mode():
-        for one in passes_of(encoded, plan, inner):
+        for one in passes_of(encoded, plan, inner, history):
             before = kept.of(one.records) if kept else None
             if before is not None:
                 columns[:, one.records] = before
@@ -155,7 +158,7 @@ class Pass:
     rows: list[Row]
     layout: Layout
     budget: Budget
-    history: "History | None" = None
+    history: History | None = None
 
     @property
     def records(self) -> list[int]:
@@ -163,14 +166,27 @@ class Pass:
         return [record for row in self.rows for record in row.records]
 
 
-def passes_of(encoded: Sequence[EncodedRecord], plan: PassPlan, inner: "PreTrainedModel") -> Iterator[Pass]:
-    """Yield the forward passes of a plan; those of one history follow each other, and so only one is kept at a time."""
+def passes_of(
+    encoded: Sequence[EncodedRecord], plan: PassPlan, inner: "PreTrainedModel", history: History | None = None
+) -> Iterator[Pass]:
+    """Yield the forward passes of a plan; those of one history follow each other, and so only one is kept at a time.
+
+    Args:
+        encoded: records in any order.
+        plan: layout and limits.
+        inner: the model unwrapped.
+        history: what all records begin with, where the caller keeps it.
+    """
     others = list(range(len(encoded)))
+    if history is not None:
+        planned = plan_after_history(encoded, plan.budget, cost_of_a_pass(inner), history.tokens)
+        yield from (Pass(rows, plan.layout, planned.budget, history) for rows in planned.batches)
+        return
     if plan.keeps_history and plan.layout == "tree" and can_keep(inner):
         many, others = plan_many(encoded, plan.budget, cost_of_a_pass(inner))
         for planned in many:
-            history = History(planned.history)
-            yield from (Pass(rows, plan.layout, planned.budget, history) for rows in planned.batches)
+            shared = History(planned.history)
+            yield from (Pass(rows, plan.layout, planned.budget, shared) for rows in planned.batches)
     rest = [encoded[place] for place in others]
     for rows in plan_batches(rest, plan.layout, plan.budget):
         named = [replace(row, records=[others[place] for place in row.records]) for row in rows]

@@ -66,6 +66,44 @@ def test_a_run_of_16_bits_answers_as_its_last_evaluation_did(tiny_base, records,
     assert len(set(answers.p_yes)) > 1
 
 
+@pytest.fixture
+def trained_by_trial(tiny_base, records, tmp_path, monkeypatch):
+    """Folder of a run that a trial let train in bfloat16 on a CPU, the notes on it, and its last evaluation."""
+    monkeypatch.setattr("likely.model.base.bfloat16_gain", lambda hidden: 1.4)
+    write_records(tmp_path / "data.json", rows_of(records[:20]))
+    values = {"train_file": str(tmp_path / "data.json"), "eval_file": str(tmp_path / "data.json"), "dataset": None}
+    values |= {"model_name_or_path": str(tiny_base), "output_dir": str(tmp_path / "run"), "lora_rank": 4}
+    config, evaluated, notes = RunConfig(**values, cutoff_len=512, max_steps=2, eval_steps=2), [], []
+    train(
+        config,
+        lambda answers, users: evaluated.append(answers) or {"auc": 0.5},
+        on_note=lambda *note: notes.append(note),
+    )
+    return tmp_path / "run", notes, evaluated[-1]
+
+
+def test_a_run_remembers_that_it_scores_in_bfloat16_on_a_cpu(trained_by_trial, records, monkeypatch):
+    folder, notes, evaluated = trained_by_trial
+    assert [text[:9] for title, text in notes if title == "Precision"] == ["bfloat16,"]
+    assert ", in bfloat16\n" in (folder / "README.md").read_text(encoding="utf-8")
+    monkeypatch.setattr("likely.model.base.bfloat16_gain", lambda hidden: 1.1)  # in the next trial
+    loaded = LoadedRun.load(folder)
+    assert (loaded.base.dtype, loaded.notes) == (torch.bfloat16, ())
+    np.testing.assert_array_equal(loaded.answers(records[:20]).p_yes, evaluated.p_yes)
+    for layout in ("padded", "packed"):
+        other = LoadedRun.load(folder, layout=layout).answers(records[:20]).p_yes
+        np.testing.assert_allclose(other, evaluated.p_yes, atol=0.01)
+
+
+def test_a_processor_that_is_slow_in_bfloat16_answers_in_float32_and_says_so(trained_by_trial, records, monkeypatch):
+    folder, _, evaluated = trained_by_trial
+    monkeypatch.setattr("likely.model.base.bfloat16_gain", lambda hidden: 0.1)
+    loaded = LoadedRun.load(folder)
+    assert loaded.base.dtype == torch.float32
+    assert "trained beside bfloat16 and answers here beside float32" in loaded.notes[0]
+    np.testing.assert_allclose(loaded.answers(records[:20]).p_yes, evaluated.p_yes, atol=0.01)
+
+
 def test_progress_counts_to_the_end(loaded, records):
     seen = []
     loaded.answers(records, on_progress=lambda *count: seen.append(count))

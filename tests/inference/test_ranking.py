@@ -30,7 +30,7 @@ from likely.inference import loaded_run
 from likely.inference.loaded_run import config_of
 from likely.inference.movies import Movie, RatedMovie, read_candidates, read_history
 from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row
-from likely.model import masks
+from likely.model import families, kept_history, masks, self_check
 from likely.model.masks import Reach
 from likely.model.scoring import PassPlan
 from likely.sources.invented_ratings import make_sample
@@ -300,19 +300,86 @@ def test_the_history_is_computed_once_for_many_candidates(ranker):
     assert sum(computed) < sum(lengths) / 4
 
 
-def test_a_model_that_answers_otherwise_among_others_is_refused(adapter, monkeypatch, tmp_path, capsys):
-    """Here the layout hides what is more than eight tokens away."""
-    monkeypatch.setattr(masks, "reaches", lambda config: {"full_attention": Reach(window=8)})
-    assert "is not exact with batching: tree" in complaint(capsys, [*written(tmp_path), "--run", str(adapter)])
+@pytest.fixture
+def hides(monkeypatch):
+    """Hide in trees what is more than eight tokens away, as a model might whose windows nobody knows of."""
+    return lambda: monkeypatch.setattr(masks, "reaches", lambda config: {"full_attention": Reach(window=8)})
 
 
-def test_longer_prompts_than_before_are_checked_again(adapter, monkeypatch):
+def test_a_model_that_is_exact_in_padded_rows_only_ranks_in_those_and_says_so(adapter, hides, tmp_path, capsys):
+    hides()
+    output = tmp_path / "ranked.jsonl"
+    assert run([*written(tmp_path), "--run", str(adapter), "--output", str(output)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("is not exact with batching: tree") == 1
+    assert "so each record is scored in a row of its own" in said
+    fresh = Ranker.load(adapter)
+    history, movies = read_history(tmp_path / "history.json"), read_candidates(tmp_path / "candidates.json")
+    expected = sorted((alone(fresh, record) for record in fresh.records_of(history, movies)), reverse=True)
+    scores = [json.loads(line)["p_yes"] for line in output.read_text(encoding="utf-8").splitlines()]
+    assert scores == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_model_of_a_family_that_shares_no_rows_ranks_in_padded_ones_and_says_so(adapter, monkeypatch):
+    monkeypatch.setattr(families, "_obstacle_to_sharing_rows", lambda config: "Tiny has layers that are no attention")
+    fresh = Ranker.load(adapter)
+    assert fresh.run.plan.layout == "padded"
+    assert fresh.run.notes == ("Scored padded instead of tree, because Tiny has layers that are no attention.",)
+
+
+def test_a_history_is_computed_once_for_several_rows(ranker):
+    computed = []
+    history, movies = some_history(20), some_movies(40)
+    longest = max(len(record.input_ids) for record in ranker.encode(history, movies))
+    narrow = within(ranker, Budget(longest + 100, ranker.run.plan.budget.attention_share))
+    expected = ranker.rank(history, movies)
+    found = narrow.rank(history, movies)  # which checks it, once
+    embedding = ranker.run.model.get_input_embeddings()
+    hook = embedding.register_forward_hook(lambda module, inputs, output: computed.append(inputs[0].numel()))
+    assert narrow.rank(history, movies) == found
+    hook.remove()
+    assert len(computed) > 3
+    assert all(width <= 120 for width in computed[1:])
+    assert [one.candidate for one in found] == [one.candidate for one in expected]
+    assert [one.p_yes for one in found] == pytest.approx([one.p_yes for one in expected], abs=1e-5)
+
+
+def test_a_model_that_forgets_what_is_kept_computes_histories_in_every_row(adapter, ranker, monkeypatch):
+    """As one might whose cache is of its own kind; it is found out and nobody has to know."""
+    forget = kept_history.fill
+
+    def fill(history, *others):
+        forget(history, *others)
+        for layer in history.layers:
+            layer.values.zero_()
+
+    monkeypatch.setattr(kept_history, "fill", fill)
+    fresh, history, movies = Ranker.load(adapter), some_history(20), some_movies(40)
+    longest = max(len(record.input_ids) for record in fresh.encode(history, movies))
+    found = within(fresh, Budget(longest + 100, 0.0)).rank(history, movies)
+    assert [one.p_yes for one in found] == pytest.approx([one.p_yes for one in ranker.rank(history, movies)], abs=1e-5)
+    assert fresh.run.notes == ()
+
+
+def test_longer_prompts_than_before_are_checked_again(adapter, hides):
     fresh, movies = Ranker.load(adapter), some_movies(3)
     fresh.rank(some_history(3), movies)
-    monkeypatch.setattr(masks, "reaches", lambda config: {"full_attention": Reach(window=8)})
+    hides()
     fresh.rank(some_history(3), movies)
-    with pytest.raises(LikelyError, match="not exact"):
-        fresh.rank(some_history(9), movies)
+    assert fresh.run.notes == ()
+    for length in (9, 12, 5):  # found once, and kept to
+        ranked = fresh.rank(some_history(length), movies)
+        expected = [alone(fresh, record) for record in fresh.records_of(some_history(length), movies)]
+        assert [one.p_yes for one in ranked] == pytest.approx(sorted(expected, reverse=True), rel=1e-5)
+        assert len(fresh.run.notes) == 1
+
+
+def test_a_model_that_is_exact_in_no_layout_is_refused(adapter, hides, monkeypatch, tmp_path, capsys):
+    hides()
+    monkeypatch.setattr(self_check, "_fault", lambda model, sample, layout, *others: "it dreams")
+    assert "is not exact with batching: tree (it dreams)" in complaint(
+        capsys, [*written(tmp_path), "--run", str(adapter)]
+    )
 
 
 def test_progress_counts_to_the_end(ranker):

@@ -40,8 +40,8 @@ def as_third_rank(gpus, monkeypatch):
         assert gpus == [2]
         raise AskedError
 
-    for module in (run, loaded_run):
-        monkeypatch.setattr(module, "choose_precision", ask)
+    for module, name in ((run, "look_around"), (run, "choose_precision"), (loaded_run, "choose_precision")):
+        monkeypatch.setattr(module, name, ask)
 
 
 def test_a_process_of_torchrun_takes_its_own_gpu(gpus, monkeypatch):

@@ -64,6 +64,11 @@ def gradient(model):
     return torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.requires_grad])
 
 
+def loss(model):
+    (batch,) = make_batches(ENCODED, "tree", Budget(1000))
+    return torch.nn.functional.cross_entropy(logits(model).float(), batch.targets).item()
+
+
 def same(found, expected, limit=1e-6):
     return (found - expected).norm() <= limit * expected.norm()
 
@@ -153,6 +158,16 @@ def test_half_precision_differs_from_pefts_by_rounding(folder, dtype, autocast):
         assert {weight.dtype for weight in mine.parameters() if weight.requires_grad} == {torch.float32}
         assert same(logits(mine), logits(theirs), 0.02)
         assert same(gradient(mine), gradient(theirs), 0.05)
+
+
+def test_bfloat16_trains_as_float32_does_but_for_rounding(folder):
+    """As on a CPU that is fast in it: base weights and arithmetic of 16 bits, the adapter's weights of 32."""
+    exact, rounded = (ours(folder, precision=Precision(dtype, False)) for dtype in ("float32", "bfloat16"))
+    found = gradient(rounded)
+    assert found.dtype == torch.float32
+    assert torch.nn.functional.cosine_similarity(found, gradient(exact), dim=0) > 0.999
+    losses = [loss(model) for model in (exact, rounded)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
 
 
 def test_an_adapter_is_computed_in_the_dtype_of_its_base(tiny_base):

@@ -18,8 +18,13 @@ from likely.data.catalogue_file import CATALOGUE_FILE
 from likely.data.records import Labels, Record, read_records
 from likely.inference import loaded_run
 from likely.inference.movies import candidates_of, history_of
+from likely.model import masks
+from likely.model.kept_history import Histories
+from likely.model.kept_history import history_of as history_of_records
+from likely.model.masks import Reach
 from likely.serving.app import CLIENT_LEFT, make_app
 from likely.serving.bodies import RankBody
+from likely.serving.served import Served
 from likely.serving.service import Service
 
 
@@ -58,6 +63,47 @@ def test_a_ranking_is_the_one_of_ranker_rank(served, client):
         of_base = dict(expected_ranking(served, history, candidates))
     for row in answer["ranked"]:
         assert row["base_p_yes"] == pytest.approx(of_base[row["title"]], abs=1e-5)
+
+
+def test_a_model_that_is_exact_in_padded_rows_only_answers_from_those_and_says_so_once(
+    served, served_folder, client, monkeypatch, caplog
+):
+    """Trees hide here what is more than eight tokens away, as of a model whose windows nobody knows of."""
+    asked = {"history": some_history(served, 5), "candidates": catalogue_rows(served, 6), "top": None, "base": False}
+    expected = client.post("/v1/rank", json=asked).json()["ranked"]
+    monkeypatch.setattr(masks, "reaches", lambda config: {"full_attention": Reach(window=8)})
+    with TestClient(make_app(Served.load(served_folder, served.limits))) as other:
+        for _ in range(2):
+            check_ranking(other.post("/v1/rank", json=asked).json(), [(row["title"], row["p_yes"]) for row in expected])
+    assert [note for note in caplog.messages if "so each record is scored in a row of its own" in note] == [
+        note for note in caplog.messages if "is not exact with batching: tree" in note
+    ]
+    assert sum("is not exact" in note for note in caplog.messages) == 1
+
+
+def test_a_ranking_of_several_turns_computes_its_history_once(served, client):
+    """Of the adapter and, whose keys and values are others, of the base model; a small request comes in between."""
+    history, candidates = some_history(served, 6, start=50), catalogue_rows(served, 40)
+    asked = {"history": history, "candidates": candidates, "top": None, "base": True}
+    expected = client.post("/v1/rank", json=asked).json()["ranked"]
+    encoded = served.ranker.encode(history_of(history, "history"), candidates_of(candidates, "candidates"))
+    plan = served.run.plan
+    budget = replace(plan.budget, tokens=max(len(record.input_ids) for record in encoded) + 100)
+    narrow = replace(served, run=replace(served.run, plan=replace(plan, budget=budget)), histories=Histories())
+    narrow.run.exact_plan(encoded)
+    computed = []
+    embedding = served.run.model.get_input_embeddings()
+    hook = embedding.register_forward_hook(lambda module, inputs, output: computed.append(inputs[0].numel()))
+    with TestClient(make_app(narrow)) as other:
+        answer = other.post("/v1/rank", json=asked).json()
+    hook.remove()
+    shared = len(history_of_records(encoded))
+    assert [width for width in computed if width >= shared] == [shared, shared]
+    assert len(computed) > 8
+    assert answer["cost"]["tokens"] == sum(computed)
+    check_ranking(answer, [(row["title"], row["p_yes"]) for row in expected])
+    for row, one in zip(answer["ranked"], expected, strict=True):
+        assert row["base_p_yes"] == pytest.approx(one["base_p_yes"], abs=1e-5)
 
 
 def test_requests_that_wait_together_get_the_answers_that_they_get_alone(served, client):

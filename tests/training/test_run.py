@@ -48,7 +48,7 @@ def test_notes_and_progress_come_by_callbacks_and_nothing_is_printed(config_of, 
             seen.append(sorted(logs))
 
     run = training.train(config_of(), answer_metrics, [Watch()], told.__setitem__)
-    assert set(told) == {"Records", "Attention", "Layout"}
+    assert set(told) == {"Records", "Precision", "Attention", "Layout"}
     assert "40 to train on, 40 to evaluate" in told["Records"]
     assert any("loss" in names for names in seen)
     assert any("eval_auc" in names for names in seen)

@@ -33,6 +33,7 @@ def serve(
     check_host(host, api_key)
     bound = listen(host, port)
     console = SafeConsole()
+    from likely.cli.progress import print_notes
     from likely.model.runtime import ready_process
 
     ready_process()
@@ -43,5 +44,6 @@ def serve(
         with console.status("  loading the model"):
             served = Served.load(adapter_dir, Limits(places, together, max_candidates))
         said = f"Serving {adapter_dir} at {address_of(bound)}  (Ctrl-C ends it)"
+        print_notes(console, served.run.notes)
         console.print(said, markup=False, highlight=False, soft_wrap=True)
         run_server(make_app(served, api_key), bound)

@@ -34,7 +34,6 @@ MAIN = "qwen3_movielens_qlora"
 _QLORA = {"model_name_or_path": "Qwen/Qwen3-0.6B", "quantization_bit": 4}
 _CPU = {
     "model_name_or_path": "smollm2-135m",
-    "dtype": "float32",
     "quantization_bit": None,
     "group_size": 8,
     "num_train_epochs": 1.0,
@@ -42,7 +41,6 @@ _CPU = {
 }
 _WHY_CPU = {
     "model_name_or_path": "fetched and converted once",
-    "dtype": "CPUs are fast in float32 only",
     "quantization_bit": "4-bit weights are for CUDA",
     "group_size": "a whole history of eight candidates: cheapest, at a little noise",
     "lora_dropout": "drawing dropout masks takes a fifth of a step on a CPU",
@@ -102,6 +100,7 @@ PRESETS: Mapping[str, Preset] = {
         "What likely demo runs: SmolLM2-135M on MovieLens 100K, sized for minutes on two cores.",
         {
             **_CPU,
+            "dtype": "float32",
             "dataset": None,
             "train_file": "output/demo/data/train.json",
             "eval_file": "output/demo/data/eval.json",
@@ -119,6 +118,7 @@ PRESETS: Mapping[str, Preset] = {
         },
         {
             **_WHY_CPU,
+            "dtype": "the same on every processor",
             "dataset": "the demo makes its own files",
             "max_samples": "training records, of about a hundred histories",
             "max_minutes": "a slower machine trains on fewer records",

@@ -103,7 +103,7 @@ class RunConfig(BaseModel):
     )
     model_revision: TextOrNone = Field(None, description="branch, tag or commit on the hub")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="auto: bfloat16 on CUDA, float32 elsewhere; or float32, bfloat16, float16"
+        "auto", description="auto: 16 bits on CUDA, on a CPU what is fast there; or float32, bfloat16, float16"
     )
     quantization_bit: Annotated[Literal[4] | None, BeforeValidator(_named({**NOTHING, "4": 4}))] = Field(
         None, description="4: QLoRA on CUDA (nf4, double quantisation), plain LoRA elsewhere; none: LoRA"

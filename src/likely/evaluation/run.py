@@ -187,8 +187,7 @@ def _asked_anew(
 ) -> FloatRows:
     """Return what the adapter says of records that were in no file."""
     encoded = run.encode(records)
-    run.check(encoded)
-    return run.answers(encoded, on_progress=on_progress, kept=kept).p_yes
+    return run.answers(encoded, on_progress=on_progress, kept=kept, plan=run.exact_plan(encoded)).p_yes
 
 
 def _with_texts(run: "LoadedRun", asked: Asked, notes: list[str], on_progress: "Progress | None") -> list[System]:

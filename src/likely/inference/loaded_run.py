@@ -7,7 +7,7 @@ adapter and configuration, then the tokenizer, then the weights.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
-from likely.inference.trained_on import check_base
+from likely.inference.trained_on import check_base, precision_before
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
@@ -38,8 +38,9 @@ from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
 from likely.model.fingerprint import adapter_of, tokens_of, weights_of
 from likely.model.item_embeddings import Embedder, Vectors, embed_items
+from likely.model.kept_history import can_keep
 from likely.model.scoring import PassPlan, Progress, score
-from likely.model.self_check import check_exactness
+from likely.model.self_check import OnlyPaddedError, check_exactness
 from likely.sources.catalogue import cache_folder, resolve_model
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ class LoadedRun:
         builder: renders records as the run did.
         model: the base model with the adapter on it.
         plan: how records are laid out, and what one forward pass may cost.
-        notes: what a person should know of its answers, a sentence each.
     """
 
     folder: Path
@@ -69,7 +69,7 @@ class LoadedRun:
     builder: PromptBuilder
     model: "PeftModel"
     plan: PassPlan
-    notes: tuple[str, ...] = ()
+    _notes: list[str] = field(default_factory=list, repr=False, compare=False)
     _checked: list[int] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
@@ -93,10 +93,11 @@ class LoadedRun:
         check_adapter_base(folder, location)
         check_model_folder(location)
         model_config = load_model_config(location, config.model_revision)
-        layout, _ = choose_layout(model_config, layout or config.batching)
+        layout, of_layout = choose_layout(model_config, layout or config.batching)
         flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
         ready_cuda()
-        precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu)
+        hidden, before = model_config.get_text_config().hidden_size, precision_before(folder)
+        precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu, hidden, before)
         attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
         tokenizer = load_tokenizer(location, config.model_revision)
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)
@@ -106,8 +107,14 @@ class LoadedRun:
         tokens = config.per_device_eval_batch_size * config.cutoff_len
         budget = Budget(tokens, attention_share(base), width_multiple(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
-        notes = (*notes_on(folder, config, builder), *([of_base] if of_base else []))
+        notes = [*notes_on(folder, config, builder), *([of_base] if of_base else [])]
+        notes += [f"Scored {of_layout}."] if of_layout else []
         return cls(folder, config, builder, model, plan, notes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of its answers, a sentence each; :meth:`exact_plan` may add one."""
+        return tuple(self._notes)
 
     @property
     def base(self) -> "PreTrainedModel":
@@ -157,10 +164,41 @@ class LoadedRun:
         Raises:
             LikelyError: they do not; see `self_check`.
         """
+        self._check(encoded, self.plan, times)
+
+    def exact_plan(self, encoded: Sequence[EncodedRecord], times: int = 1) -> PassPlan:
+        """Return the cheapest plan in which records get the answers that they get alone, found as by :meth:`check`.
+
+        It is the run's, with the history of many records computed once where the model can (`kept_history`), or one of
+        padded rows from when on the model was found to be exact in no others.
+
+        Args:
+            encoded: records, of which a few are asked.
+            times: as of :meth:`check`.
+
+        Raises:
+            LikelyError: the model is exact in no layout.
+        """
+        while True:
+            try:
+                self._check(encoded, self._ways[0], times)
+                return self._ways[0]
+            except OnlyPaddedError as error:
+                del self._ways[0]
+                if self._ways[0].layout == "padded":
+                    self._notes.append(f"{error.fault}, so each record is scored in a row of its own, slowly.")
+
+    @cached_property
+    def _ways(self) -> list[PassPlan]:
+        """Plans from the cheapest to the one in which every model is exact; the first that no records have refuted."""
+        keeping = replace(self.plan, keeps_history=self.plan.layout == "tree" and can_keep(self.base))
+        return list(dict.fromkeys((keeping, self.plan, replace(self.plan, layout="padded"))))
+
+    def _check(self, encoded: Sequence[EncodedRecord], plan: PassPlan, times: int) -> None:
         longest = max((len(record.input_ids) for record in encoded), default=0)
         if longest > times * max(self._checked, default=0):
-            tokens = self.plan.budget.tokens
-            check_exactness(self.base, encoded, self.plan.layout, self.plan.first_tokens, tokens)
+            tokens = plan.budget.tokens
+            check_exactness(self.base, encoded, plan.layout, plan.first_tokens, tokens, plan.keeps_history)
             self._checked.append(longest)
 
     def answers(

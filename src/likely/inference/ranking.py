@@ -93,7 +93,8 @@ class Ranker:
 
         Of a long history a prompt shows the window that training showed, and less where the run's `cutoff_len` is
         too short for that. The first ranking, and one with longer prompts than any before, checks that candidates get
-        the answers together that they get alone (`self_check`).
+        the answers together that they get alone (`self_check`). A model that is exact in padded rows only
+        scores them so, slowly, and the run's notes say it.
 
         Args:
             history: rated movies in the order in which they were rated; the longer, the more a hint has to go by.
@@ -104,14 +105,12 @@ class Ranker:
 
         Raises:
             LikelyError: there is no history or no candidate, a rating is outside of the run's scale, `top` is below 1,
-                a candidate does not fit into `cutoff_len` even without a history, or the model is not exact in this
-                layout.
+                a candidate does not fit into `cutoff_len` even without a history, or the model is exact in no layout.
         """
         if top is not None and top < 1:
             raise LikelyError(f"top is {top}; set it to 1 or more, or to None for all candidates.")
         encoded = self.encode(history, candidates)
-        self.run.check(encoded)
-        plan = cheapest_plan(encoded, self.run.plan)
+        plan = cheapest_plan(encoded, self.run.exact_plan(encoded))
         p_yes = self.run.answers(encoded, on_progress=on_progress, kept=kept, plan=plan).p_yes
         return [Ranked(candidates[place], float(p_yes[place])) for place in best_first(p_yes, top)]
 

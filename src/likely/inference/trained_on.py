@@ -46,10 +46,7 @@ def check_base(folder: Path, base: "PreTrainedModel", precision: Precision) -> s
     Raises:
         LikelyError: it is another one.
     """
-    try:
-        metrics = _Metrics.model_validate_json((folder / "metrics.json").read_bytes())
-    except (OSError, ValidationError):
-        return None
+    metrics = _metrics_of(folder)
     trained = metrics.base
     if trained is None or (trained.precision == str(precision) and trained.sample == sample_of(base)):
         return None
@@ -65,3 +62,17 @@ def check_base(folder: Path, base: "PreTrainedModel", precision: Precision) -> s
         f"The weights of {name} are not those that the adapter in {folder} was trained on; set model_name_or_path to "
         "its own base model, or train again."
     )
+
+
+def precision_before(folder: Path) -> str:
+    """Return the precision that the adapter in a folder was trained in, in words; float32 where it does not say."""
+    trained = _metrics_of(folder).base
+    return trained.precision if trained else "float32"
+
+
+def _metrics_of(folder: Path) -> _Metrics:
+    """Return what metrics.json says; nothing where it cannot be read."""
+    try:
+        return _Metrics.model_validate_json((folder / "metrics.json").read_bytes())
+    except (OSError, ValidationError):
+        return _Metrics()

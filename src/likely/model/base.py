@@ -15,12 +15,16 @@ from likely.model.compiled import allow_pieces
 from likely.model.cuda import ready_cuda
 from likely.model.hub import TOKENIZER_FILES, WEIGHT_FILES, from_cache_or_hub
 from likely.model.runtime import explained, keep_freed_memory, quiet_libraries
+from likely.model.trial import bfloat16_gain
 
 if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 T = TypeVar("T")
+
+CLEARLY_FASTER = 1.3
+"""How many times as fast bfloat16 has to be on a CPU to be chosen over float32, which rounds less."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Precision:
     Attributes:
         dtype: `float32`, `bfloat16` or `float16`: of the weights, or of the arithmetic where the weights are 4-bit.
         four_bit: hold the base model's weights in 4-bit NF4 with double quantisation (QLoRA, arXiv 2305.14314).
-        notice: a sentence for the user where this is not what was asked for.
+        notice: what to say to the user of the choice, where there is something.
     """
 
     dtype: str
@@ -47,26 +51,50 @@ class Precision:
         return f"{self.dtype}{', 4-bit weights' if self.four_bit else ''}"
 
 
-def choose_precision(dtype: str, quantization_bit: int | None, four_bit_on_cpu: bool = False) -> Precision:
-    """Choose what this machine can do: on CUDA 16-bit arithmetic and QLoRA, elsewhere float32 and plain LoRA.
+def choose_precision(
+    dtype: str,
+    quantization_bit: int | None,
+    four_bit_on_cpu: bool = False,
+    hidden: int | None = None,
+    before: str | None = None,
+) -> Precision:
+    """Choose what this machine can do: on CUDA 16-bit arithmetic and QLoRA, elsewhere plain LoRA.
+
+    Without CUDA `auto` is float32, or bfloat16 where a trial says that this processor is clearly faster in it.
 
     Args:
         dtype: `auto`, `float32`, `bfloat16` or `float16`.
         quantization_bit: 4 or None.
         four_bit_on_cpu: hold weights in 4 bits without CUDA too, which bitsandbytes computes slowly.
+        hidden: width of the model's hidden states, for the trial; None for none.
+        before: what the run was in so far, as a `Precision` in words. `auto` keeps to it without CUDA, or to float32
+            where bfloat16 would be slower; None for a run that begins.
     """
     import torch
 
     on_gpu = torch.cuda.is_available()
-    if dtype == "auto":
+    notices = []
+    if dtype == "auto" and on_gpu:
         # A GPU before Ampere, such as the T4, computes bfloat16 by emulation, far slower than float16.
-        half = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-        dtype = half if on_gpu else "float32"
+        dtype = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    elif dtype == "auto":
+        dtype, tried = _by_trial(hidden, before)
+        notices += [tried] if tried else []
     if quantization_bit and not (on_gpu or four_bit_on_cpu):
-        return Precision(
-            dtype, False, "There is no CUDA GPU, so this is plain LoRA instead of QLoRA (quantization_bit: 4)."
-        )
-    return Precision(dtype, bool(quantization_bit))
+        notices.append("There is no CUDA GPU, so this is plain LoRA instead of QLoRA (quantization_bit: 4).")
+        quantization_bit = None
+    return Precision(dtype, bool(quantization_bit), " ".join(notices) or None)
+
+
+def _by_trial(hidden: int | None, before: str | None) -> tuple[str, str | None]:
+    """Return the dtype that `auto` is without CUDA, and a sentence for the user where something was tried."""
+    if hidden is None or (before is not None and not before.startswith("bfloat16")):
+        return "float32", None
+    gain = bfloat16_gain(hidden)
+    # A run that is in bfloat16 leaves it only where that is slower, not because another trial came out lower.
+    if gain >= (CLEARLY_FASTER if before is None else 1.0):
+        return "bfloat16", f"bfloat16, in which this processor multiplies {gain:.1f} times as fast as in float32."
+    return "float32", f"float32, as this processor is not clearly faster in bfloat16 ({gain:.1f} times as fast)."
 
 
 def check_model_folder(name_or_path: str, needs_weights: bool = True) -> None:

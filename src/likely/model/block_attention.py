@@ -50,15 +50,15 @@ def block_attention(
 ) -> tuple[torch.Tensor, None]:
     """Return what transformers' `sdpa` returns, for masks that let no query attend to a later key.
 
-    Rows of at most one block go to `sdpa` itself, and so does what is not a whole row under a mask of
-    its own, such as a token that is generated with a cache.
+    Rows of at most one block go to `sdpa` itself, and so does what has no mask of its own, such as a token that is
+    generated with a cache. The last query meets the last key, so that keys of a history may stand before all others.
 
     Args:
         module: the attention layer.
         query: [rows, heads, width, head size].
-        key: [rows, key heads, width, head size]; each key head serves `heads / key heads` heads.
+        key: [rows, key heads, history + width, head size]; each key head serves `heads / key heads` heads.
         value: as `key`.
-        attention_mask: bool, or what is added to the scores, [rows, 1, width, width].
+        attention_mask: bool, or what is added to the scores, [rows, 1, width, history + width].
         dropout: probability of dropping an attention weight.
         scaling: factor of the scores.
         **others: what transformers' `sdpa` takes besides.
@@ -66,9 +66,9 @@ def block_attention(
     Returns:
         [rows, width, heads, head size], and no attention weights.
     """
-    width = query.shape[2]
+    width, history = query.shape[2], key.shape[2] - query.shape[2]
     is_special = others.get("position_bias") is not None or others.get("softcap") is not None
-    if attention_mask is None or is_special or width <= BLOCK or key.shape[2] != width:
+    if attention_mask is None or is_special or width <= BLOCK:
         attended: tuple[torch.Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
         )
@@ -76,13 +76,14 @@ def block_attention(
     blocks = []
     for start in range(0, width, BLOCK):
         end = min(start + BLOCK, width)
-        first = _first_key(attention_mask[:, :, start:end, :end])
+        last = history + end
+        first = _first_key(attention_mask[:, :, start:end, :last])
         blocks.append(
             scaled_dot_product_attention(
                 query[:, :, start:end],
-                key[:, :, first:end],
-                value[:, :, first:end],
-                attn_mask=attention_mask[:, :, start:end, first:end],
+                key[:, :, first:last],
+                value[:, :, first:last],
+                attn_mask=attention_mask[:, :, start:end, first:last],
                 dropout_p=dropout,
                 scale=scaling,
                 enable_gqa=True,  # without repeating keys and values for every head, which transformers does

@@ -18,7 +18,7 @@ from likely.model.attention import FLASH_ATTENTIONS
 from likely.model.masks import attention_mask
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import Cache, PreTrainedModel
 
 
 AUTOCAST = ("cuda",)
@@ -58,38 +58,68 @@ def head_only_at(head: torch.nn.Module, rows: torch.Tensor, columns: torch.Tenso
         hook.remove()
 
 
-def answer_logits(model: torch.nn.Module, batch: Batch, inner: "PreTrainedModel") -> torch.Tensor:
+def answer_logits(
+    model: torch.nn.Module, batch: Batch, inner: "PreTrainedModel", history: "Cache | None" = None
+) -> torch.Tensor:
     """Return the logits that predict each token of each answer.
 
     Args:
         model: what to call; may be wrapped by accelerate or DistributedDataParallel.
         batch: on the model's device.
         inner: the same model unwrapped.
+        history: keys and values of what all rows begin with, which is not computed again; of `kept_history`.
 
     Returns:
         [answers, vocabulary], in the model's dtype.
     """
+    first = history.get_seq_length() if history else 0
+    cached = {name_of_cache(inner): history} if history else {}
     head = inner.get_output_embeddings()
-    with precision_of(inner), head_only_at(head, batch.answer_rows, batch.answer_columns):
-        output = model(input_ids=batch.input_ids, use_cache=False, **placement(batch, inner))
+    with precision_of(inner), head_only_at(head, batch.answer_rows, batch.answer_columns - first):
+        placed = placement(batch, inner, first)
+        output = model(input_ids=batch.input_ids[:, first:], use_cache=bool(cached), **cached, **placed)
     logits: torch.Tensor = output.logits
     return logits
 
 
-def placement(batch: Batch, inner: "PreTrainedModel") -> dict[str, Any]:
+def fill(history: "Cache", tokens: torch.Tensor, model: torch.nn.Module, inner: "PreTrainedModel") -> None:
+    """Compute the keys and values of some tokens, as transformers does, and no logits.
+
+    Args:
+        history: takes them.
+        tokens: int64 [length], on the model's device.
+        model: what to call.
+        inner: the same model unwrapped.
+    """
+    nowhere = tokens.new_zeros(0)
+    with precision_of(inner), head_only_at(inner.get_output_embeddings(), nowhere, nowhere):
+        model(input_ids=tokens[None], use_cache=True, **{name_of_cache(inner): history})
+
+
+def name_of_cache(inner: "PreTrainedModel") -> str:
+    """Return what a model calls the argument with keys and values: `past_key_values`, until transformers renamed it."""
+    return "cache" if "cache" in signature(inner.forward).parameters else "past_key_values"
+
+
+def placement(batch: Batch, inner: "PreTrainedModel", first: int = 0) -> dict[str, Any]:
     """Return the arguments that tell a model which tokens see each other and where each one stands.
 
     None where every record has a row of its own: its padding comes after it, where no token of a causal
     model looks, so that the model's own masks and positions hold, whatever its layers are. FlashAttention
     is told where packed records begin, or finds out by their positions, and has the model's own window.
+
+    Args:
+        batch: one forward pass.
+        inner: the model.
+        first: column, where what stands before it is known.
     """
-    if len(batch.records) == len(batch.input_ids):
+    if len(batch.records) == len(batch.input_ids) and not first:
         return {}
     if inner.config._attn_implementation in FLASH_ATTENTIONS:
         assert len(batch.input_ids) == 1, "transformers reads packed records from a single row"
         return {"position_ids": batch.position_ids, **_boundaries(batch.position_ids, inner)}
-    mask = attention_mask(batch, inner.config, inner.dtype)
-    return {"attention_mask": mask, "position_ids": batch.position_ids}
+    mask = attention_mask(batch, inner.config, inner.dtype, first)
+    return {"attention_mask": mask, "position_ids": batch.position_ids[:, first:]}
 
 
 def _boundaries(position_ids: torch.Tensor, inner: "PreTrainedModel") -> dict[str, Any]:

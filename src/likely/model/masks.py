@@ -60,20 +60,21 @@ def reaches(config: "PretrainedConfig") -> dict[str, Reach]:
     return {kind: known[kind] for kind in sorted(set(kinds))}
 
 
-def attention_mask(batch: Batch, config: "PretrainedConfig", dtype: torch.dtype) -> Any:
+def attention_mask(batch: Batch, config: "PretrainedConfig", dtype: torch.dtype, first: int = 0) -> Any:
     """Return the `attention_mask` that makes a model attend by the rule above.
 
     Args:
         batch: one forward pass.
         config: of the model; says which attention runs and how far back its layers see.
         dtype: the dtype the model computes in; `eager` adds the mask to its scores.
+        first: query, where keys and values of the tokens before it are known.
 
     Returns:
-        `sdpa`, in blocks or not: bool [rows, 1, width, width]. `eager`: `dtype`, same shape, 0 or the lowest number.
-        `flex_attention`: a BlockMask. A dictionary of these by the kind of layer where the kinds differ.
+        `sdpa`, in blocks or not: bool [rows, 1, width - first, width]. `eager`: `dtype`, same shape, 0 or the lowest
+        number. `flex_attention`: a BlockMask. A dictionary of these by the kind of layer where the kinds differ.
     """
-    by_kind = reaches(config)
-    masks = {reach: _mask(batch, reach, str(config._attn_implementation), dtype) for reach in set(by_kind.values())}
+    by_kind, implementation = reaches(config), str(config._attn_implementation)
+    masks = {reach: _mask(batch, reach, implementation, dtype, first) for reach in set(by_kind.values())}
     if len(masks) == 1:
         return next(iter(masks.values()))
     return {kind: masks[reach] for kind, reach in by_kind.items()}
@@ -99,14 +100,19 @@ def mask_rule(subtree_end: torch.Tensor, position_ids: torch.Tensor, reach: Reac
     return may_see
 
 
-def dense_mask(rule: MaskRule, rows: int, width: int, device: "torch.device | str" = "cpu") -> torch.Tensor:
-    """Return a rule written out: bool [rows, 1, width, width], true at [r, 0, q, k] where q may see k."""
+def dense_mask(
+    rule: MaskRule, rows: int, width: int, device: "torch.device | str" = "cpu", first: int = 0
+) -> torch.Tensor:
+    """Return a rule written out for the queries from the first on: bool [rows, 1, width - first, width].
+
+    True at [r, 0, q - first, k] where q may see k.
+    """
     row = torch.arange(rows, device=device)[:, None, None, None]
     index = torch.arange(width, device=device)
-    return rule(row, row.new_zeros(()), index[:, None], index)
+    return rule(row, row.new_zeros(()), index[first:, None], index)
 
 
-def _mask(batch: Batch, reach: Reach, implementation: str, dtype: torch.dtype) -> Any:
+def _mask(batch: Batch, reach: Reach, implementation: str, dtype: torch.dtype, first: int) -> Any:
     """Return the mask of layers of one kind."""
     rule = mask_rule(batch.subtree_end, batch.position_ids, reach)
     rows, width = batch.input_ids.shape
@@ -114,8 +120,9 @@ def _mask(batch: Batch, reach: Reach, implementation: str, dtype: torch.dtype) -
     if implementation == "flex_attention":
         from torch.nn.attention.flex_attention import create_block_mask
 
+        assert first == 0, "a block mask is of whole rows"
         return create_block_mask(rule, rows, None, width, width, device=device.type)
-    mask = dense_mask(rule, rows, width, device)
+    mask = dense_mask(rule, rows, width, device, first)
     if implementation == "eager":
         return torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(~mask, torch.finfo(dtype).min)
     return mask

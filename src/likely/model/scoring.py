@@ -4,19 +4,20 @@ Takes encoded records (`encoding.prompt`), lays them out in batches (`encoding.b
 order of the records. No gradient is kept and no logit is computed that is not read.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from likely.encoding.batches import Batch, Budget, Layout, collate, plan_batches
+from likely.encoding.batches import Batch, Budget, Layout, Row, collate, plan_batches
 from likely.encoding.prompt import EncodedRecord
 from likely.model.answers import Answers, FloatRows
 from likely.model.base import device_of
 from likely.model.forward import answer_logits
+from likely.model.kept_history import History, can_keep, cost_of_a_pass, plan_after_history, plan_many
 from likely.model.kept_passes import KeptPasses
 
 if TYPE_CHECKING:
@@ -41,11 +42,14 @@ class PassPlan:
         layout: `tree`, `packed` or `padded`.
         budget: limits of one forward pass.
         first_tokens: first token of the positive and of the negative label.
+        keeps_history: compute what the records of several rows share once for all of them (`kept_history`), which
+            rounds otherwise than in the rows; in trees of a model that can.
     """
 
     layout: Layout
     budget: Budget
     first_tokens: tuple[int, int]
+    keeps_history: bool = False
 
 
 def score(
@@ -83,6 +87,7 @@ def token_log_probs(
     encoded: Sequence[EncodedRecord],
     tokens: Sequence[int],
     plan: PassPlan,
+    history: History | None = None,
 ) -> FloatRows:
     """Return how likely some tokens are where each record's answer begins.
 
@@ -92,6 +97,7 @@ def token_log_probs(
         encoded: records in any order.
         tokens: of the vocabulary.
         plan: layout and limits.
+        history: what all records begin with, where its keys and values are kept from one call to the next.
 
     Returns:
         Natural logarithms of their probabilities in the whole vocabulary, float64 [records, tokens].
@@ -101,7 +107,7 @@ def token_log_probs(
         first = logits[batch.first_answers].float().log_softmax(dim=-1)
         return first[:, list(tokens)].T.double()
 
-    return _read_passes(model, inner, encoded, plan, read, len(tokens)).T
+    return _read_passes(model, inner, encoded, plan, read, len(tokens), history=history).T
 
 
 def _read_passes(
@@ -113,6 +119,7 @@ def _read_passes(
     numbers: int,
     on_progress: Progress | None = None,
     kept: KeptPasses | None = None,
+    history: History | None = None,
 ) -> NDArray[np.float64]:
     """Compute all forward passes that are not kept and return what is read from them, float64 [numbers, records]."""
     was_training = model.training
@@ -120,23 +127,79 @@ def _read_passes(
     columns = np.zeros((numbers, len(encoded)))
     done = 0
     with torch.inference_mode():
-        for rows in plan_batches(encoded, plan.layout, plan.budget):
-            records = [record for row in rows for record in row.records]
-            before = kept.of(records) if kept else None
+        for one in passes_of(encoded, plan, inner, history):
+            before = kept.of(one.records) if kept else None
             if before is not None:
-                columns[:, records] = before
+                columns[:, one.records] = before
             else:
-                laid = collate(encoded, rows, plan.layout, plan.budget)
-                batch = laid.to(device_of(model))
-                numbers_read = read(answer_logits(model, batch, inner), batch).cpu().numpy()
-                columns[:, laid.records.numpy()] = numbers_read
+                logits, batch = compute(model, inner, encoded, one)
+                numbers_read = read(logits, batch).cpu().numpy()
+                columns[:, one.records] = numbers_read
                 if kept:
-                    kept.add(laid.records.tolist(), numbers_read)
-            done += len(records)
+                    kept.add(one.records, numbers_read)
+            done += len(one.records)
             if on_progress:
                 on_progress(done, len(encoded))
     model.train(was_training)
     return columns
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass that is planned.
+
+    Attributes:
+        rows: of it.
+        layout: of the rows.
+        budget: that they are planned by.
+        history: what all rows begin with, where it is computed once for several passes.
+    """
+
+    rows: list[Row]
+    layout: Layout
+    budget: Budget
+    history: History | None = None
+
+    @property
+    def records(self) -> list[int]:
+        """Places of the records, in the order of the answers."""
+        return [record for row in self.rows for record in row.records]
+
+
+def passes_of(
+    encoded: Sequence[EncodedRecord], plan: PassPlan, inner: "PreTrainedModel", history: History | None = None
+) -> Iterator[Pass]:
+    """Yield the forward passes of a plan; those of one history follow each other, and so only one is kept at a time.
+
+    Args:
+        encoded: records in any order.
+        plan: layout and limits.
+        inner: the model unwrapped.
+        history: what all records begin with, where the caller keeps it.
+    """
+    others = list(range(len(encoded)))
+    if history is not None:
+        planned = plan_after_history(encoded, plan.budget, cost_of_a_pass(inner), history.tokens)
+        yield from (Pass(rows, plan.layout, planned.budget, history) for rows in planned.batches)
+        return
+    if plan.keeps_history and plan.layout == "tree" and can_keep(inner):
+        many, others = plan_many(encoded, plan.budget, cost_of_a_pass(inner))
+        for planned in many:
+            shared = History(planned.history)
+            yield from (Pass(rows, plan.layout, planned.budget, shared) for rows in planned.batches)
+    rest = [encoded[place] for place in others]
+    for rows in plan_batches(rest, plan.layout, plan.budget):
+        named = [replace(row, records=[others[place] for place in row.records]) for row in rows]
+        yield Pass(named, plan.layout, plan.budget)
+
+
+def compute(
+    model: torch.nn.Module, inner: "PreTrainedModel", encoded: Sequence[EncodedRecord], one: Pass
+) -> tuple[torch.Tensor, Batch]:
+    """Return the logits that predict each token of each answer, [answers, vocabulary], and the batch they are of."""
+    batch = collate(encoded, one.rows, one.layout, one.budget).to(device_of(model))
+    cache = one.history.computed_by(model, inner) if one.history else None
+    return answer_logits(model, batch, inner, cache), batch
 
 
 def read_answers(logits: torch.Tensor, batch: Batch, first_tokens: tuple[int, int]) -> torch.Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from likely.encoding.batches import Budget, Layout, make_batches
+from likely.encoding.batches import Budget, Layout, collate, make_batches
 from likely.encoding.prefix_tree import shared_length
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
@@ -19,6 +19,7 @@ from likely.model.base import device_of
 from likely.model.block_attention import NAME as IN_BLOCKS
 from likely.model.families import check_fit, width_multiple
 from likely.model.forward import answer_logits, head_only_at, precision_of
+from likely.model.kept_history import History, plan_after_history
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,12 +35,22 @@ REFUSALS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, Value
 """What the code of a model raises that cannot work with a mask or positions which it was not written for."""
 
 
+class OnlyPaddedError(LikelyError):
+    """A model is exact in padded rows, and not in the layout that was asked for, for which `fault` has words."""
+
+    def __init__(self, fault: str) -> None:
+        """Say what is wrong, and what to do."""
+        super().__init__(f"{fault}; set batching=padded, where it is.")
+        self.fault = fault
+
+
 def check_exactness(
     model: "PreTrainedModel",
     encoded: Sequence[EncodedRecord],
     layout: Layout,
     first_tokens: tuple[int, int],
     tokens: int | None = None,
+    keeps_history: bool = False,
 ) -> str | None:
     """Check that a model gives records in the run's layout the answers that it gives them alone.
 
@@ -53,12 +64,14 @@ def check_exactness(
         first_tokens: first token of the positive and of the negative label.
         tokens: of a forward pass of the run, which no pass of the check exceeds unless a single record does; None for
             no limit.
+        keeps_history: compute what the records share before them (`kept_history`).
 
     Returns:
         A sentence for the user where records are longer than what the model was trained on.
 
     Raises:
-        LikelyError: they differ by more than rounding, or a record does not fit the model.
+        OnlyPaddedError: they differ by more than rounding, and would not padded.
+        LikelyError: they differ padded too, or a record does not fit the model.
     """
     if not encoded:
         return None
@@ -69,7 +82,7 @@ def check_exactness(
     model.eval()
     try:
         with torch.inference_mode():
-            _compare(model, sample, layout, first_tokens, tokens)
+            _compare(model, sample, layout, first_tokens, tokens, keeps_history)
     finally:
         model.train(was_training)
     return note
@@ -117,6 +130,7 @@ def _compare(
     layout: Layout,
     first_tokens: tuple[int, int],
     tokens: int | None,
+    keeps_history: bool,
 ) -> None:
     """Raise LikelyError unless a sample's logits are the same in a layout as alone."""
     name = model.config.name_or_path or type(model).__name__
@@ -132,12 +146,13 @@ def _compare(
         ) from error
     if not bool(alone.isfinite().all()):
         raise LikelyError(f"{name} answers with numbers that are not finite in {model.dtype}; set dtype=float32.")
-    fault = _fault(model, sample, layout, first_tokens, alone, tokens)
+    fault = _fault(model, sample, layout, first_tokens, alone, tokens, keeps_history)
     if fault is None:
         return
-    is_exact_padded = layout != "padded" and _fault(model, sample, "padded", first_tokens, alone, tokens) is None
-    remedy = "set batching=padded, where it is" if is_exact_padded else "set model_name_or_path to another model"
-    raise LikelyError(f"{name} is not exact with batching: {layout} ({fault}); {remedy}.")
+    what = f"{name} is not exact with batching: {layout} ({fault})"
+    if layout != "padded" and _fault(model, sample, "padded", first_tokens, alone, tokens) is None:
+        raise OnlyPaddedError(what)
+    raise LikelyError(f"{what}; set model_name_or_path to another model.")
 
 
 def _fault(
@@ -147,6 +162,7 @@ def _fault(
     first_tokens: tuple[int, int],
     alone: torch.Tensor,
     tokens: int | None,
+    keeps_history: bool = False,
 ) -> str | None:
     """Return what is wrong with a layout, or None where it gives the logits of records alone.
 
@@ -157,9 +173,10 @@ def _fault(
         first_tokens: first token of the positive and of the negative label.
         alone: float32 [records, vocabulary].
         tokens: as of :func:`check_exactness`.
+        keeps_history: likewise.
     """
     try:
-        together = _together(model, sample, layout, tokens)
+        together = _together(model, sample, layout, tokens, keeps_history)
     except torch.OutOfMemoryError:
         raise
     except REFUSALS as error:
@@ -178,18 +195,25 @@ def _reason(error: Exception) -> str:
 
 
 def _together(
-    model: "PreTrainedModel", sample: Sequence[EncodedRecord], layout: Layout, tokens: int | None
+    model: "PreTrainedModel",
+    sample: Sequence[EncodedRecord],
+    layout: Layout,
+    tokens: int | None,
+    keeps_history: bool,
 ) -> torch.Tensor:
     """Return the logits where each answer begins, out of few forward passes: float32 [records, vocabulary]."""
     multiple = width_multiple(model)
     width = max(len(record.input_ids) for record in sample) + multiple
     most = len(sample) * width
     budget = Budget(most if tokens is None else min(most, tokens), attention_share=0.0, multiple=multiple)
-    rows, records = [], []
-    for batch in make_batches(sample, layout, budget):
-        rows.append(answer_logits(model, batch.to(device_of(model)), model)[batch.first_answers].float())
-        records.append(batch.records)
-    return torch.cat(rows)[torch.cat(records).argsort()]
+    if keeps_history:
+        planned = plan_after_history(sample, budget)
+        cache = History(planned.history).computed_by(model, model)
+        batches = [collate(sample, rows, layout, planned.budget) for rows in planned.batches]
+    else:
+        cache, batches = None, list(make_batches(sample, layout, budget))
+    rows = [answer_logits(model, one.to(device_of(model)), model, cache)[one.first_answers].float() for one in batches]
+    return torch.cat(rows)[torch.cat([one.records for one in batches]).argsort()]
 
 
 def _alone(model: "PreTrainedModel", record: EncodedRecord) -> torch.Tensor:

@@ -108,6 +108,11 @@ class Portion:
     ask: Ask
     places: list[int]
 
+    @property
+    def is_part(self) -> bool:
+        """Whether the request has records in other turns too."""
+        return len(self.places) < len(self.ask.encoded)
+
 
 class Line:
     """The requests that wait, and the one thread in which the model computes.

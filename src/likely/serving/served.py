@@ -1,24 +1,31 @@
 """A run as it is served: loaded once, with its catalogue and limits, and what it computes in a turn of the `line`."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from likely.data.task import RatingsTask
 from likely.data.wording import MOVIES, asks_what_is_next
+from likely.encoding.prefix_tree import chain_lengths
+from likely.encoding.prompt import EncodedRecord
 from likely.encoding.saving import computed_tokens
 from likely.errors import LikelyError
 from likely.evaluation.blend import Blend, load_blend
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row, ratings_task_of
-from likely.model.scoring import token_log_probs
+from likely.model.kept_history import Histories, history_of
+from likely.model.scoring import PassPlan, token_log_probs
 from likely.serving.bodies import RunAnswer
 from likely.serving.catalogue import Catalogue
 from likely.serving.heldout import HeldOutFile
 from likely.serving.line import Portion
+
+LOGGER = "uvicorn.error"
+"""Where uvicorn says what is not about a request."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,14 @@ class Served:
     """A run that is served.
 
     Attributes:
-        run: loaded in the layout `tree`.
+        run: loaded in the layout `tree`, or `padded` for a model that is exact in no other.
         ranker: asks about items; None where the run's folder does not say how.
         no_ranker: why there is none.
         catalogue: of the run, where it has one.
         held_out: the run's test rows, where they are at hand.
         limits: of requests.
         blend: what the run's answer is made of; None where it keeps none.
+        histories: of requests that take several turns.
     """
 
     run: LoadedRun
@@ -59,6 +67,7 @@ class Served:
     held_out: HeldOutFile | None
     limits: Limits
     blend: Blend | None = None
+    histories: Histories = field(default_factory=Histories)
 
     @classmethod
     def load(cls, folder: Path, limits: Limits | None = None) -> "Served":
@@ -111,21 +120,52 @@ class Served:
             portions = [portion for portion in turn if portion.ask.adapter == adapter]
             if not portions:
                 continue
-            encoded = [portion.ask.encoded[place] for portion in portions for place in portion.places]
-            tokens = sorted({token for portion in portions for token in portion.ask.tokens})
-            self.run.check(encoded, times=2)
-            plan = cheapest_plan(encoded, self.run.plan)
+            plan = self._exact_plan(encoded_of(portions))
+            alone = [portion for portion in portions if plan.keeps_history and portion.is_part]
             with nullcontext() if adapter else self.run.model.disable_adapter():
-                log_probs = token_log_probs(self.run.model, self.run.base, encoded, tokens, plan)
-            costs = computed_tokens(encoded, plan.layout, plan.budget)
-            start = 0
-            for portion in portions:
-                ask, rows = portion.ask, slice(start, start + len(portion.places))
-                ask.log_probs[portion.places] = log_probs[rows][:, np.searchsorted(tokens, ask.tokens)]
-                ask.computed += int(costs[rows].sum())
-                start = rows.stop
+                for portion in alone:
+                    self._compute_after_history(portion, plan)
+                if len(alone) < len(portions):
+                    self._compute_together([portion for portion in portions if portion not in alone], plan)
+
+    def _compute_together(self, portions: Sequence[Portion], plan: PassPlan) -> None:
+        """Compute portions in common rows."""
+        encoded = encoded_of(portions)
+        tokens = sorted({token for portion in portions for token in portion.ask.tokens})
+        plan = cheapest_plan(encoded, plan)
+        log_probs = token_log_probs(self.run.model, self.run.base, encoded, tokens, plan)
+        costs = computed_tokens(encoded, plan.layout, plan.budget)
+        start = 0
+        for portion in portions:
+            ask, rows = portion.ask, slice(start, start + len(portion.places))
+            ask.log_probs[portion.places] = log_probs[rows][:, np.searchsorted(tokens, ask.tokens)]
+            ask.computed += int(costs[rows].sum())
+            start = rows.stop
+
+    def _compute_after_history(self, portion: Portion, plan: PassPlan) -> None:
+        """Compute a portion of a request of several turns, its history in the first of them alone."""
+        ask, encoded = portion.ask, encoded_of([portion])
+        history = self.histories.of(history_of(ask.encoded), ask.adapter)
+        known = len(history.tokens) if history.is_computed else 0
+        ask.log_probs[portion.places] = token_log_probs(
+            self.run.model, self.run.base, encoded, ask.tokens, plan, history
+        )
+        ask.computed += int(chain_lengths([record.input_ids for record in encoded])[1].sum()) - known
+
+    def _exact_plan(self, encoded: Sequence[EncodedRecord]) -> PassPlan:
+        """Return how records are computed, and log it when it is found that their model shares no rows."""
+        noted = len(self.run.notes)
+        plan = self.run.exact_plan(encoded, times=2)
+        for note in self.run.notes[noted:]:
+            logging.getLogger(LOGGER).warning(note)
+        return plan
 
     def room(self, longest: int) -> int:
         """Return how many tokens a turn should have that begins with a record of some length."""
         budget = self.run.plan.budget
         return min(cheapest_row(longest, budget.attention_share), budget.tokens)
+
+
+def encoded_of(portions: Sequence[Portion]) -> list[EncodedRecord]:
+    """Return the records of portions, one portion after the other."""
+    return [portion.ask.encoded[place] for portion in portions for place in portion.places]

@@ -48,7 +48,7 @@ from likely.training.stretch import OnNote, begun_in, go_on, own_callbacks, run_
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel, TrainerCallback
+    from transformers import PretrainedConfig, PreTrainedModel, TrainerCallback
 
     from likely.training.callbacks import Clock
     from likely.training.trainer import AnswerTrainer
@@ -148,10 +148,10 @@ def set_up(
 
     check_reporters(config)
     ready_cuda()
-    precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu)
-    attention = resolve_attention(config.flash_attn, look_around(config.batching, precision.is_half))
+    resolve_attention(config.flash_attn, look_around(config.batching, config.dtype != "float32"))
     inputs = read_inputs(config, config.prompt_date or start.prompt_date, offsets)
     model_config = load_model_config(inputs.location, config.model_revision)
+    precision = precision_of_run(config, model_config, start)
     layout, layout_note = choose_layout(model_config, config.batching)
     config = config.model_copy(update={"batching": layout, "prompt_date": inputs.builder.date})
     attention = resolve_attention(config.flash_attn, look_around(layout, precision.is_half, model_config))
@@ -184,6 +184,16 @@ def set_up(
     trainer = build_trainer(named, model, inputs, plan, precision, metrics_of, [*callbacks, *own])
     trainer.about = lambda: {"made_with": facts, "run_name": run_name, "seconds": clock.seconds()}
     return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name, sample)
+
+
+def precision_of_run(config: RunConfig, model: "PretrainedConfig", start: Start) -> Precision:
+    """Return the precision of a run; one that goes on keeps its own.
+
+    Several processes try nothing: they share the cores, and each might come out with another precision.
+    """
+    hidden = model.get_text_config().hidden_size if count_devices() == 1 else None
+    before = start.made_with.get("precision")
+    return choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu, hidden, before)
 
 
 def lora_of(config: RunConfig) -> Lora:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likely.data.records import Record
+from likely.data.task import BLEND_FILE
 from likely.data.timelines import window_start
 from likely.data.wording import Words, read_rated
-from likely.evaluation.blend import Blend, load_blend
+from likely.errors import LikelyError
+from likely.evaluation.blend import REMEDY, Blend, load_blend
 from likely.evaluation.counting import RatedItem
 from likely.evaluation.features import log_odds
 from likely.inference.movies import Movie, RatedMovie
@@ -39,6 +41,11 @@ class Said:
     counting: FloatRows
 
 
+UNCHECKED = np.errstate(over="ignore", invalid="ignore")
+"""Numbers of a damaged table may be none or far too large; what comes of them is refused once, at the end."""
+
+
+@UNCHECKED
 def answers(
     blend: Blend, ranker: Ranker, history: Sequence[RatedMovie], candidates: Sequence[Movie], adapter: FloatRows
 ) -> Said:
@@ -50,6 +57,9 @@ def answers(
         history: all that the user rated, in order.
         candidates: what is asked about.
         adapter: its P(Yes) of each candidate, float64 [candidates].
+
+    Raises:
+        LikelyError: an answer is no number.
     """
     threshold, shown = blend.task.protocol.like_threshold, window_start(len(history), blend.task.protocol)
     rated = [
@@ -82,6 +92,7 @@ def rank_by_answer(
     ]
 
 
+@UNCHECKED
 def answer_records(blend: Blend, records: Sequence[Record], adapter: FloatRows) -> FloatRows:
     """Return the run's answer to records that say what the user rated before, float64 [records].
 
@@ -91,6 +102,9 @@ def answer_records(blend: Blend, records: Sequence[Record], adapter: FloatRows) 
         blend: of the run.
         records: in the run's words; of one in other words, counting knows neither history nor candidate.
         adapter: its P(Yes) of each, float64 [records].
+
+    Raises:
+        LikelyError: an answer is no number.
     """
     words, threshold = blend.task.words, blend.task.protocol.like_threshold
     seen = []
@@ -114,8 +128,10 @@ def mixing_of(folder: Path) -> Mixing | None:
 
 
 def _together(blend: Blend, parts: Matrix, adapter: FloatRows) -> Said:
-    answer = blend.together.p_yes(np.column_stack([parts, log_odds(adapter)]))
-    return Said(answer, blend.alone.p_yes(parts))
+    said = Said(blend.together.p_yes(np.column_stack([parts, log_odds(adapter)])), blend.alone.p_yes(parts))
+    if not np.isfinite([said.answer, said.counting]).all():
+        raise LikelyError(f"The run's answer is no number, so {BLEND_FILE} or a table beside it is damaged; {REMEDY}.")
+    return said
 
 
 def _history_in(text: str, words: Words, threshold: float) -> Iterable[RatedItem]:

@@ -8,6 +8,7 @@ and give the same probabilities, which are compared in every round. Prints how m
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -23,6 +24,7 @@ from likely.inference.loaded_run import LoadedRun
 from likely.inference.movies import Movie, RatedMovie
 from likely.inference.ranking import Ranker
 from likely.model.adapter import base_model
+from likely.model.base import pass_cost
 from likely.model.scoring import score
 
 BAR = 10
@@ -80,7 +82,9 @@ def ranker_of(bench: Bench) -> Ranker:
     """Return a ranker of the benchmark's model."""
     bench.model.eval()
     config = load_config("smollm2_movielens_cpu", [f"cutoff_len={common.CUTOFF}"])
-    run = LoadedRun(Path("benchmark"), config, bench.builder, bench.model, bench.plan("tree"))
+    plan = bench.plan("tree")
+    plan = replace(plan, budget=replace(plan.budget, pass_cost=pass_cost(base_model(bench.model))))
+    run = LoadedRun(Path("benchmark"), config, bench.builder, bench.model, plan)
     return Ranker(run, ratings_task(SplitProtocol()))
 
 

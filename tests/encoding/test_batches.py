@@ -10,7 +10,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likely.encoding.batches import Budget, in_one_copy, lay_out_row, make_batches, plan_batches, plan_rows
+from likely.encoding.batches import (
+    PASS,
+    PASS_ON_CPU,
+    Budget,
+    in_one_copy,
+    lay_out_row,
+    make_batches,
+    plan_batches,
+    plan_rows,
+)
 from likely.encoding.prefix_tree import chain_lengths
 from likely.encoding.prompt import EncodedRecord
 from likely.inference.ranking import cheapest_row
@@ -70,6 +79,12 @@ def test_a_record_longer_than_the_budget_is_a_forward_of_its_own():
         sorted(index for row in rows for index in row.records) for rows in plan_batches(encoded, "tree", Budget(12))
     ]
     assert sizes == [[0], [1, 2]]
+
+
+@pytest.mark.parametrize(("pass_cost", "passes"), [(PASS, 1), (PASS_ON_CPU, 2)])
+def test_a_row_is_padded_to_the_width_of_another_only_where_a_pass_of_its_own_costs_more(pass_cost, passes):
+    encoded = [encoded_from([1] * 600), encoded_from([2] * 500)]
+    assert len(plan_batches(encoded, "tree", Budget(2048, pass_cost=pass_cost))) == passes
 
 
 def test_a_tree_computes_a_shared_history_once():

@@ -177,6 +177,19 @@ def test_a_blend_that_is_damaged_or_of_another_adapter_is_refused_with_what_to_d
         load_blend(folder)
 
 
+def test_an_answer_that_is_no_number_is_refused_with_what_to_do(evaluated, ranker, blend):
+    rated, movies = asked(evaluated)
+    rated, movies = history_of(rated, "h", ranker.task.words), candidates_of(movies, "c", ranker.task.words)
+    p_yes = np.full(len(movies), 0.5)
+    assert np.isfinite(answers(blend, ranker, rated, movies, p_yes).answer).all()
+    facts, trees = blend.counting.facts, blend.counting.trees
+    no_level = replace(facts, table=facts.table.with_columns(level=pl.lit(float("nan"))))
+    no_value = replace(trees, nodes=trees.nodes.with_columns(value=pl.lit(float("nan"))))
+    for counting in (replace(blend.counting, facts=no_level), replace(blend.counting, trees=no_value)):
+        with pytest.raises(LikelyError, match=r"answer is no number.*run likely evaluate again"):
+            answers(replace(blend, counting=counting), ranker, rated, movies, p_yes)
+
+
 def test_a_blend_of_an_older_format_is_refused_with_what_to_do(evaluated, tmp_path):
     folder = shutil.copytree(evaluated, tmp_path / "run")
     kept = json.loads((folder / BLEND_FILE).read_text())

@@ -1,5 +1,6 @@
 """The kinds of input: which file or argument is drawn anew, and which verb has to put up with it."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 import polars as pl
 
 from fuzz.cases import COMMAND, Case, as_file
-from fuzz.mutations import WORDS, Draw, archive, damaged, json_text, packed, parquet, table, yaml_text
+from fuzz.mutations import WORDS, Draw, archive, damaged, json_text, odd_number, packed, parquet, table, yaml_text
 from fuzz.world import TABLE
 from likely.config.run_config import RunConfig
 from likely.config.spellings import HARDWARE_ONLY, NO_EFFECT, RENAMED
 from likely.config.table_config import TableConfig
+from likely.data.task import BLEND_FILES
 
 KEYS = (*RunConfig.model_fields, *RENAMED, *NO_EFFECT, *HARDWARE_ONLY, "bf16", "fp16")
 COUNT = ("audit", "--char-only", "--config", "run.yaml")
@@ -27,6 +29,11 @@ RUN_FILES = (
     "evaluation.json",
     "evaluation_rows.jsonl",
     "adapter_config.json",
+)
+READERS_OF_AN_ANSWER = (
+    ("rank", "--run", "answering", *RANK[3:], "--output", "data/a.jsonl"),
+    ("predict", "--run", "answering", "--data", "data/prepared/test.json", "--output", "data/a.jsonl"),
+    ("serve", "--run", "answering", "--port", "0"),
 )
 CHECKPOINT_FILES = ("checkpoint.json", "trainer_state.json", "adapter_config.json", "optimizer.pt", "rng_state.pth")
 MODEL_FILES = (
@@ -169,6 +176,21 @@ def run_folder(draw: Draw, world: Path) -> Case:
     return Case(verb, {f"run/{name}": _damage(draw, world / "run" / name)})
 
 
+def kept_answer(draw: Draw, world: Path) -> Case:
+    """What a run keeps of its answer; a table may be another one that blend.json takes for the right one."""
+    blend, *tables = BLEND_FILES
+    name, verb = draw.choice((blend, *BLEND_FILES)), draw.choice(READERS_OF_AN_ANSWER)
+    path = world / "answering" / name
+    if name == blend or draw.random() < 0.3:
+        return Case(verb, {f"answering/{name}": _damage(draw, path)})
+    assert name in tables
+    rows = pl.read_parquet(path)
+    content = odd_number(draw, rows) if draw.random() < 0.5 else parquet(draw, rows.to_dicts())
+    kept = json.loads(_read(world / "answering" / blend))
+    kept["sha256"][name] = hashlib.sha256(content).hexdigest()
+    return Case(verb, {f"answering/{name}": as_file(content), f"answering/{blend}": json.dumps(kept)})
+
+
 def checkpoint(draw: Draw, world: Path) -> Case:
     """What a training that goes on reads."""
     if draw.random() < 0.1:
@@ -285,7 +307,8 @@ KINDS: dict[str, tuple[int, Callable[[Draw, Path], Case]]] = {
     "tables": (2000, tables),
     "command line": (1200, command_line),
     "movies": (500, movies),
-    "run folder": (600, run_folder),
+    "run folder": (500, run_folder),
+    "kept answer": (100, kept_answer),
     "checkpoint": (300, checkpoint),
     "model": (400, model),
 }

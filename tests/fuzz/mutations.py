@@ -195,6 +195,18 @@ def parquet(draw: Draw, rows: Sequence[Mapping[str, Any]]) -> bytes:
     return damaged(draw, written.getvalue()) if what > 0.7 else written.getvalue()
 
 
+def odd_number(draw: Draw, rows: pl.DataFrame) -> bytes:
+    """Return a table as Parquet, in a column of which a number is missing, none, or far from the others."""
+    name = draw.choice([name for name, kind in rows.schema.items() if kind.is_numeric()])
+    value = draw.choice((None, float("nan"), float("inf"), -1, 1e18, 1e308))
+    values = rows[name].to_list()
+    values[draw.randrange(len(values))] = value
+    changed = pl.Series(name, values, dtype=pl.Float64, strict=False).cast(rows.schema[name], strict=False)
+    written = io.BytesIO()
+    rows.with_columns(changed).write_parquet(written)
+    return written.getvalue()
+
+
 def packed(draw: Draw, content: bytes) -> bytes:
     """Return bytes gzipped, seldom damaged afterwards."""
     pressed = gzip.compress(content, mtime=0)

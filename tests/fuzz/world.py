@@ -7,6 +7,7 @@ a verb runs with the copy as its working directory.
 import json
 import os
 import random
+import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,7 @@ def make_world(folder: Path) -> Path:
         settings = "".join(f"{key}: {value}\n" for key, value in SETTINGS.items())
         Path("run.yaml").write_text(settings, encoding="utf-8")
         make_run(Path("run"))
+        make_answering(Path("answering"))
     return folder
 
 
@@ -160,7 +162,9 @@ def make_data(folder: Path) -> None:
         "turns": {"file_name": "turns.json", "formatting": "sharegpt", "columns": {"messages": "conversations"}},
     }
     (folder / "dataset_info.json").write_text(json.dumps(entries, indent=2), encoding="utf-8")
-    prepare(read_movielens(Path("ratings/csv")), folder / "prepared", SplitProtocol(4, 3, hints=True))
+    prepare(
+        read_movielens(Path("ratings/csv")), folder / "prepared", SplitProtocol(4, 3, hints=True, eval_fraction=0.3)
+    )
 
 
 def make_base(folder: Path) -> None:
@@ -205,3 +209,20 @@ def make_run(folder: Path) -> None:
         str(staging / "trainer_state.json")
     )
     publish(staging, {"made_with": {}, "run_name": "first", "seconds": 1.5})
+
+
+def make_answering(folder: Path) -> None:
+    """Write a run of prepared records, evaluated, so that its folder keeps an answer."""
+    from likely.config.reading import dump_config
+    from likely.data.task import TASK_FILE, dump_task, task_of
+    from likely.evaluation.blend import save_blend
+    from likely.evaluation.run import evaluate
+
+    shutil.copytree("run", folder, ignore=shutil.ignore_patterns("checkpoint-*"))
+    files = {f"{split}_file": f"data/prepared/{split}.json" for split in ("train", "eval", "test")}
+    config = RunConfig(**{**SETTINGS, "dataset": None, "output_dir": str(folder), **files})
+    (folder / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+    (folder / TASK_FILE).write_text(dump_task(task_of(Path(files["train_file"]))), encoding="utf-8")
+    fitted = evaluate(folder, config, with_base=False, text_features=False).fitted
+    assert fitted is not None
+    save_blend(folder, fitted)

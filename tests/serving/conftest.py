@@ -67,6 +67,14 @@ def client(served: Served) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
+def answering(served_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """The run after an evaluation, which leaves an answer in its folder."""
+    folder = shutil.copytree(served_folder, tmp_path_factory.mktemp("answering") / "run")
+    assert run(["evaluate", "--run", str(folder), "--no-base"]) == 0
+    return Served.load(folder, Limits(candidates=100))
+
+
+@pytest.fixture(scope="session")
 def books(served_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
     """A run of books on a scale from 1 to 10, whose ids are words; the first two are editions of one book."""
     folder = tmp_path_factory.mktemp("books")

@@ -1,24 +1,14 @@
 """A served run that keeps an answer ranks by it, with adapter, counting and base model beside it."""
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from likely.cli import run
 from likely.evaluation.answering import answers
 from likely.inference.movies import candidates_of, history_of
 from likely.serving.app import make_app
-from likely.serving.served import Limits, Served
-
-
-@pytest.fixture(scope="module")
-def answering(served_folder, tmp_path_factory):
-    folder = shutil.copytree(served_folder, tmp_path_factory.mktemp("answering") / "run")
-    assert run(["evaluate", "--run", str(folder), "--no-base"]) == 0
-    return Served.load(folder, Limits(candidates=100))
 
 
 def body(served, **extra):

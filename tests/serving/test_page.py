@@ -92,6 +92,7 @@ def test_rating_by_keyboard_alone_and_reading_the_answer(page, with_nasty_title)
     bars = page.locator("#ranked li").first.get_by_role("img")
     told = f"P(Yes): finetuned {round(best['p_yes'] * 100)} %, base model {round(best['base_p_yes'] * 100)} %"
     assert bars.get_attribute("aria-label") == told
+    assert page.locator("#legend-answer").is_hidden()
     slider = page.get_by_role("slider").nth(1)  # which has the focus after it was added
     assert slider.evaluate("one => one === document.activeElement")
     with page.expect_request("**/v1/rank") as asked:
@@ -105,6 +106,43 @@ def test_rating_by_keyboard_alone_and_reading_the_answer(page, with_nasty_title)
     with page.expect_request("**/v1/rank"):
         page.get_by_role("button", name=f"Remove {second}").press("Enter")
     assert titles(page, "history") == [first]
+
+
+BARS = {"answer": "answer", "finetuned": "p_yes", "base": "base_p_yes"}
+"""Kinds of bars of a line, from the first to the last, and what the server calls the figure of each."""
+
+
+def drawn_bars(line):
+    """Kind, filled share of the track and text of each bar of a line."""
+    return line.evaluate(
+        """(line) => [...line.querySelectorAll(".bar")].map((bar) => {
+            const track = bar.querySelector(".track");
+            const [filled] = track.children;
+            const share = filled.getBoundingClientRect().width / track.getBoundingClientRect().width;
+            return [filled.className, share, bar.querySelector(".percent").textContent];
+        })"""
+    )
+
+
+def test_the_bars_are_what_the_server_says_the_answer_of_the_run_first(browser, answering):
+    with opened(browser, answering, "Find movies") as page:
+        page.emulate_media(reduced_motion="reduce")  # bars have their width at once
+        for place in (8, 9):
+            rate(page, answering.catalogue.rows[place]["title"])
+        with page.expect_request("**/v1/rank") as asked:
+            page.get_by_role("slider").first.press("Home")
+        page.locator("#ranked:not(.stale)").wait_for()
+        said = page.request.post(f"{page.url}v1/rank", data=asked.value.post_data_json).json()["ranked"]
+        assert [row["answer"] for row in said] == sorted((row["answer"] for row in said), reverse=True)
+        assert titles(page, "ranked") == [row["title"] for row in said]
+        assert page.get_by_text("the run's answer").is_visible()
+        for line, row in zip(page.locator("#ranked li").all(), said, strict=True):
+            percents = {kind: f"{row[name] * 100:.0f} %" for kind, name in BARS.items()}
+            drawn = drawn_bars(line)
+            assert [(kind, text) for kind, _, text in drawn] == list(percents.items())
+            assert [share for _, share, _ in drawn] == pytest.approx([row[name] for name in BARS.values()], abs=0.01)
+            told = "P(Yes): the run's answer {answer}, finetuned {finetuned}, base model {base}"
+            assert line.get_by_role("img").get_attribute("aria-label") == told.format(**percents)
 
 
 def test_rating_and_dragging_by_pointer(page, with_nasty_title):

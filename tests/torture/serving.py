@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TOLERANCE = 1e-5
+PATIENCE = 120
+"""Seconds that a request may take."""
 BROKEN = [b"", b"{", b"\xff\xfe", b"[]", b'{"history": NaN}', b'{"history": ' + b"[" * 5000, b'{"history": 1e999}']
 HUGE = b'{"history": "' + b"x" * 10_000_000 + b'"}'
 
@@ -69,7 +71,7 @@ def main() -> int:
 
 def send(port: int, body: bytes, path: str = "/v1/rank") -> tuple[int, bytes]:
     """Send a request and return what came back."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     connection.request("POST", path, body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     said = answer.status, answer.read()
@@ -168,14 +170,18 @@ def watch(pid: int, end: float, tally: Tally) -> None:
 
 
 def schemathesis(command: str, port: int, seconds: float) -> str:
-    """Let schemathesis make requests of the interface's own description, and return how it ended."""
+    """Let schemathesis make requests of the interface's own description, and return how it ended.
+
+    A request may take as long as it does beside all others; schemathesis itself would wait for 10 seconds.
+    """
     address = f"http://127.0.0.1:{port}/openapi.json"
     checks = ["--checks", "not_a_server_error", "--max-examples", "400", "--generation-database", "none"]
-    started = subprocess.Popen([command, "run", address, *checks], stdout=subprocess.PIPE, text=True)
+    limits = ["--max-time", str(round(seconds)), "--request-timeout", str(PATIENCE)]
+    started = subprocess.Popen([command, "run", address, *checks, *limits], stdout=subprocess.PIPE, text=True)
     try:
-        told, _ = started.communicate(timeout=seconds)
+        told, _ = started.communicate(timeout=seconds + PATIENCE)
     except subprocess.TimeoutExpired:
-        started.terminate()
+        started.send_signal(signal.SIGINT)  # after which it still says what it has found
         told, _ = started.communicate()
     return f"schemathesis (status {started.returncode}): {told[-2500:]}"
 

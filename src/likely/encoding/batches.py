@@ -28,6 +28,9 @@ Width = TypeVar("Width", float, "NDArray[np.float64]")
 PASS = 1024
 """What a forward pass is taken to cost besides its rows, in tokens: on a GPU, one of fewer is hardly any faster."""
 
+PASS_ON_CPU = 64
+"""On a CPU, which is busy with a few tokens already. A model of three million weights took as long as 54 for a pass."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -41,11 +44,14 @@ class Budget:
             stop growing where a longer row would cost more than sharing saves. 0 where packed
             records cost nothing to each other.
         multiple: widths are rounded up to multiples of this, with padding, so that few shapes occur.
+        pass_cost: what a forward pass costs besides its rows, in tokens that attend to nobody. Rows of different
+            widths are padded to share a pass as long as that is less.
     """
 
     tokens: int
     attention_share: float = 3e-4
     multiple: int = 1
+    pass_cost: int = PASS
 
     @property
     def widest(self) -> int:
@@ -144,7 +150,7 @@ def plan_batches(encoded: Sequence[EncodedRecord], layout: Layout, budget: Budge
         if batches:
             widest = batches[-1][0].width
             padding += budget.cost(widest) - budget.cost(row.width)
-            if (len(batches[-1]) + 1) * budget.rounded(widest) <= budget.tokens and padding <= PASS:
+            if (len(batches[-1]) + 1) * budget.rounded(widest) <= budget.tokens and padding <= budget.pass_cost:
                 batches[-1].append(row)
                 continue
         batches.append([row])
@@ -215,7 +221,7 @@ def _fill_rows(encoded: Sequence[EncodedRecord], budget: Budget) -> list[Row]:
     """
 
     def fits(width: int, length: int) -> bool:
-        return width + length <= budget.widest and 2 * budget.attention_share * width * length <= PASS
+        return width + length <= budget.widest and 2 * budget.attention_share * width * length <= budget.pass_cost
 
     rows: list[list[int]] = []
     widths: list[int] = []

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from likely.data.records import Record
-from likely.data.task import RatingsTask
+from likely.data.task import BLEND_FILE, RatingsTask
 from likely.data.timelines import window_start
 from likely.data.wording import history_lines, read_line
-from likely.evaluation.blend import Blend, load_blend
+from likely.errors import LikelyError
+from likely.evaluation.blend import REMEDY, Blend, load_blend
 from likely.evaluation.counting import RatedItem
 from likely.evaluation.features import log_odds
 from likely.inference.movies import Movie, RatedMovie
@@ -39,6 +40,11 @@ class Said:
     counting: FloatRows
 
 
+UNCHECKED = np.errstate(over="ignore", invalid="ignore")
+"""Numbers of a damaged table may be none or far too large; what comes of them is refused once, at the end."""
+
+
+@UNCHECKED
 def answers(
     blend: Blend, ranker: Ranker, history: Sequence[RatedMovie], candidates: Sequence[Movie], adapter: FloatRows
 ) -> Said:
@@ -50,6 +56,9 @@ def answers(
         history: all that the user rated, in order.
         candidates: what is asked about.
         adapter: its P(Yes) of each candidate, float64 [candidates].
+
+    Raises:
+        LikelyError: an answer is no number.
     """
     threshold, shown = blend.task.protocol.like_threshold, window_start(len(history), blend.task.protocol)
     rated = [
@@ -78,6 +87,7 @@ def rank_by_answer(
     ]
 
 
+@UNCHECKED
 def answer_records(blend: Blend, records: Sequence[Record], adapter: FloatRows) -> FloatRows:
     """Return the run's answer to records that say what the user rated before, float64 [records].
 
@@ -90,6 +100,9 @@ def answer_records(blend: Blend, records: Sequence[Record], adapter: FloatRows) 
         blend: of the run.
         records: in the run's words; of one in other words, counting knows neither history nor candidate.
         adapter: its P(Yes) of each, float64 [records].
+
+    Raises:
+        LikelyError: an answer is no number.
     """
     seen = []
     for lines, of_history in groupby(records, key=lambda record: history_lines(record.input)):
@@ -114,8 +127,10 @@ def mixing_of(folder: Path) -> Mixing | None:
 
 
 def _together(blend: Blend, parts: Matrix, adapter: FloatRows) -> Said:
-    answer = blend.together.p_yes(np.column_stack([parts, log_odds(adapter)]))
-    return Said(answer, blend.alone.p_yes(parts))
+    said = Said(blend.together.p_yes(np.column_stack([parts, log_odds(adapter)])), blend.alone.p_yes(parts))
+    if not np.isfinite([said.answer, said.counting]).all():
+        raise LikelyError(f"The run's answer is no number, so {BLEND_FILE} or a table beside it is damaged; {REMEDY}.")
+    return said
 
 
 def _read_history(lines: Sequence[str], task: RatingsTask) -> Iterator[RatedItem]:

@@ -128,7 +128,7 @@ def load_blend(folder: Path) -> Blend | None:
         LikelyError: it is damaged, or of another adapter than the run's.
     """
     path = folder / BLEND_FILE
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
         content = path.read_bytes()

@@ -33,6 +33,7 @@ from likely.model.base import (
     load_base,
     load_model_config,
     load_tokenizer,
+    pass_cost,
 )
 from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
@@ -105,7 +106,7 @@ class LoadedRun:
         of_base = check_base(folder, base, precision)
         model = load_adapter(base, folder)
         tokens = config.per_device_eval_batch_size * config.cutoff_len
-        budget = Budget(tokens, attention_share(base), width_multiple(base))
+        budget = Budget(tokens, attention_share(base), width_multiple(base), pass_cost(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
         notes = [*notes_on(folder, config, builder), *([of_base] if of_base else [])]
         notes += [f"Scored {of_layout}."] if of_layout else []

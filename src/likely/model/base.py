@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from likely.encoding.batches import PASS, PASS_ON_CPU
 from likely.errors import LikelyError
 from likely.model.attention import FLASH_ATTENTIONS
 from likely.model.compiled import allow_pieces
@@ -230,6 +231,11 @@ def attention_share(model: "PreTrainedModel") -> float:
     ends: set[Any] = {model.get_input_embeddings().weight, model.get_output_embeddings().weight}
     weights = model.num_parameters() - sum(weight.numel() for weight in ends)
     return float(attention / max(weights, 1))
+
+
+def pass_cost(model: "PreTrainedModel") -> int:
+    """Return what a forward pass costs besides its rows, in tokens."""
+    return PASS_ON_CPU if model.device.type == "cpu" else PASS
 
 
 def load_model_config(name_or_path: str, revision: str | None = None) -> "PretrainedConfig":

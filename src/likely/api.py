@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback
 
     from likely.config.run_config import RunConfig
+    from likely.config.table_config import TableConfig
     from likely.data.preparation import Preparation
     from likely.evaluation.run import Findings
     from likely.inference.exporting.merged import Exported
@@ -41,7 +42,8 @@ def prepare(
         source: folder or zip file of a release, or the name of one that is fetched, such as `ml-latest-small`; or a
             table of your own, as keys and values or the YAML file that holds them (`config.table_config`).
         output: folder of the files; those of an earlier preparation are replaced.
-        like_threshold: a rating from here on is a like; None for what the table says, or 4.
+        like_threshold: a rating from here on is a like; None for what the table says, or for 4 on
+            a scale that ends at 5.
         history_len: items of a history; an anchored window holds up to twice as many.
         window: `anchored` histories of one user share their beginning, `sliding` ones do not; `all` shows everything
             earlier, and `5H` grows to five times `history_len`.
@@ -59,34 +61,34 @@ def prepare(
     Raises:
         LikelyError: the ratings cannot be had or read, a value is out of range, or the folder cannot be written.
     """
-    from likely.config.table_config import describe_table, load_table
-    from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
-    from likely.data.protocol import protocol_of
-    from likely.data.ratings import on_scale_of, read_ratings
-    from likely.sources.catalogue import CATALOGUE, resolve_dataset
+    from likely.data.source import read_source
+    from likely.sources.catalogue import resolve_dataset
 
-    given = {"like_threshold": like_threshold, "split": split}
-    over = {key: value for key, value in given.items() if value is not None}
-    table = None
-    if isinstance(source, Mapping):
-        table = describe_table({**source, **over}, "The table")
-    elif Path(source).suffix in (".yaml", ".yml"):
-        table = load_table(Path(source), over)
-    elif str(source) in CATALOGUE and not Path(source).exists():
-        source = resolve_dataset(str(source)).location
-    data = read_ratings(table) if table else None
-    table = on_scale_of(data, table) if data and table else None
-    protocol = protocol_of(
-        table,
+    data, protocol = read_source(
+        _named(source, {"like_threshold": like_threshold, "split": split}),
+        lambda name: Path(resolve_dataset(name).location),
         warmup=warmup,
         history_length=history_len,
         window=window,
-        like_threshold=like_threshold,
         hints=hints,
-        split=split or "time",
+        like_threshold=like_threshold,
+        split=split,
     )
-    return prepare(data or read_movielens(Path(str(source))), Path(output), protocol, max_users, seed, file_format)
+    return prepare(data, Path(output), protocol, max_users, seed, file_format)
+
+
+def _named(source: str | Path | Mapping[str, Any], options: Mapping[str, Any]) -> TableConfig | Path | str:
+    """Return the table, with the options that are given; or the folder, zip or name of a release."""
+    from likely.config.table_config import describe_table, load_table
+    from likely.sources.catalogue import CATALOGUE
+
+    over = {key: value for key, value in options.items() if value is not None}
+    if isinstance(source, Mapping):
+        return describe_table({**source, **over}, "The table")
+    if Path(source).suffix in (".yaml", ".yml"):
+        return load_table(Path(source), over)
+    return str(source) if str(source) in CATALOGUE and not Path(source).exists() else Path(source)
 
 
 def train(

@@ -259,6 +259,7 @@ def test_what_ratings_say_of_their_items_is_taken_from_them(tmp_path: Path) -> N
         (b"\x1f\x8bnothing", {}, "is not a whole gzip file"),
         (b"PAR1 and no more", {}, "is no whole Parquet file"),
         (b'{"reader": 1, "isbn": "a", "stars": 9, "when": 1}\n{"reader": 1,\n', {}, r"Line 2 of .* is not JSON"),
+        (b'{"reader": 1,\n"isbn": "a", "stars": 9, "when": 1}\n', {}, r"Line 1 of .* is not JSON"),
         (b"reader,isbn,stars,when\n1,a,9,1\n1,b,9,1\n", {"scale": None}, "All ratings of .* are 9"),
         (
             b"reader,isbn,stars,when\n1,a,9,1\n",

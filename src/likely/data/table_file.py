@@ -200,7 +200,10 @@ def open_table(name: str, content: bytes, columns: Sequence[str] = ()) -> TableF
     if re.match(rb"\s*\[\s*\{", content):
         raise LikelyError(f"{name} is a list in JSON; write it as JSON Lines, one object a line and no commas between.")
     if re.match(rb"\s*\{", content):
-        return TableFile(name, "json", _json_columns(content), content)
+        table = TableFile(name, "json", _json_columns(content), content)
+        if not table.columns:
+            raise LikelyError(table._damage("no line is an object of JSON"))
+        return table
     first, begin = b"", 0
     while not first.strip() and begin < len(content):
         end = content.find(b"\n", begin) + 1 or len(content)

@@ -6,8 +6,6 @@ and versions and machine. A contestant that cannot run has a reason instead of s
 
 import argparse
 import json
-import os
-import platform
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import RESULTS
+from benchmarks.machine import gpu, machine, processor
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
@@ -281,33 +280,6 @@ def trl_rows(encoded: Sequence[EncodedRecord]) -> list[dict[str, list[int]]]:
         }
         for record in encoded
     ]
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
-    import torch
-
-    return {
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "threads": torch.get_num_threads(),
-        "gpu": gpu(),
-        "python": platform.python_version(),
-    }
-
-
-def processor() -> str:
-    """Return the processor's name, as far as the system tells."""
-    path = Path("/proc/cpuinfo")
-    named = [line for line in path.read_text().splitlines() if line.startswith("model name")] if path.exists() else []
-    return named[0].partition(":")[2].strip() if named else platform.machine()
-
-
-def gpu() -> str | None:
-    """Return the name of the CUDA GPU, if there is one."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def rounded(seconds: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:

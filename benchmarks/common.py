@@ -6,14 +6,10 @@ and versions and machine. A contestant that cannot run has a reason instead of s
 
 import argparse
 import json
-import os
-import platform
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import RESULTS
+from benchmarks.machine import gpu, machine, processor, versions
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
@@ -39,7 +36,6 @@ from likely.sources.catalogue import resolve_model
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 CUTOFF = 1024
-VERSIONS = ("likely", "torch", "transformers", "peft", "trl", "tokenizers")
 TREE, PADDED, TRL = "tree", "padded, answers only", "TRL SFTTrainer"
 """How the table of docs/speed.md calls the three that several benchmarks compare."""
 
@@ -173,8 +169,7 @@ def alternate(contestants: Mapping[str, Callable[[int], float]], rounds: int) ->
     """Time contestants in turns, every other round in reverse order; the first round warms up and is not kept.
 
     Args:
-        contestants: called with the number of the round; each returns a checksum, the loss say, on
-            which all have to agree to one part in 1,000.
+        contestants: called with the round's number; return a checksum, as the loss, on which all agree to 1 in 1,000.
         rounds: kept.
 
     Returns:
@@ -232,10 +227,9 @@ def save(
 
     Args:
         name: of the file, which gets the machine and the date too.
-        claim: what the benchmark shows.
-        command: that repeats it.
+        claim: what the benchmark shows, with the `command` that repeats it.
         rows: of the table of docs/speed.md.
-        details: raw figures.
+        details: raw figures, as keys of their own.
         ran_on: what :func:`machine` said there, where the figures are of another machine.
     """
     result = {
@@ -258,8 +252,8 @@ def save(
 def result_path(name: str, ran_on: Mapping[str, Any] | None = None) -> Path:
     """Return where today's result of a benchmark belongs, on any machine: `<name>-<machine>-<date>.json`."""
     where = ran_on or {"processor": processor(), "gpu": gpu()}
-    words = re.sub(r"\((r|tm)\)", " ", f"{where['processor']} {where['gpu'] or ''}".lower())
-    return RESULTS / f"{name}-{'-'.join(re.findall('[a-z0-9]+', words))}-{time.strftime('%Y-%m-%d')}.json"
+    words = re.findall("[a-z0-9]+", re.sub(r"\((r|tm)\)", " ", f"{where['processor']} {where['gpu'] or ''}".lower()))
+    return RESULTS / f"{name}-{'-'.join(words)}-{time.strftime('%Y-%m-%d')}.json"
 
 
 def model_name(arguments: argparse.Namespace) -> str:
@@ -290,38 +284,6 @@ def trl_rows(encoded: Sequence[EncodedRecord]) -> list[dict[str, list[int]]]:
         }
         for record in encoded
     ]
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that the figures depend on."""
-    return {name: version(name) for name in VERSIONS if find_spec(name)}
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
-    import torch
-
-    return {
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "threads": torch.get_num_threads(),
-        "gpu": gpu(),
-        "python": platform.python_version(),
-    }
-
-
-def processor() -> str:
-    """Return the processor's name, as far as the system tells."""
-    path = Path("/proc/cpuinfo")
-    named = [line for line in path.read_text().splitlines() if line.startswith("model name")] if path.exists() else []
-    return named[0].partition(":")[2].strip() if named else platform.machine()
-
-
-def gpu() -> str | None:
-    """Return the name of the CUDA GPU, if there is one."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def rounded(seconds: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:

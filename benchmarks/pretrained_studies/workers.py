@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine, versions
 from benchmarks.pretrained_studies.records import Count
 from benchmarks.pretrained_studies.studies import Run, Setting
 from likely.errors import LikelyError
@@ -147,14 +148,13 @@ class Ground:
         """Import and say where we are; then train what comes, until this process is killed."""
         import torch
 
-        from benchmarks import common
         from likely.model.cuda import ready_cuda
         from likely.training import trainer  # noqa: F401  (imports what every run needs)
 
         torch.set_num_threads(1)
         if ready_cuda():
             torch.zeros(1, device="cuda")
-        connection.send({"machine": common.machine(), "versions": common.versions()})
+        connection.send({"machine": machine(), "versions": versions()})
         while True:
             connection.send(self.attempt(connection.recv()))
 

@@ -43,7 +43,8 @@ def prepare(
         source: folder or zip file of a release, or the name of one that is fetched, such as `ml-latest-small`; or a
             table of your own, as keys and values or the YAML file that holds them (`config.table_config`).
         output: folder of the files; those of an earlier preparation are replaced.
-        like_threshold: a rating from here on is a like; None for what the table says, or 4.
+        like_threshold: a rating from here on is a like; None for what the table says, or for 4 on
+            a scale that ends at 5.
         history_len: items of a history; an anchored window holds up to twice as many.
         window: `anchored` histories of one user share their beginning, `sliding` ones do not; `all` shows everything
             earlier, and `5H` grows to five times `history_len`.
@@ -61,36 +62,34 @@ def prepare(
     Raises:
         LikelyError: the ratings cannot be had or read, a value is out of range, or the folder cannot be written.
     """
-    from likely.config.table_config import TableConfig
-    from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
-    from likely.data.protocol import protocol_of
-    from likely.data.ratings import on_scale_of, read_ratings
+    from likely.data.source import read_source
+    from likely.sources.catalogue import resolve_dataset
 
-    settings: dict[str, Any] = {"warmup": warmup, "history_length": history_len, "window": window, "hints": hints}
-    settings |= {"like_threshold": like_threshold, "split": split or "time"}
-    found = _found(source, {"like_threshold": like_threshold, "split": split})
-    if isinstance(found, TableConfig):
-        data = read_ratings(found)
-        protocol = protocol_of(on_scale_of(data, found), **settings)
-    else:
-        protocol = protocol_of(None, **settings)
-        data = read_movielens(found)
+    data, protocol = read_source(
+        _named(source, {"like_threshold": like_threshold, "split": split}),
+        lambda name: Path(resolve_dataset(name).location),
+        warmup=warmup,
+        history_length=history_len,
+        window=window,
+        hints=hints,
+        like_threshold=like_threshold,
+        split=split,
+    )
     return prepare(data, Path(output), protocol, max_users, seed, file_format)
 
 
-def _found(source: str | Path | Mapping[str, Any], over: Mapping[str, Any]) -> TableConfig | Path:
-    """Return the table that a source describes, with what is given beside it, or the folder or zip of a release."""
+def _named(source: str | Path | Mapping[str, Any], options: Mapping[str, Any]) -> TableConfig | Path | str:
+    """Return the table, with the options that are given; or the folder, zip or name of a release."""
     from likely.config.table_config import describe_table, load_table
-    from likely.sources.catalogue import CATALOGUE, resolve_dataset
+    from likely.sources.catalogue import CATALOGUE
 
-    over = {key: value for key, value in over.items() if value is not None}
+    over = {key: value for key, value in options.items() if value is not None}
     if isinstance(source, Mapping):
         return describe_table({**source, **over}, "The table")
-    path = Path(source)
-    if path.suffix in (".yaml", ".yml"):
-        return load_table(path, over)
-    return Path(resolve_dataset(str(source)).location) if str(source) in CATALOGUE and not path.exists() else path
+    if Path(source).suffix in (".yaml", ".yml"):
+        return load_table(Path(source), over)
+    return str(source) if str(source) in CATALOGUE and not Path(source).exists() else Path(source)
 
 
 def train(

@@ -1,6 +1,7 @@
 """A key of the configuration given as an option is answered with how to write it; commands are named as typed."""
 
 import os
+import re
 import sys
 
 import pytest
@@ -30,6 +31,13 @@ def test_a_key_with_dashes_is_answered_with_how_to_write_it(capsys, arguments, a
 def test_an_option_that_is_no_key_is_left_to_the_parser(capsys):
     assert run(["train", "--nothing-of-the-kind"]) == 2
     assert "without dashes" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["audit", "tree", "train", "infer", "evaluate"])
+def test_a_verb_alone_has_its_defaults(capsys, monkeypatch, tmp_path, verb):
+    monkeypatch.chdir(tmp_path)
+    assert run([verb]) == 2
+    assert re.search("make it with: likely prepare|holds no adapter", capsys.readouterr().err)
 
 
 def test_a_verb_without_keys_has_none_to_advise(capsys):

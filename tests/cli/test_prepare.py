@@ -45,6 +45,35 @@ def test_a_missing_file_or_column_is_said_before_a_missing_threshold(table, caps
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("highest", "options", "status", "sentence"),
+    [
+        (5, [], 0, "The scale is that of the ratings, 1 to 5."),
+        (10, [], 2, "Nothing says from which rating on a user likes an item; name it with like_threshold"),
+        (10, ["--like-threshold", "8"], 0, "The scale is that of the ratings, 1 to 10."),
+        (10, ["--like-threshold", "11"], 2, "set it above 1 and at most to 10"),
+        (5, ["--split", "global-time"], 2, "split global-time needs times"),
+    ],
+)
+def test_a_release_of_any_scale_is_asked_what_a_table_is_asked(table, capsys, highest, options, status, sentence):
+    rows = [(user, item, 1 + (user * item) % 5) for user in range(1, 4) for item in range(1, 25)]
+    lines = [
+        "user_id:token\titem_id:token\trating:float",
+        *("\t".join(map(str, row)) for row in [*rows, (3, 99, highest)]),
+    ]
+    (table / "stars").mkdir()
+    (table / "stars/stars.inter").write_text("\n".join(lines))
+    assert run(["prepare", "--source", "stars", "--output", "out", *options]) == status
+    told = capsys.readouterr()
+    assert sentence in " ".join((told.out + told.err).split())
+
+
+def test_what_is_out_of_range_is_said_before_anything_is_fetched(table, capsys, monkeypatch):
+    monkeypatch.setattr("likely.cli.prepare.fetch", lambda console, name: pytest.fail(f"{name} was fetched"))
+    assert run(["prepare", "--window", "wide", "--output", "out"]) == 2
+    assert "window is 'wide'" in capsys.readouterr().err
+
+
 def test_a_second_preparation_says_that_it_replaced_the_first(table, capsys):
     command = ["prepare", "--ratings", "stars.csv", "--output", "out"]
     assert run(command) == 0

@@ -34,7 +34,7 @@ def test_yaml_and_options_say_the_same(tmp_path: Path) -> None:
     [
         ({"detail": "x"}, r"unknown key 'detail'; did you mean details\?"),
         ({"scale": "10-1"}, "scale: 10 is not below 1"),
-        ({"scale": "wide"}, "scale: 'wide' is not allowed"),
+        ({"scale": "wide"}, r"scale: 'wide' is not allowed \(write the lowest and the highest rating, such as 1-10\)"),
         ({"like_threshold": "many"}, "like_threshold: 'many' is not a number"),
         ({"like_threshold": "11"}, "like_threshold 11 would make all ratings or none a like"),
         ({"like_threshold": "1"}, "like_threshold 1 would make"),

@@ -49,7 +49,7 @@ def test_parquet_takes_the_place_of_json_that_is_not_there(tmp_path):
         (
             {"films": {"file_name": "missing.json"}},
             "films",
-            "make it with: likely prepare",
+            "correct its path, or make it with: likely prepare",
         ),
         ({"films": {}}, "films", "file_name is missing"),
         ({"films": {"file_name": "a.json", "columns": {"respons": "x"}}}, "films", "'respons'"),

@@ -385,6 +385,14 @@ def test_ids_of_recbole_are_ids_whatever_their_type(tmp_path: Path, column: str)
     assert read_movielens(tmp_path).ratings.rows() == [(1, 5, 4.0, 10)]
 
 
+def test_atomic_files_without_ratings_are_told_how_to_be_read(tmp_path: Path) -> None:
+    (tmp_path / "x.inter").write_text("user:token\tartist_id:token\ttimestamp:float\n2\tx\t5\n")
+    with pytest.raises(
+        LikelyError, match=r"x\.inter has no column of ratings.* --user user:token and --item artist_id"
+    ):
+        read_movielens(tmp_path)
+
+
 def test_kaggles_copy_in_quotes_and_with_dates_is_the_same_release(tmp_path: Path) -> None:
     for name, rows in {
         "rating.csv": [["userId", "movieId", "rating", "timestamp"], ["1", "2", "3.5", "2005-04-02 23:53:47"]],

@@ -245,6 +245,12 @@ def test_what_ratings_say_of_their_items_is_taken_from_them(tmp_path: Path) -> N
         (b"reader,isbn,stars,when\n1,a,0,1\n", {}, r"Line 2 of .* has the rating 0 outside of the scale 1 to 10"),
         (b"reader,isbn,stars,when\n\n1,a,many,1\n", {}, r"Line 3 of .* has no valid rating \('1,a,many,1'\)"),
         (b'reader,isbn,stars,when\n1,"a\nb",9,1\n1,c,9,soon\n', {}, r"Line 4 of .* has no valid time"),
+        (b"reader,isbn,stars,when\n1,a,9,31/05/2024\n", {}, r"write seconds since 1970 or a date such as 2024-05-31"),
+        (
+            b'\xef\xbb\xbf [\n {"reader": 1, "isbn": "a", "stars": 9, "when": 1}\n]',
+            {},
+            "is a list in JSON; write it as JSON",
+        ),
         (b"reader,isbn,stars,when\n1,,9,1\n", {}, r"Line 2 of .* has no valid item"),
         (b"reader,isbn,stars,when\n1,a,9,1,5\n", {}, r"Line 2 of .* has 5 fields instead of 4"),
         (b"reader,isbn,stars,when\n1,a,9\n", {}, r"Line 2 of .* has 3 fields instead of 4"),
@@ -253,6 +259,7 @@ def test_what_ratings_say_of_their_items_is_taken_from_them(tmp_path: Path) -> N
         (b"\x1f\x8bnothing", {}, "is not a whole gzip file"),
         (b"PAR1 and no more", {}, "is no whole Parquet file"),
         (b'{"reader": 1, "isbn": "a", "stars": 9, "when": 1}\n{"reader": 1,\n', {}, r"Line 2 of .* is not JSON"),
+        (b'{"reader": 1,\n"isbn": "a", "stars": 9, "when": 1}\n', {}, r"Line 1 of .* is not JSON"),
         (b"reader,isbn,stars,when\n1,a,9,1\n1,b,9,1\n", {"scale": None}, "All ratings of .* are 9"),
         (
             b"reader,isbn,stars,when\n1,a,9,1\n",

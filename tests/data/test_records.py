@@ -168,6 +168,10 @@ def test_an_answer_that_nobody_explained_comes_with_what_would_explain_it(tmp_pa
             [{"Instruction": "a", "output": "Yes"}],
             r"row 1: the key 'instruction' is missing; did you mean Instruction\?",
         ),
+        (
+            [{"instruction": "a", "question": "b", "input": "c"}],
+            r"row 1: the key 'output' is missing; there are instruction, question, input\. Columns are named in",
+        ),
         ([{"instruction": 5, "output": "Yes"}], r"row 1, key 'instruction': '5' is not text"),
         ([TALLREC, {**TALLREC, "output": "Maybe"}], r"row 2, key 'output': 'Maybe' is neither Yes nor No"),
         ([{**TALLREC, "history": "x"}], r"row 1, key 'history'"),

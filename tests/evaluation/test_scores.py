@@ -49,3 +49,8 @@ def test_scores_that_do_not_match_the_rows_are_refused_in_a_sentence(tmp_path, l
         read(tmp_path / "other.jsonl", lines)
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_scores_that_are_not_there_are_asked_for(tmp_path):
+    with pytest.raises(LikelyError, match=r"other\.csv is no file; name one with p_yes"):
+        read_scores(tmp_path / "other.csv", ROWS)

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,7 +54,7 @@ class Verb(TyperCommand):
         """Look for such an option before all are parsed."""
         options = {option for parameter in self.params for option in (*parameter.opts, *parameter.secondary_opts)}
         if any(parameter.name == "overrides" for parameter in self.params):
-            for option, following in zip(args, [*args[1:], "..."], strict=True):
+            for option, following in pairwise([*args, "..."]):
                 name, equals, value = option.partition("=")
                 key = name.removeprefix("--").replace("-", "_")
                 if name.startswith("--") and f"--{key.replace('_', '-')}" not in options and _is_key(key):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,9 +27,9 @@ OF_RELEASES = ("like_threshold", "split")
 PANEL = "A table of your own"
 
 
-def _of_table(explained: str) -> Any:
+def _of_table(explained: str, *spelled: str) -> Any:
     """Return an option that stands under a heading of its own in the help."""
-    return typer.Option(help=explained, rich_help_panel=PANEL)
+    return typer.Option(*spelled, help=explained, rich_help_panel=PANEL)
 
 
 Dataset = Annotated[str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")]
@@ -50,7 +51,7 @@ Hints = Annotated[
     bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
 ]
 Format = Annotated[Literal["json", "parquet"], typer.Option("--format", help="Of the records; parquet is far smaller.")]
-Implicit = Annotated[bool | None, typer.Option("--implicit", help="Lines say what a user took.", rich_help_panel=PANEL)]
+Implicit = Annotated[bool | None, _of_table("Lines say what a user took.", "--implicit")]
 
 
 def prepare(
@@ -93,7 +94,7 @@ def prepare(
     """Turn ratings, of MovieLens or of a table of your own, into records without leaks from the future."""
     table = describe(data, context.params, source)
     settings: dict[str, Any] = {"warmup": warmup, "history_length": history_len, "window": window, "hints": hints}
-    settings |= {"like_threshold": like_threshold, "split": split or "time"}
+    settings |= {"like_threshold": like_threshold, "split": split}
     write_shown(table or source or dataset, settings, output, max_users, seed, file_format)
 
 
@@ -109,30 +110,21 @@ def write_shown(
 
     Args:
         source: of the ratings.
-        settings: of :func:`likely.data.protocol.protocol_of`.
+        settings: of :func:`likely.data.source.read_source`.
         output: folder of the records.
         max_users: keep so many.
         seed: draws those users, and negatives.
         file_format: of the records.
     """
-    from likely.config.table_config import TableConfig
-    from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
-    from likely.data.protocol import protocol_of
-    from likely.data.ratings import on_scale_of, read_ratings
+    from likely.data.source import read_source
     from likely.data.task import PREPARATION_FILE
     from likely.report.console import SafeConsole
     from likely.report.preparation_table import preparation_table
     from likely.report.terminal import print_next_commands
 
     console, started = SafeConsole(), monotonic()
-    if isinstance(source, TableConfig):
-        read = read_ratings(source)  # what is wrong with its files is said before a threshold is asked for
-        protocol = protocol_of(on_scale_of(read, source), **settings)
-    else:
-        protocol = protocol_of(None, **settings)
-        release = source if isinstance(source, Path) else fetch(console, source)
-        started, read = monotonic(), read_movielens(release)
+    read, protocol = read_source(source, partial(fetch, console), **settings)
     replaced = ", in place of what was there" if (output / PREPARATION_FILE).exists() else ""
     summary = prepare(read, output, protocol, max_users, seed, file_format)
     console.print(preparation_table(summary))

@@ -23,9 +23,12 @@ def _names(value: Any) -> Any:
 
 
 def _ends(value: Any) -> Any:
-    """Read "1-10"; what is no such text is left for the type to refuse."""
-    match = _SCALE.fullmatch(value) if isinstance(value, str) else None
-    return match.groups() if match else value
+    """Read "1-10"; what is no text is left for the type to refuse."""
+    if not isinstance(value, str):
+        return value
+    if not (match := _SCALE.fullmatch(value)):
+        raise ValueError("write the lowest and the highest rating, such as 1-10")
+    return match.groups()
 
 
 LIKE_THRESHOLD = 4.0

@@ -126,7 +126,7 @@ def find_data(
     train, evaluation, test = (_in_either_format(path) for path in (train, evaluation, test))
     for path in (train, evaluation):
         if path is not None and not path.is_file():
-            raise LikelyError(f"The data file {path} does not exist; make it with: {PREPARE}")
+            raise LikelyError(f"The data file {path} does not exist; correct its path, or make it with: {PREPARE}")
     return DataFiles(train, evaluation, test, columns)
 
 

@@ -9,6 +9,7 @@ import lzma
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from likely.config.table_config import TableConfig
@@ -64,11 +65,22 @@ def read_movielens(source: Path) -> RatingTable:
     """Read a release.
 
     Args:
+        source: as in :func:`describe_release`.
+
+    Raises:
+        LikelyError: as :func:`describe_release` and :func:`likely.data.ratings.read_ratings`.
+    """
+    return read_ratings(*describe_release(source))
+
+
+def describe_release(source: Path) -> tuple[TableConfig, Callable[[str], bytes]]:
+    """Return the description of a release's table, and what gives the content of its files by their names.
+
+    Args:
         source: folder or zip that holds the release's files, directly or in one folder.
 
     Raises:
-        LikelyError: there is no such source, it holds no known release, or as
-            :func:`likely.data.ratings.read_ratings`.
+        LikelyError: there is no such source, or it holds no known release.
     """
     names = _list_files(source)
     release, ratings_name = _detect(source, names)
@@ -88,7 +100,7 @@ def read_movielens(source: Path) -> RatingTable:
     if release is RECBOLE:
         ratings, *items = (open_table(path, read(path)) for path in files)
         described = described.model_copy(update=_recbole(ratings, items[0] if items else None))
-    return read_ratings(described, read)
+    return described, read
 
 
 def _recbole(ratings: TableFile, items: TableFile | None) -> dict[str, object]:
@@ -112,12 +124,14 @@ def _recbole(ratings: TableFile, items: TableFile | None) -> dict[str, object]:
     time = first(ratings, numbers, "timestamp", "time", "date")
     item = first(ratings, anything, "item_id", but=(user,))
     item = item or next((name for name in ratings.columns if items and name != user and name in items.columns), None)
-    found: dict[str, object] = {
-        "user": user or "user_id:token",
-        "item": item or first(ratings, texts, "_id", "", but=(user,)) or "item_id:token",
-        "rating": first(ratings, numbers, "rating", "star", "", but=(time,)) or "rating:float",
-        "time": time,
-    }
+    user, item = user or "user_id:token", item or first(ratings, texts, "_id", "", but=(user,)) or "item_id:token"
+    rating = first(ratings, numbers, "rating", "star", "", but=(time,))
+    if rating is None:
+        raise LikelyError(
+            f"{ratings.name} has no column of ratings, such as rating:float; if its lines say what users took, name it "
+            f"with --ratings, --user {user} and --item {item}, and add --implicit --negatives 1."
+        )
+    found: dict[str, object] = {"user": user, "item": item, "rating": rating, "time": time}
     if items is None:
         return found
     bare = str(found["item"]).partition(":")[0]

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from likely.config.table_config import LIKE_THRESHOLD, TableConfig
+from likely.config.table_config import TableConfig
 from likely.errors import LikelyError
 
 Split = Literal["train", "eval", "test"]
@@ -105,33 +105,26 @@ def check_positive(name: str, value: int) -> None:
 
 
 def protocol_of(
-    table: TableConfig | None,
+    table: TableConfig,
     *,
     warmup: int | None = None,
     history_length: int = 15,
     window: str = "anchored",
-    like_threshold: float | None = None,
     hints: bool = False,
-    split: Literal["time", "global-time"] = "time",
 ) -> SplitProtocol:
-    """Return what becomes of the timelines of a table, or without one of a release of MovieLens.
+    """Return what becomes of the timelines of a table.
 
     Args:
         table: says the threshold of a like, and more.
         warmup: None for 15, or for 0 where the split is given.
         history_length: as in :class:`SplitProtocol`, like the others.
         window: likewise.
-        like_threshold: of a release; None for 4.
         hints: likewise.
-        split: of a release; a table says it itself.
 
     Raises:
-        LikelyError: a value is out of range, or the table has nothing for hints to count.
+        LikelyError: a value is out of range, the table does not say what a like is, or it has nothing for hints to
+            count.
     """
-    if table is None:
-        threshold = LIKE_THRESHOLD if like_threshold is None else like_threshold
-        warmup = WARMUP if warmup is None else warmup
-        return SplitProtocol(warmup, history_length, window, threshold, hints, split=split)
     if hints and table.implicit:
         raise LikelyError("hints compare ratings, and implicit data have none; leave one of them out.")
     return SplitProtocol(

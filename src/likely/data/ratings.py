@@ -211,7 +211,8 @@ def _wrong(file: TableFile, row: int, values: dict[str, Any], config: TableConfi
             or value != value
             or (role in ("user", "item") and config.ids == "numbers" and not text.isdigit())
         ):
-            return f"{where} has no valid {role}{shown}; fix or remove the line."
+            spelled = "write seconds since 1970 or a date such as 2024-05-31 18:30:00, or " if key == "time" else ""
+            return f"{where} has no valid {role}{shown}; {spelled}fix or remove the line."
     if config.scale and not config.scale[0] <= values["rating"] <= config.scale[1]:
         return (
             f"{where} has the rating {values['rating']:g} outside of the scale {config.scale[0]:g} to "

@@ -5,7 +5,7 @@ out.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from likely.data.dataset_info import OPENAI, Columns
@@ -68,16 +68,17 @@ def _from_alpaca(row: Mapping[str, Any], columns: Columns, answered: bool, where
     history = _listed(row.get(columns.history)) or ()
     if not isinstance(history, list | tuple) or not all(_is_pair(turn) for turn in history):
         raise LikelyError(f"{where}, key {columns.history!r}: not a list of [question, answer] pairs of text.")
+    known = {columns.prompt, columns.query, columns.response, columns.system, columns.history}
     if answered:
-        _demand(row, columns.response, where)
+        _demand(row, columns.response, where, known)
     return Asked(
-        instruction=_text(row, columns.prompt, where),
+        instruction=_text(row, columns.prompt, where, known=known),
         input=_text(row, columns.query, where, optional=True),
         system=_text(row, columns.system, where, optional=True),
         history=tuple((turn[0], turn[1]) for turn in history),
         answer=row.get(columns.response),
         answer_key=columns.response,
-        known={columns.prompt, columns.query, columns.response, columns.system, columns.history},
+        known=known,
     )
 
 
@@ -117,17 +118,18 @@ def _from_turns(row: Mapping[str, Any], columns: Columns, answered: bool, where:
     )
 
 
-def _demand(row: Mapping[str, Any], key: str, where: object) -> None:
+def _demand(row: Mapping[str, Any], key: str, where: object, known: Collection[str] = ()) -> None:
+    """Refuse a row without a key, and name the nearest that it has; those that are `known` mean something else."""
     if key not in row:
-        hint = f"{did_you_mean(key, row)} Columns are named in dataset_info.json.".lstrip()
-        raise LikelyError(f"{where}: the key {key!r} is missing; {hint}")
+        hint = did_you_mean(key, [name for name in row if name not in known]) or f"there are {', '.join(row)}."
+        raise LikelyError(f"{where}: the key {key!r} is missing; {hint} Columns are named in dataset_info.json.")
 
 
-def _text(row: Mapping[str, Any], key: str, where: object, optional: bool = False) -> str:
+def _text(row: Mapping[str, Any], key: str, where: object, optional: bool = False, known: Collection[str] = ()) -> str:
     value = row.get(key)
     if value is None and optional:
         return ""
-    _demand(row, key, where)
+    _demand(row, key, where, known)
     if not isinstance(value, str):
         raise LikelyError(f"{where}, key {key!r}: {str(value)[:40]!r} is not text.")
     return value

@@ -6,6 +6,7 @@ What a file is shows in its content. `ratings` says which columns it wants and m
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -196,8 +197,13 @@ def open_table(name: str, content: bytes, columns: Sequence[str] = ()) -> TableF
         except UNREADABLE as error:
             raise LikelyError(f"{name} is no whole Parquet file ({error}); fetch or make it again.") from error
     content = _as_utf8(content)
-    if content.lstrip().startswith(b"{"):
-        return TableFile(name, "json", _json_columns(content), content)
+    if re.match(rb"\s*\[\s*\{", content):
+        raise LikelyError(f"{name} is a list in JSON; write it as JSON Lines, one object a line and no commas between.")
+    if re.match(rb"\s*\{", content):
+        table = TableFile(name, "json", _json_columns(content), content)
+        if not table.columns:
+            raise LikelyError(table._damage("no line is an object of JSON"))
+        return table
     first, begin = b"", 0
     while not first.strip() and begin < len(content):
         end = content.find(b"\n", begin) + 1 or len(content)

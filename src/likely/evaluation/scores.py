@@ -34,6 +34,8 @@ def read_scores(path: Path, rows: Sequence[Record]) -> FloatRows:
     Raises:
         LikelyError: the file cannot be read, has no score for a row or two for one, or one that is no probability.
     """
+    if not path.is_file():
+        raise LikelyError(f"{path} is no file; name one with p_yes of the rows that are evaluated.")
     scores: dict[Key, float] = {}
     by_number = False
     for number, line in enumerate(iter_rows(path), start=1):

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from likely.data.preparation import Preparation
     from likely.evaluation.run import Findings
     from likely.inference.exporting.merged import Exported
-    from likely.training.offsets import Offsets
     from likely.training.run import MetricsOf, TrainedRun
     from likely.training.stretch import OnNote
 
@@ -96,7 +95,6 @@ def train(
     on_note: OnNote | None = None,
     metrics_of: MetricsOf | None = None,
     resume: bool = False,
-    offsets: Offsets | None = None,
 ) -> TrainedRun:
     """Finetune as a configuration says and leave the run in its `output_dir`.
 
@@ -106,7 +104,6 @@ def train(
         on_note: told a title and a sentence about records, precision, attention and layout.
         metrics_of: metrics of an evaluation, from its answers and their users; `answer_metrics` if None.
         resume: go on from the newest checkpoint that is whole.
-        offsets: log-odds that are known of each record beforehand; the adapter learns what is left to say.
 
     Returns:
         Folder, figures and log of the run.
@@ -118,7 +115,7 @@ def train(
     from likely.evaluation.metrics import answer_metrics
     from likely.training.run import train
 
-    return train(config, metrics_of or answer_metrics, callbacks, on_note, resume, offsets)
+    return train(config, metrics_of or answer_metrics, callbacks, on_note, resume)
 
 
 def evaluate(

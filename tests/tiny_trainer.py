@@ -22,9 +22,7 @@ def fresh_model(tiny_base, dropout=0.0, checkpointing=False, dtype="float32"):
     return model
 
 
-def trainer_for(
-    model, builder, encoded, layout, tmp_path, tokens=1500, callbacks=(), about=dict, offsets=None, **arguments
-):
+def trainer_for(model, builder, encoded, layout, tmp_path, tokens=1500, callbacks=(), about=dict, **arguments):
     plan = PassPlan(layout, Budget(tokens), (builder.positive_ids[0], builder.negative_ids[0]))
     defaults = {
         "output_dir": str(tmp_path),
@@ -42,7 +40,6 @@ def trainer_for(
         eval_plan=plan,
         metrics_of=lambda answers: {"loss": float(answers.loss.mean())},
         about=about,
-        offsets=offsets,
         model=model,
         callbacks=list(callbacks),
         args=TrainingArguments(**{**defaults, **arguments}),

@@ -9,8 +9,8 @@
 with every contestant of `studies` and several seeds: worker processes share one GPU and take one run after the other,
 in the order of what matters most, and none is begun that would not finish in time. Every finished run is a line of OUT,
 with what the model answered to every eval row; runs that OUT has already are not repeated. `table` compares the
-contestants of each study with its first one, over resamples of users and averaged over seeds, and draws
-docs/pretrained-studies.png.
+contestants of each study with its first one, over resamples of users and averaged over the seeds that both have, and
+draws docs/pretrained-studies.png.
 """
 
 import argparse

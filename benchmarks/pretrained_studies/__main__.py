@@ -75,16 +75,21 @@ def table(arguments: argparse.Namespace) -> None:
     counts = read_counts(arguments.data)
     found = tables.compare(runs, rows, counts, arguments.studies)
     tables.draw(found, runs, arguments.plot or DOCS / "pretrained-studies.png")
-    for study in dict.fromkeys(one.study for one in found):
+    studies = list(dict.fromkeys(one.study for one in found))
+    for study in studies:
         print(tables.table_of(found, study), end="\n\n")
     ran_on = next(line for line in lines if "machine" in line)
     details = {
         "versions": ran_on["versions"],
         "compared": [asdict(one) for one in found],
-        "runs": [{key: value for key, value in line.items() if key != "p_yes"} for line in runs.values()],
+        "runs": [
+            {**{key: value for key, value in line.items() if key != "p_yes"}, "distinct_p_yes": len(set(line["p_yes"]))}
+            for line in runs.values()
+        ],
     }
     command = "python -m benchmarks.pretrained_studies run --data output/studies --out output/studies/runs.jsonl"
-    claim = "quality of groups, wordings and windows at equal records"
+    command += f" --studies {' '.join(studies)}"
+    claim = f"quality at equal records: {', '.join(studies)}"
     common.save("pretrained-studies", claim, command, tables.rows_of(found), details, ran_on["machine"])
 
 

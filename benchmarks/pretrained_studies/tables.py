@@ -20,7 +20,7 @@ from likely.evaluation.resampling import UserDraws, draw_users, interval, resamp
 from likely.model.answers import BoolRows, FloatRows
 
 METRICS = ("auc", "gauc", "uauc", "log_loss")
-COLOURS = ("#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666", "#b8860b", "#a03050", "#3366cc")
+COLOURS = ("#1f5f99", "#3d9a8b", "#c2571a", "#8a4fa3", "#666666", "#b8860b", "#a03050", "#111111")
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class Compared:
         seeds: of its runs.
         means: of each metric over its seeds.
         spreads: their standard deviations; none with one seed.
+        aucs: of each seed, as a run may learn or fail to, and a mean says nothing of that.
         differences: of each metric from the first contestant, mean over the seeds that both have, and its 95% interval
             over resamples of users, which knows nothing of seeds; none for the first contestant itself.
+        pairs: the seeds that both have.
         tokens: computed for a training record in the tree, and alone.
         seconds: of a run, the median, beside others on the same machine.
     """
@@ -44,7 +46,9 @@ class Compared:
     seeds: list[int]
     means: dict[str, float]
     spreads: dict[str, float]
+    aucs: list[float]
     differences: dict[str, tuple[float, float, float]]
+    pairs: list[int]
     tokens: tuple[float, float]
     seconds: float
 
@@ -75,7 +79,7 @@ def answered_rows(rows: Sequence[Record], draws: int = 1000) -> Answered:
 def compare(
     runs: Mapping[Run, Mapping[str, Any]], rows: Answered, counts: Mapping[Setting, Count], studies: Sequence[str]
 ) -> list[Compared]:
-    """Return every contestant that has a run, by study."""
+    """Return every contestant that has a run, by study; a study with a single one compares nothing and is left out."""
     answers = {run: np.array(line["p_yes"]) for run, line in runs.items()}
     assert all(len(p_yes) == len(rows.liked) for p_yes in answers.values())
     of_rows = {run: rows.metrics(p_yes) for run, p_yes in answers.items()}
@@ -83,14 +87,14 @@ def compare(
     found = []
     for study in studies:
         reference = next(iter(STUDIES[study].values()))
-        for name, setting in STUDIES[study].items():
-            mine = [run for run in runs if run.setting == setting]
-            if not mine:
-                continue
+        trained = {name: setting for name, setting in STUDIES[study].items() if any(r.setting == setting for r in runs)}
+        for name, setting in trained.items() if len(trained) > 1 else ():
+            mine = sorted((run for run in runs if run.setting == setting), key=lambda run: run.seed)
             figures = {metric: np.array([of_rows[run][metric] for run in mine]) for metric in METRICS}
-            pairs = [(run, Run(reference, run.seed)) for run in mine if Run(reference, run.seed) in runs]
+            others = {run: Run(reference, run.seed) for run in mine if setting != reference}
+            pairs = [(run, other) for run, other in others.items() if other in runs]
             differences = {}
-            for metric in METRICS if setting != reference and pairs else ():
+            for metric in METRICS if pairs else ():
                 mean = float(np.mean([of_rows[one][metric] - of_rows[other][metric] for one, other in pairs]))
                 draws = np.mean([of_draws[one][metric] - of_draws[other][metric] for one, other in pairs], axis=0)
                 differences[metric] = (mean, *interval(draws))
@@ -99,10 +103,12 @@ def compare(
                 Compared(
                     study,
                     name,
-                    sorted(run.seed for run in mine),
+                    [run.seed for run in mine],
                     {metric: float(values.mean()) for metric, values in figures.items()},
                     {metric: float(values.std(ddof=1)) for metric, values in figures.items() if len(mine) > 1},
+                    [float(auc) for auc in figures["auc"]],
                     differences,
+                    [run.seed for run, _ in pairs],
                     (count.tokens / count.records, count.tokens_alone / count.records),
                     float(np.median([runs[run]["seconds"] for run in mine])),
                 )
@@ -112,11 +118,13 @@ def compare(
 
 def table_of(found: Sequence[Compared], study: str) -> str:
     """Return a study as a table in Markdown: means, standard deviations over seeds, and differences from the first."""
-    columns = ("seeds", "eval AUC", "GAUC", "UAUC", "log-loss", "AUC less the first's (95%)", "log-loss, likewise")
+    columns = ("seeds", "eval AUC of each", "eval AUC", "GAUC", "UAUC", "log-loss")
+    columns += ("AUC less the first's (95% over users)", "log-loss, likewise")
     heading: Sequence[str] = (study, *columns, "tokens a record in the tree", "alone", "seconds")
     lines = [heading, ["---"] * len(heading)]
     for one in (one for one in found if one.study == study):
-        cells = [_with_spread(one, metric) for metric in METRICS]
+        cells = [", ".join(f"{auc:.3f}" for auc in one.aucs)]
+        cells += [_with_spread(one, metric) for metric in METRICS]
         cells += [_difference(one, metric) for metric in ("auc", "log_loss")]
         costs = (f"{one.tokens[0]:.0f}", f"{one.tokens[1]:.0f}", f"{one.seconds:.0f}")
         lines.append((one.name, str(len(one.seeds)), *cells, *costs))
@@ -132,7 +140,8 @@ def _difference(one: Compared, metric: str) -> str:
     if metric not in one.differences:
         return ""
     mean, low, high = one.differences[metric]
-    return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
+    compared = f", {len(one.pairs)} of {len(one.seeds)} seeds" if len(one.pairs) < len(one.seeds) else ""
+    return f"{mean:+.4f} ({low:+.4f} to {high:+.4f}){compared}"
 
 
 def rows_of(found: Sequence[Compared]) -> list[Row]:
@@ -152,22 +161,22 @@ def rows_of(found: Sequence[Compared]) -> list[Row]:
 
 
 def draw(found: Sequence[Compared], runs: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
-    """Plot each study in a row: training loss over records seen, and the differences in AUC with their intervals."""
+    """Plot each study in a row: training loss of every run over records seen, and the AUC of every run."""
     studies = list(dict.fromkeys(one.study for one in found))
-    figure = Figure(figsize=(12, 3.6 * len(studies)), layout="constrained")
+    figure = Figure(figsize=(12, 4.2 * len(studies)), layout="constrained")
     for (losses, areas), study in zip(figure.subplots(len(studies), 2, squeeze=False), studies, strict=True):
         shown = [one for one in found if one.study == study]
         for place, (one, colour) in enumerate(zip(shown, COLOURS, strict=False)):
             mine = [line for run, line in runs.items() if run.setting == STUDIES[study][one.name]]
-            mean = np.mean([line["loss"] for line in mine], axis=0)
-            losses.plot(mine[0]["records"], mean, color=colour, marker="o" if len(mean) < 4 else None, label=one.name)
-            middle, low, high = one.differences.get("auc", (0.0, 0.0, 0.0))
-            areas.errorbar(middle, -place, xerr=[[middle - low], [high - middle]], color=colour, fmt="o", capsize=3)
-        losses.set(title=f"{study}: training loss", xlabel="training records seen")
+            marker = "o" if len(mine[0]["loss"]) < 4 else None
+            for line in mine:
+                losses.plot(line["records"], line["loss"], color=colour, marker=marker, linewidth=1)
+            losses.lines[-1].set_label(one.name)
+            areas.plot(one.aucs, [-place] * len(one.aucs), "o", color=colour)
+        losses.set(title=f"{study}: training loss, a line a run", xlabel="training records seen")
         losses.legend(frameon=False, fontsize=7)
         areas.set_yticks([-place for place in range(len(shown))], [one.name for one in shown], fontsize=7)
-        areas.set(title=f"{study}: eval AUC less that of the first, 95% over users")
-        areas.axvline(0, color="#999999", linewidth=0.8)
+        areas.set(title=f"{study}: eval AUC, a dot a run")
         for axes in (losses, areas):
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(alpha=0.3)

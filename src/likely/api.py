@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from likely.data.preparation import Preparation
     from likely.evaluation.run import Findings
     from likely.inference.exporting.merged import Exported
-    from likely.training.offsets import Offsets
     from likely.training.run import MetricsOf, TrainedRun
     from likely.training.stretch import OnNote
 
@@ -98,7 +97,6 @@ def train(
     on_note: OnNote | None = None,
     metrics_of: MetricsOf | None = None,
     resume: bool = False,
-    offsets: Offsets | None = None,
 ) -> TrainedRun:
     """Finetune as a configuration says and leave the run in its `output_dir`.
 
@@ -108,7 +106,6 @@ def train(
         on_note: told a title and a sentence about records, precision, attention and layout.
         metrics_of: metrics of an evaluation, from its answers and their users; `answer_metrics` if None.
         resume: go on from the newest checkpoint that is whole.
-        offsets: log-odds that are known of each record beforehand; the adapter learns what is left to say.
 
     Returns:
         Folder, figures and log of the run.
@@ -120,7 +117,7 @@ def train(
     from likely.evaluation.metrics import answer_metrics
     from likely.training.run import train
 
-    return train(config, metrics_of or answer_metrics, callbacks, on_note, resume, offsets)
+    return train(config, metrics_of or answer_metrics, callbacks, on_note, resume)
 
 
 def evaluate(

@@ -15,8 +15,7 @@ from likely.training.resume import (
 )
 
 CONFIG = {"model_name_or_path": "Qwen/Qwen3-0.6B", "output_dir": "run"}
-FACTS = {"precision": "float32", "prompts": "p", "train_data": "t", "eval_data": "e", "offsets": "none"}
-FACTS |= {"processes": 1, "steps": 10}
+FACTS = {"precision": "float32", "prompts": "p", "train_data": "t", "eval_data": "e", "processes": 1, "steps": 10}
 
 
 def facts(**changes):
@@ -58,7 +57,6 @@ def test_the_same_run_goes_on_without_a_word():
         ({"model_name_or_path": "other/model"}, "base model: Qwen3-0.6B -> model"),
         ({"base_weights": "x"}, "weights of the base model: w -> x"),
         ({"precision": "bfloat16"}, "precision: float32 -> bfloat16"),
-        ({"offsets": "o"}, "offsets of the records: none -> o"),
         ({"train_data": "u"}, "content of the training data: t -> u"),
         ({"eval_data": "f"}, "content of the evaluation data: e -> f"),
         ({"prompts": "q"}, "prompts, by tokenizer, chat template or prompt_date: p -> q"),

@@ -1,21 +1,17 @@
 """What a model said of each row, without the model: the numbers that every metric is made of.
 
-`scoring` fills it from logits, `metrics` and `report` read it; `training` adds what was known beforehand.
+`scoring` fills it from logits, `metrics` and `report` read it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.special
 from numpy.typing import NDArray
 
 FloatRows = NDArray[np.float64]
 BoolRows = NDArray[np.bool_]
 Places = NDArray[np.int64]
 Matrix = NDArray[np.float64]
-
-SMALLEST = 1e-12
-"""Of a probability whose log-odds are taken; logits in float32 give 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +37,3 @@ class Answers:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.p_yes)
-
-
-def with_offsets(answers: Answers, offsets: NDArray[np.floating]) -> Answers:
-    """Return answers whose log-odds are the model's and an offset, added; what is said and the loss are theirs.
-
-    Args:
-        answers: of the model alone.
-        offsets: log-odds of the positive label that were known beforehand, [rows].
-    """
-    log_odds = scipy.special.logit(answers.p_yes.clip(SMALLEST, 1 - SMALLEST)) + offsets
-    p_yes = np.asarray(scipy.special.expit(log_odds))
-    loss = np.logaddexp(0, np.where(answers.liked, -log_odds, log_odds))
-    return replace(answers, p_yes=p_yes, says_yes=p_yes >= 0.5, says_no=p_yes < 0.5, loss=loss)

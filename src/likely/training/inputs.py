@@ -15,7 +15,6 @@ from likely.model.base import check_model_folder, load_tokenizer
 from likely.model.hub import cached_folder
 from likely.sources.catalogue import resolve_model
 from likely.training.model_card import Question, question_of
-from likely.training.offsets import Offsets
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class RunInputs:
         question: what the records ask.
         training_file: where those to train on come from.
         task: what they ask, as far as scoring has to know it.
-        offsets: what is known of both beforehand.
     """
 
     location: str
@@ -42,20 +40,17 @@ class RunInputs:
     question: Question
     training_file: Path
     task: Task
-    offsets: Offsets | None = None
 
 
-def read_inputs(config: RunConfig, date: datetime.date, offsets: Offsets | None = None) -> RunInputs:
+def read_inputs(config: RunConfig, date: datetime.date) -> RunInputs:
     """Read records and tokenizer of a run; the records first, where the tokenizer has to come from afar.
 
     Args:
         config: all knobs.
         date: that the prompts have, if the chat template writes one.
-        offsets: what is known beforehand of all training and eval records.
 
     Raises:
-        LikelyError: a file is missing or wrong, a record does not fit, offsets are of other records, or there is no
-            such model.
+        LikelyError: a file is missing or wrong, a record does not fit, or there is no such model.
     """
     labels = labels_of(config)
     path, columns = training_file(config)
@@ -80,7 +75,6 @@ def read_inputs(config: RunConfig, date: datetime.date, offsets: Offsets | None 
         question=question_of(asked),
         training_file=path,
         task=task_of(path, columns),
-        offsets=offsets and offsets.chosen(chosen, len(everything), len(evaluated)),
     )
 
 

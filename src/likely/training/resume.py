@@ -43,7 +43,6 @@ FIXED_FACTS = {
     "train_data": "content of the training data",
     "eval_data": "content of the evaluation data",
     "step_size": "records of a step (batch x accumulation x processes)",
-    "offsets": "offsets of the records",
     "prompts": "prompts, by tokenizer, chat template or prompt_date",
 }
 
@@ -57,7 +56,6 @@ def facts_of(
     prompts: str,
     train_data: str,
     eval_data: str | None,
-    offsets: str,
     processes: int,
     steps: int,
 ) -> dict[str, Any]:
@@ -69,7 +67,6 @@ def facts_of(
         prompts: of :func:`likely.model.fingerprint.tokens_of`.
         train_data: of :func:`content`.
         eval_data: of :func:`content`; None without evaluation.
-        offsets: of :meth:`likely.training.offsets.Offsets.fingerprint`, or `none`.
         processes: that train together.
         steps: optimizer steps of the whole run.
     """
@@ -80,7 +77,6 @@ def facts_of(
         "prompts": prompts,
         "train_data": train_data,
         "eval_data": eval_data,
-        "offsets": offsets,
         "step_size": config.step_size * processes,
         "steps": steps,
         "processes": processes,

@@ -39,7 +39,6 @@ from likely.model.self_check import check_exactness
 from likely.training.arguments import check_reporters, count_devices, is_first_process, training_arguments
 from likely.training.inputs import RunInputs, describe, read_inputs
 from likely.training.model_card import CardFacts, is_made_by_transformers, model_card
-from likely.training.offsets import Offsets
 from likely.training.ranks import together
 from likely.training.resume import check_same_run
 from likely.training.run_folder import Start, leave_adapter, leave_figures, run_figures
@@ -102,7 +101,6 @@ def train(
     callbacks: "Sequence[TrainerCallback]" = (),
     on_note: OnNote | None = None,
     resume: bool = False,
-    offsets: Offsets | None = None,
 ) -> TrainedRun:
     """Finetune and write everything into `config.output_dir`.
 
@@ -112,7 +110,6 @@ def train(
         callbacks: of transformers' Trainer, told how the training goes.
         on_note: told about records, precision, attention and layout.
         resume: go on from the newest checkpoint that is whole.
-        offsets: what is known beforehand of the records; the adapter learns what is left.
 
     Raises:
         LikelyError: anything that the user can fix, most of it before the model is loaded.
@@ -122,7 +119,7 @@ def train(
     with begun_in(Path(config.output_dir), config.overwrite_output_dir, resume) as start:
         request = StopRequest()
         with together():
-            ready = set_up(config, start, request, metrics_of, callbacks, tell, offsets)
+            ready = set_up(config, start, request, metrics_of, callbacks, tell)
         take_steps(config, ready.trainer, start, ready.run_name, request, tell)
         with together():
             return leave_run(ready)
@@ -135,7 +132,6 @@ def set_up(
     metrics_of: MetricsOf,
     callbacks: "Sequence[TrainerCallback]",
     tell: OnNote,
-    offsets: Offsets | None,
 ) -> ReadyRun:
     """Read and load all that a run needs for its first step, or its next one.
 
@@ -149,13 +145,13 @@ def set_up(
     check_reporters(config)
     ready_cuda()
     resolve_attention(config.flash_attn, look_around(config.batching, config.dtype != "float32"))
-    inputs = read_inputs(config, config.prompt_date or start.prompt_date, offsets)
+    inputs = read_inputs(config, config.prompt_date or start.prompt_date)
     model_config = load_model_config(inputs.location, config.model_revision)
     precision = precision_of_run(config, model_config, start)
     layout, layout_note = choose_layout(model_config, config.batching)
     config = config.model_copy(update={"batching": layout, "prompt_date": inputs.builder.date})
     attention = resolve_attention(config.flash_attn, look_around(layout, precision.is_half, model_config))
-    facts = run_facts(config, precision, inputs.train, inputs.offsets)
+    facts = run_facts(config, precision, inputs.train)
     go_on(start, facts, tell)
     tell("Records", describe(inputs, config.cutoff_len))
     if precision.notice:
@@ -246,7 +242,6 @@ def build_trainer(
         step_plan=PassPlan(config.batching, plan.budget, first_tokens),
         eval_plan=PassPlan(config.batching, evaluation_budget, first_tokens),
         metrics_of=lambda answers: metrics_of(answers, inputs.eval_users),
-        offsets=inputs.offsets,
         model=model,
         args=training_arguments(config, precision, len(inputs.train), model.device.type),
         processing_class=inputs.builder.tokenizer,

@@ -21,7 +21,6 @@ from likely.model.base import Precision
 from likely.model.fingerprint import tokens_of
 from likely.training.arguments import count_devices, is_first_process, total_steps
 from likely.training.checkpoints import clear, saying_why, step_of, tidy
-from likely.training.offsets import Offsets
 from likely.training.ranks import by_first, together
 from likely.training.resume import applied_changes, check_same_run, content, facts_of
 from likely.training.run_folder import Start, check_folder, check_output
@@ -54,9 +53,7 @@ def begun_in(folder: Path, overwrite: bool, resume: bool) -> Iterator[Start]:
         yield by_first(begin)
 
 
-def run_facts(
-    config: RunConfig, precision: Precision, train: list[EncodedRecord], offsets: Offsets | None = None
-) -> dict[str, Any]:
+def run_facts(config: RunConfig, precision: Precision, train: list[EncodedRecord]) -> dict[str, Any]:
     """Return what a run is made with, but for the base model's weights; see `resume`."""
     files = files_of(config)
     assert files.train
@@ -67,7 +64,6 @@ def run_facts(
         prompts=tokens_of(train),
         train_data=content(files.train, files.columns),
         eval_data=content(files.eval, files.columns) if evaluates and files.eval else None,
-        offsets=offsets.fingerprint() if offsets else "none",
         processes=count_devices(),
         steps=total_steps(config, len(train)),
     )

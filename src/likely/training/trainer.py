@@ -15,19 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate.utils import gather_object
-from numpy.typing import NDArray
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from likely.encoding.batches import Batch, make_batches
+from likely.encoding.batches import make_batches
 from likely.encoding.order import Order
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
 from likely.model.adapter import base_model
-from likely.model.answers import Answers, with_offsets
+from likely.model.answers import Answers
 from likely.model.forward import answer_logits
 from likely.model.scoring import PassPlan, score
 from likely.training.checkpoints import (
@@ -40,7 +39,6 @@ from likely.training.checkpoints import (
     staging_of,
     what_is_wrong,
 )
-from likely.training.offsets import Offsets, offset_loss
 from likely.training.ranks import together
 from likely.training.steps import RowNumbers, Step, StepSampler
 
@@ -61,7 +59,6 @@ class AnswerTrainer(Trainer):
         eval_plan: layout of an evaluation.
         metrics_of: metrics of an evaluation.
         about: says what a checkpoint was made with, in JSON values; called at every save.
-        offsets: what is known of the training and of the eval records beforehand.
         **arguments: of `transformers.Trainer`; `args.per_device_train_batch_size` is the records of
             a whole step on one device and `args.gradient_accumulation_steps` is 1.
     """
@@ -75,7 +72,6 @@ class AnswerTrainer(Trainer):
         eval_plan: PassPlan,
         metrics_of: MetricsOf,
         about: Callable[[], Mapping[str, Any]] = dict,
-        offsets: Offsets | None = None,
         **arguments: Any,
     ) -> None:
         """Take the records out of transformers' hands; it only counts them."""
@@ -90,7 +86,6 @@ class AnswerTrainer(Trainer):
         self.eval_plan = eval_plan
         self.metrics_of = metrics_of
         self.about = about
-        self.offsets = offsets
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return a loader whose elements are :class:`Step` in a dictionary."""
@@ -105,8 +100,7 @@ class AnswerTrainer(Trainer):
         """Run every forward and backward pass of one optimizer step.
 
         Returns:
-            The mean loss over all supervised tokens of the step, on any number of devices; with offsets, over its
-            records.
+            The mean loss over all supervised tokens of the step, on any number of devices.
 
         Raises:
             LikelyError: the loss is not finite.
@@ -114,16 +108,15 @@ class AnswerTrainer(Trainer):
         model.train()
         step: Step = inputs["step"]
         inner = base_model(self.accelerator.unwrap_model(model))
-        parts = [batch.targets if self.offsets is None else batch.records for batch in step.batches]
-        number = torch.tensor(sum(len(part) for part in parts), device=self.args.device)
-        number = self.accelerator.reduce(number, "sum")
+        tokens = torch.tensor(sum(len(batch.targets) for batch in step.batches), device=self.args.device)
+        tokens = self.accelerator.reduce(tokens, "sum")
         losses: list[torch.Tensor] = []
         for place, laid in enumerate(step.batches, start=1):
             is_last = place == len(step.batches)
             with nullcontext() if is_last else self.accelerator.no_sync(model):
                 batch = laid.to(self.args.device)
                 logits = answer_logits(model, batch, inner)
-                loss = self._summed_loss(logits, batch, laid.records.numpy(), step) / number
+                loss = torch.nn.functional.cross_entropy(logits.float(), batch.targets, reduction="sum") / tokens
                 # DistributedDataParallel averages gradients over devices; the loss is a sum over them.
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             losses.append(loss.detach())
@@ -131,13 +124,6 @@ class AnswerTrainer(Trainer):
             self._check_losses(step, losses)
         mean: torch.Tensor = torch.stack(losses).sum() * self.accelerator.num_processes
         return mean
-
-    def _summed_loss(self, logits: torch.Tensor, batch: Batch, places: NDArray[np.int64], step: Step) -> torch.Tensor:
-        """Return the loss of a pass whose records have these places among those of the step."""
-        if self.offsets is None:
-            return torch.nn.functional.cross_entropy(logits.float(), batch.targets, reduction="sum")
-        offsets = torch.from_numpy(self.offsets.train[np.array(step.records)[places]]).to(logits.device)
-        return offset_loss(logits, batch, self.step_plan.first_tokens, offsets)
 
     def evaluation_loop(
         self,
@@ -154,8 +140,6 @@ class AnswerTrainer(Trainer):
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         answers = score(model, inner, self.eval_records[rank::world], self.eval_plan)
         answers = _interleave(gather_object([answers]))
-        if self.offsets is not None:
-            answers = with_offsets(answers, self.offsets.eval)
         self._check_answers(answers)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.metrics_of(answers).items()}
         return EvalLoopOutput(answers.p_yes, answers.liked, metrics, len(answers))

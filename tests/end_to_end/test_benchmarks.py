@@ -10,9 +10,10 @@ import sys
 import pytest
 
 from benchmarks import DOCS, RESULTS, common, speed_page, training_throughput
+from benchmarks.machine import machine
 
 FOLDER = RESULTS.parent
-SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "common"))
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "common", "machine"))
 SCRIPTS += [path.parent.name for path in FOLDER.glob("*/__main__.py")]
 
 
@@ -73,10 +74,10 @@ def row(figure, met):
 def test_a_result_replaces_the_older_one_of_its_machine_and_no_other(tmp_path, monkeypatch):
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     for processor, day in (("AMD EPYC", "2026-01-01"), ("Intel(R) Xeon(R)", "2026-01-02"), ("AMD EPYC", "2026-01-03")):
-        monkeypatch.setattr(common, "processor", lambda name=processor: name)
         monkeypatch.setattr(common.time, "strftime", lambda form, today=day: today)
-        common.save("speed", "it is fast", "python -m benchmarks.speed", [row("speed", True)], {})
-        common.save("speed-of-others", "they are not", "python -m benchmarks.speed", [], {})
+        there = {**machine(), "processor": processor}
+        common.save("speed", "it is fast", "python -m benchmarks.speed", [row("speed", True)], {}, there)
+        common.save("speed-of-others", "they are not", "python -m benchmarks.speed", [], {}, there)
     kept = {json.loads(path.read_text())["date"] for path in tmp_path.glob("speed-[!o]*")}
     assert kept == {"2026-01-02", "2026-01-03"}
     assert len(list(tmp_path.iterdir())) == 4
@@ -85,8 +86,8 @@ def test_a_result_replaces_the_older_one_of_its_machine_and_no_other(tmp_path, m
 def test_what_one_machine_cannot_measure_another_can(tmp_path, monkeypatch):
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     for processor, rows in (("a", [row("rate", None), row("other", None)]), ("b", [row("rate", True)])):
-        monkeypatch.setattr(common, "processor", lambda name=processor: name)
-        common.save("gpu-acceptance", "rate", "python -m benchmarks.gpu_acceptance", rows, {})
+        there = {**machine(), "processor": processor}
+        common.save("gpu-acceptance", "rate", "python -m benchmarks.gpu_acceptance", rows, {}, there)
     lines = speed_page.table(speed_page.results(tmp_path)).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| other", "| rate"]
     assert "3.0x" in lines[3]

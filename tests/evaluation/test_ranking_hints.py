@@ -11,7 +11,8 @@ from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, read_records
-from likely.data.wording import CANDIDATE_LINE, MOVIES, hint
+from likely.data.wording import MOVIES, hint, read_candidate
+from likely.evaluation.given import Given
 from likely.evaluation.ranking_hints import Hints
 from likely.evaluation.ranking_metrics import rank_items
 from likely.sources.invented_ratings import make_sample
@@ -38,7 +39,7 @@ def test_what_a_row_asks_about_gets_the_hint_that_it_has_without_similar_movies(
     """All rows of all parts, whatever was rated at the same time."""
     similar = 0
     for row in (record for part in parts for record in part):
-        (line,) = CANDIDATE_LINE.findall(row.input)
+        line = read_candidate(row.input)
         names = vars(Shares(*[math.nan] * 5))
         shares = Shares(**{name: row.extra["shares"].get(name, math.nan) for name in names})
         similar += not math.isnan(shares.of_similar)
@@ -56,7 +57,7 @@ def test_nothing_that_others_say_later_or_in_held_out_rows_is_told(parts, hints)
         for part in parts
         for one in part
     ]
-    asked = {one.item_id: CANDIDATE_LINE.findall(one.input)[-1] for part in parts for one in part}
+    asked = {one.item_id: read_candidate(one.input) for part in parts for one in part}
     others = {one.item_id for one in train if one.user_id == row.user_id}
     items = sorted(asked.keys() - others)
     changed = Hints(moved, len(train), LABELS, MOVIES)
@@ -73,7 +74,7 @@ def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(pa
         seen.extend(records)
         return np.zeros(len(records))
 
-    ranking, notes = rank_items(train, earlier, rows, LABELS, 3, ask, words=MOVIES)
+    ranking, notes = rank_items(Given(train, rows, LABELS, earlier, MOVIES), 3, ask)
     assert ranking.results[-1].name == "with the adapter"
     assert notes == ["Among all items, hints say nothing of similar ones, as those of likely rank."]
     assert len({record.item_id for record in seen}) > 10

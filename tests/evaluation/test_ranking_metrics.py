@@ -134,7 +134,9 @@ def test_records_that_say_more_of_a_candidate_than_its_name_are_not_asked(parts)
     ranking, notes = rank_items(Given(train, hinted, Labels(), earlier), 99, lambda _: pytest.fail("it was asked"))
     assert "with the adapter" not in {result.name for result in ranking.results}
     assert "do not end in a candidate's name" in notes[0]
-    ranking, notes = rank_items(train, earlier, hinted, Labels(), 99, lambda _: pytest.fail("it was asked"), 0, MOVIES)
+    ranking, notes = rank_items(
+        Given(train, hinted, Labels(), earlier, MOVIES), 99, lambda _: pytest.fail("it was asked")
+    )
     assert "do not end in a candidate's name" in notes[0]
 
 

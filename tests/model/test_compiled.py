@@ -19,12 +19,12 @@ from zoo import FAMILIES
 def fresh_compiler(monkeypatch):
     """A compiler that remembers nothing, and does not write down for pytest all that it does."""
     monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
-    for name in ("recompile_limit", "specialize_float"):
-        monkeypatch.setattr(torch._dynamo.config, name, getattr(torch._dynamo.config, name))  # restored afterwards
-    torch._dynamo.reset()
-    counters.clear()
-    yield
-    torch._dynamo.reset()
+    limits = torch._dynamo.config
+    with limits.patch(recompile_limit=limits.recompile_limit, specialize_float=limits.specialize_float):
+        torch._dynamo.reset()
+        counters.clear()
+        yield
+        torch._dynamo.reset()
 
 
 def adapted(folder):

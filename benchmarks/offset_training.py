@@ -198,7 +198,6 @@ class Watch(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.began = self.told.seconds()
-        base_model(kwargs["model"]).get_output_embeddings().register_forward_hook(in_float32)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         spent = (self.told.seconds() - self.began) / (self.seconds - self.began)
@@ -222,14 +221,6 @@ class Watch(TrainerCallback):
         self.table.write_parquet(self.path)
         loss = float(answers.loss.mean())
         self.told(f"answered {len(answers):,} rows after step {step}; loss over the vocabulary {loss:.4f}")
-
-
-def in_float32(head: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
-    """Return logits in float32: two of bfloat16 differ by steps of a tenth, which is much of what is left to learn."""
-    if output.dtype == torch.float32:
-        return output
-    with torch.autocast(output.device.type, enabled=False):
-        return torch.nn.functional.linear(inputs[0].float(), head.weight.float())
 
 
 if __name__ == "__main__":

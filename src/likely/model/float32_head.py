@@ -54,7 +54,7 @@ class _Product(torch.autograd.Function):
         return logits
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Return the gradients of the hidden states and of the weights, where each is asked for."""
         hidden, weight = ctx.saved_tensors

@@ -2,7 +2,7 @@
 
 Training (`training`) and scoring (`scoring`) share these functions. The output head, which for a
 vocabulary of 150,000 is the largest matrix of a small model, is computed only at positions that
-predict a token of an answer.
+predict a token of an answer, and where its weights have 16 bits in float32 (`float32_head`).
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ import torch
 
 from likely.encoding.batches import Batch
 from likely.model.attention import FLASH_ATTENTIONS
+from likely.model.float32_head import logits_in_float32, rounds_logits
 from likely.model.masks import attention_mask
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ def precision_of(inner: "PreTrainedModel") -> AbstractContextManager[Any]:
 
 @contextmanager
 def head_only_at(head: torch.nn.Module, rows: torch.Tensor, columns: torch.Tensor) -> Iterator[None]:
-    """Let a model's output head see only some positions.
+    """Let a model's output head see only some positions, and give float32 where it is a plain one of 16 bits.
 
     transformers' `logits_to_keep` keeps the same columns of every row; the answers of a tree stand
-    anywhere, so the hidden states are picked on their way into the head.
+    anywhere, so the hidden states are picked on their way into the head. A head of 16 bits gets none of them, and its
+    logits are put in place on their way out: a scale or a soft cap, which the model applies after it, then counts too.
 
     Args:
         head: the module that turns hidden states [rows, width, hidden] into logits.
@@ -48,14 +50,24 @@ def head_only_at(head: torch.nn.Module, rows: torch.Tensor, columns: torch.Tenso
         columns: int64 [answers].
     """
 
+    picked: list[torch.Tensor] = []
+
     def pick(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         return inputs[0][rows, columns]
 
-    hook = head.register_forward_pre_hook(pick)
+    def hold_back(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        picked.append(inputs[0])
+        return inputs[0][:0]
+
+    hooks = [head.register_forward_pre_hook(pick)]
+    if rounds_logits(head) and len(rows):
+        hooks.append(head.register_forward_pre_hook(hold_back))
+        hooks.append(head.register_forward_hook(lambda *_: logits_in_float32(head, picked.pop())))
     try:
         yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 def answer_logits(
@@ -70,7 +82,7 @@ def answer_logits(
         history: keys and values of what all rows begin with, which is not computed again; of `kept_history`.
 
     Returns:
-        [answers, vocabulary], in the model's dtype.
+        [answers, vocabulary], in float32 unless the model has 16 bits and a head that is quantised.
     """
     first = history.get_seq_length() if history else 0
     cached = {name_of_cache(inner): history} if history else {}

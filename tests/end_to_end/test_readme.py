@@ -1,6 +1,5 @@
 """What the documents tell people to type exists, links lead somewhere, and the Python in them runs."""
 
-import json
 import re
 import shlex
 import tomllib
@@ -127,19 +126,6 @@ def test_the_quickstart_runs_as_it_stands_and_says_only_what_it_prints(tmp_path,
     lines = said.splitlines()
     assert sorted(line.split(": ")[0] for line in lines) == ["Babe", "Ronin"]
     assert all(0 <= float(line.split(": ")[1]) <= 1 for line in lines)
-
-
-def test_the_rows_that_an_evaluation_left_can_be_written(tmp_path, monkeypatch):
-    """The Python of the results page: whole users, and nobody of those who were taken before."""
-    folder = tmp_path / "data" / "ml-latest-small"
-    folder.mkdir(parents=True)
-    rows = [{"instruction": "?", "output": "Yes", "user_id": user} for user in range(9) for _ in range(4)]
-    (folder / "test.json").write_text(json.dumps(rows))
-    monkeypatch.chdir(tmp_path)
-    exec(replaced(python_of("docs/results.md"), **{"3000": "10"}), {})
-    left = json.loads((folder / "rest.json").read_text())
-    assert len(left) == 6 * 4
-    assert [row for row in rows if row["user_id"] in {one["user_id"] for one in left}] == left
 
 
 def test_pairs_are_cut_into_files_that_keep_a_user_together(tmp_path, monkeypatch):

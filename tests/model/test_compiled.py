@@ -78,17 +78,19 @@ def test_the_numbers_of_a_configuration_are_constants_of_the_code(tiny_qwen, bui
 
 
 @pytest.mark.parametrize(
-    ("requested", "device", "triton", "expected"),
+    ("requested", "device", "triton", "compiler", "expected"),
     [
-        ("auto", "cuda", True, True),
-        ("auto", "cuda", False, False),
-        ("auto", "cpu", True, False),
-        ("false", "cuda", True, False),
-        ("true", "cpu", False, True),
+        ("auto", "cuda", True, "gcc", True),
+        ("auto", "cuda", True, None, False),
+        ("auto", "cuda", False, "gcc", False),
+        ("auto", "cpu", True, "gcc", False),
+        ("false", "cuda", True, "gcc", False),
+        ("true", "cpu", False, None, True),
     ],
 )
-def test_auto_is_cuda_with_triton(monkeypatch, requested, device, triton, expected):
+def test_auto_is_cuda_with_triton_and_a_c_compiler(monkeypatch, requested, device, triton, compiler, expected):
     monkeypatch.setattr("likely.model.compiled.find_spec", lambda name: triton or None)
+    monkeypatch.setattr("likely.model.compiled.which", lambda name: name if name == compiler else None)
     assert is_compiled(requested, device) == expected
 
 

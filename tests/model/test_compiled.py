@@ -19,11 +19,11 @@ from zoo import FAMILIES
 def fresh_compiler(monkeypatch):
     """A compiler that remembers nothing, and does not write down for pytest all that it does."""
     monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
-    for name in ("recompile_limit", "specialize_float"):
-        monkeypatch.setattr(torch._dynamo.config, name, getattr(torch._dynamo.config, name))  # restored afterwards
+    settings = {name: getattr(torch._dynamo.config, name) for name in ("recompile_limit", "specialize_float")}
     torch._dynamo.reset()
     counters.clear()
-    yield
+    with torch._dynamo.config.patch(settings):  # restored afterwards
+        yield
     torch._dynamo.reset()
 
 

@@ -54,10 +54,10 @@ def test_the_whole_model_is_exact(tiny_qwen, on_a_cpu, builder, records, layout)
     assert (gradient - own).norm() / own.norm() < 1e-5
 
 
-def test_torch_compiles_a_piece_for_every_kind_of_shape_and_mask(tiny_qwen, monkeypatch):
+def test_torch_compiles_a_piece_for_every_kind_of_shape_and_mask(tiny_qwen):
     """It would go on with plain attention after eight, which writes down the scores of all pairs."""
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 8)
-    load_base(str(tiny_qwen), Precision("float32", False), "sdpa")
-    assert torch._dynamo.config.recompile_limit == 8
-    load_base(str(tiny_qwen), Precision("float32", False), "flex_attention")
-    assert torch._dynamo.config.recompile_limit == PIECES
+    with torch._dynamo.config.patch(recompile_limit=8):
+        load_base(str(tiny_qwen), Precision("float32", False), "sdpa")
+        assert torch._dynamo.config.recompile_limit == 8
+        load_base(str(tiny_qwen), Precision("float32", False), "flex_attention")
+        assert torch._dynamo.config.recompile_limit == PIECES

@@ -23,7 +23,7 @@ from likely.encoding.cache import encode_file
 from likely.encoding.order import Order, shared_runs, shuffled_groups
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.model.adapter import Lora, add_adapter, base_model
-from likely.model.base import Precision, attention_share, load_base, load_tokenizer
+from likely.model.base import Precision, attention_share, load_base, load_tokenizer, pass_cost
 from likely.model.cuda import ready_cuda
 from likely.model.families import width_multiple
 from likely.sources.invented_ratings import make_sample
@@ -122,7 +122,7 @@ class Ground:
 
     def budget(self, model: PeftModel, tokens: int) -> Budget:
         base = base_model(model)
-        return Budget(tokens, attention_share(base), width_multiple(base))
+        return Budget(tokens, attention_share(base), width_multiple(base), pass_cost(base, trains=True))
 
     def say(self, section: str, **figures: Any) -> None:
         """Print a line of figures and keep it."""

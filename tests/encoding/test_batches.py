@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from likely.encoding.batches import (
     PASS,
     PASS_ON_CPU,
+    PASS_ON_CUDA,
     Budget,
     in_one_copy,
     lay_out_row,
@@ -81,10 +82,15 @@ def test_a_record_longer_than_the_budget_is_a_forward_of_its_own():
     assert sizes == [[0], [1, 2]]
 
 
-@pytest.mark.parametrize(("pass_cost", "passes"), [(PASS, 1), (PASS_ON_CPU, 2)])
-def test_a_row_is_padded_to_the_width_of_another_only_where_a_pass_of_its_own_costs_more(pass_cost, passes):
-    encoded = [encoded_from([1] * 600), encoded_from([2] * 500)]
-    assert len(plan_batches(encoded, "tree", Budget(2048, pass_cost=pass_cost))) == passes
+@pytest.mark.parametrize(
+    ("longer", "shorter", "pass_cost", "passes"),
+    [(600, 500, PASS, 1), (600, 500, PASS_ON_CPU, 2), (1300, 50, PASS, 2), (1300, 50, PASS_ON_CUDA, 1)],
+)
+def test_a_row_is_padded_to_the_width_of_another_only_where_a_pass_of_its_own_costs_more(
+    longer, shorter, pass_cost, passes
+):
+    encoded = [encoded_from([1] * longer), encoded_from([2] * shorter)]
+    assert len(plan_batches(encoded, "tree", Budget(4096, pass_cost=pass_cost))) == passes
 
 
 def test_a_tree_computes_a_shared_history_once():

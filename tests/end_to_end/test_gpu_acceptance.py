@@ -122,6 +122,14 @@ def test_the_rows_are_the_best_of_seen_shapes_of_the_same_records_and_every_miss
     ]  # fmt: skip
 
 
+def test_a_row_of_compiled_steps_says_what_the_default_gives():
+    compiled = step("LoRA, compiled, FlexAttention", "seen", 64, 4000.0, 0.5, group=16)
+    _, share, _, times, *_ = rows_of([*FOUND, compiled])
+    assert (share.value, times.value) == ("50%", "32.0x")
+    assert share.note.endswith("FlexAttention, 45%")
+    assert times.note.endswith("FlexAttention, 2000.0 examples/s, 16.0x")
+
+
 def test_a_preset_that_runs_out_of_memory_misses():
     failed = {"section": "memory", "card_gib": 8, "status": 1, "tail": "out of memory"}
     assert rows_of([*FOUND[:-1], failed])[-1].met is False

@@ -405,11 +405,14 @@ def test_where_attention_skips_what_no_token_sees_a_row_takes_all_that_a_pass_ma
     assert cheapest_plan(encoded, plan) == plan
 
 
-def test_an_adapter_trained_with_flash_attention_ranks_too(adapter, ranker, tmp_path):
-    """FlashAttention has no tree masks; another attention gives the same scores."""
+@pytest.mark.parametrize(
+    "changes", [{"flash_attn": "flash_attention_2", "batching": "packed"}, {"flash_attn": "flex_attention"}]
+)
+def test_an_adapter_trained_with_attention_for_gpus_ranks_anywhere(adapter, ranker, tmp_path, changes):
+    """FlashAttention has no tree masks, and FlexAttention no kernels on a CPU; another gives the same scores."""
     copy = shutil.copytree(adapter, tmp_path / "run")
     values = config_of(adapter).model_dump(mode="json")
-    values |= {"flash_attn": "flash_attention_2", "batching": "packed"}
+    values |= changes
     (copy / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     history, movies = some_history(3), some_movies(3)
     assert Ranker.load(copy).rank(history, movies) == ranker.rank(history, movies)

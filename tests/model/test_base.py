@@ -2,14 +2,24 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from likely.encoding.batches import PASS, PASS_ON_CPU, PASS_ON_CUDA
 from likely.errors import LikelyError
 from likely.model.adapter import Lora, add_adapter
-from likely.model.base import Precision, attention_share, choose_precision, load_base, load_model_config, load_tokenizer
+from likely.model.base import (
+    Precision,
+    attention_share,
+    choose_precision,
+    load_base,
+    load_model_config,
+    load_tokenizer,
+    pass_cost,
+)
 from zoo import FAMILIES
 
 FLOAT32 = Precision("float32", False)
@@ -97,6 +107,14 @@ def test_attention_costs_little_beside_a_wide_model(tiny_base):
     assert attention_share(model) == pytest.approx(2 * layers * width / weights, rel=1e-6)
     model.config._attn_implementation = "flex_attention"
     assert attention_share(model) == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "trains", "expected"),
+    [("cuda", True, PASS_ON_CUDA), ("cuda", False, PASS_ON_CUDA), ("cpu", True, PASS), ("cpu", False, PASS_ON_CPU)],
+)
+def test_a_pass_costs_what_its_device_takes_to_begin_it(device, trains, expected):
+    assert pass_cost(SimpleNamespace(device=torch.device(device)), trains) == expected
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])

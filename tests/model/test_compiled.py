@@ -19,12 +19,12 @@ from zoo import FAMILIES
 def fresh_compiler(monkeypatch):
     """A compiler that remembers nothing, and does not write down for pytest all that it does."""
     monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
-    limits = torch._dynamo.config
-    with limits.patch(recompile_limit=limits.recompile_limit, specialize_float=limits.specialize_float):
-        torch._dynamo.reset()
-        counters.clear()
+    settings = {name: getattr(torch._dynamo.config, name) for name in ("recompile_limit", "specialize_float")}
+    torch._dynamo.reset()
+    counters.clear()
+    with torch._dynamo.config.patch(settings):  # restored afterwards
         yield
-        torch._dynamo.reset()
+    torch._dynamo.reset()
 
 
 def adapted(folder):
@@ -78,17 +78,19 @@ def test_the_numbers_of_a_configuration_are_constants_of_the_code(tiny_qwen, bui
 
 
 @pytest.mark.parametrize(
-    ("requested", "device", "triton", "expected"),
+    ("requested", "device", "triton", "compiler", "expected"),
     [
-        ("auto", "cuda", True, True),
-        ("auto", "cuda", False, False),
-        ("auto", "cpu", True, False),
-        ("false", "cuda", True, False),
-        ("true", "cpu", False, True),
+        ("auto", "cuda", True, "gcc", True),
+        ("auto", "cuda", True, None, False),
+        ("auto", "cuda", False, "gcc", False),
+        ("auto", "cpu", True, "gcc", False),
+        ("false", "cuda", True, "gcc", False),
+        ("true", "cpu", False, None, True),
     ],
 )
-def test_auto_is_cuda_with_triton(monkeypatch, requested, device, triton, expected):
+def test_auto_is_cuda_with_triton_and_a_c_compiler(monkeypatch, requested, device, triton, compiler, expected):
     monkeypatch.setattr("likely.model.compiled.find_spec", lambda name: triton or None)
+    monkeypatch.setattr("likely.model.compiled.which", lambda name: name if name == compiler else None)
     assert is_compiled(requested, device) == expected
 
 

@@ -26,7 +26,13 @@ Layout = Literal["tree", "packed", "padded"]
 Width = TypeVar("Width", float, "NDArray[np.float64]")
 
 PASS = 1024
-"""What a forward pass is taken to cost besides its rows, in tokens: on a GPU, one of fewer is hardly any faster."""
+"""What a forward pass is taken to cost besides its rows, in tokens."""
+
+PASS_ON_CUDA = 2048
+"""On CUDA, where starting the kernels of a pass takes as long as some tokens do: on an H200 5,000 to 6,000, on slower
+GPUs fewer. Counted for an H200, this many gives the shortest steps of 64 records in groups of 4, and shorter ones than
+:data:`PASS` in all other steps that were measured.
+"""
 
 PASS_ON_CPU = 64
 """On a CPU, which is busy with a few tokens already. A model of three million weights took as long as 54 for a pass."""

@@ -82,7 +82,8 @@ class LoadedRun:
             config: other knobs than those in its config.yaml.
             layout: of a forward pass; None for the run's own. A model that is exact in padded rows only gets those. A
                 run that was trained with FlashAttention, which has no tree masks, takes another attention where the
-                layout is `tree`.
+                layout is `tree`. So does every run that was trained with FlexAttention, which compiles its kernels
+                anew in each process, keeps no history, and has none of them on a CPU.
 
         Raises:
             LikelyError: the folder holds no run, its adapter belongs to another base model, or something cannot be
@@ -95,7 +96,8 @@ class LoadedRun:
         check_model_folder(location)
         model_config = load_model_config(location, config.model_revision)
         layout, of_layout = choose_layout(model_config, layout or config.batching)
-        flash_attn = "auto" if layout == "tree" and config.flash_attn in FLASH_ATTENTIONS else config.flash_attn
+        of_training = ("flex_attention", *(FLASH_ATTENTIONS if layout == "tree" else ()))
+        flash_attn = "auto" if config.flash_attn in of_training else config.flash_attn
         ready_cuda()
         hidden, before = model_config.get_text_config().hidden_size, precision_before(folder)
         precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu, hidden, before)

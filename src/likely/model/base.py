@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from likely.encoding.batches import PASS, PASS_ON_CPU
+from likely.encoding.batches import PASS, PASS_ON_CPU, PASS_ON_CUDA
 from likely.errors import LikelyError
 from likely.model.attention import FLASH_ATTENTIONS
 from likely.model.compiled import allow_pieces
@@ -233,9 +233,17 @@ def attention_share(model: "PreTrainedModel") -> float:
     return float(attention / max(weights, 1))
 
 
-def pass_cost(model: "PreTrainedModel") -> int:
-    """Return what a forward pass costs besides its rows, in tokens."""
-    return PASS_ON_CPU if model.device.type == "cpu" else PASS
+def pass_cost(model: "PreTrainedModel", trains: bool = False) -> int:
+    """Return what a forward pass costs besides its rows, in tokens.
+
+    Args:
+        model: on its device.
+        trains: of passes with a gradient; on a CPU they count as much as they always did, as dropout is drawn by pass.
+    """
+    device = model.device.type
+    if device == "cuda":
+        return PASS_ON_CUDA
+    return PASS_ON_CPU if device == "cpu" and not trains else PASS
 
 
 def load_model_config(name_or_path: str, revision: str | None = None) -> "PretrainedConfig":

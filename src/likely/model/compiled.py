@@ -5,12 +5,16 @@ own; layers are alike, so that one piece serves them all.
 """
 
 from importlib.util import find_spec
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from transformers import PreTrainedModel
+
+C_COMPILERS = ("cc", "gcc", "clang")
+"""Triton calls one of them for what starts its kernels."""
 
 PIECES = 64
 """Most pieces that torch compiles of one code before it gives up: with and without gradients, adapter, mask."""
@@ -20,10 +24,13 @@ def is_compiled(requested: str, device: str) -> bool:
     """Return whether layers are to be compiled.
 
     Args:
-        requested: `auto`, `true` or `false`; `auto` is true on CUDA where Triton, which torch compiles with, is there.
+        requested: `auto`, `true` or `false`; `auto` is true on CUDA where Triton, which torch compiles with, is there,
+            and a C compiler, which Triton needs.
         device: type of the device that the model is on.
     """
-    return requested == "true" or (requested == "auto" and device == "cuda" and find_spec("triton") is not None)
+    if requested != "auto":
+        return requested == "true"
+    return device == "cuda" and find_spec("triton") is not None and any(which(name) for name in C_COMPILERS)
 
 
 def allow_pieces() -> None:

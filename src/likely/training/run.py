@@ -27,6 +27,7 @@ from likely.model.base import (
     choose_precision,
     load_base,
     load_model_config,
+    pass_cost,
 )
 from likely.model.compiled import compile_layers, is_compiled
 from likely.model.cuda import ready_cuda
@@ -171,7 +172,8 @@ def set_up(
     model = add_adapter(base, lora_of(config), config.gradient_checkpointing)
     if is_compiled(config.torch_compile, base.device.type) and compile_layers(base):
         tell("Layers", "compiled when they first run, which takes some minutes once (torch_compile)")
-    budget = Budget(tokens_of_a_pass(config, base), attention_share(base), width_multiple(base))
+    tokens, a_pass = tokens_of_a_pass(config, base), pass_cost(base, trains=True)
+    budget = Budget(tokens, attention_share(base), width_multiple(base), a_pass)
     plan = plan_steps(config, inputs.train, budget)
     tell("Layout", plan.saving)
     clock, run_name = Clock(start.about.get("seconds", 0.0)), run_name_of(config, start)

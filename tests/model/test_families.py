@@ -29,6 +29,9 @@ SAMPLE = {"Qwen3", "Gemma 2", "Gemma 3", *{(f.layers, f.exact, f.chosen): f.name
 """The first family of every kind, and a few that many use; the others take minutes."""
 
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 def each_of(families):
     marked = [pytest.param(f, marks=() if f.name in SAMPLE else pytest.mark.minutes, id=f.name) for f in families]
     return pytest.mark.parametrize("family", marked)
@@ -36,15 +39,6 @@ def each_of(families):
 
 each_family = each_of(FAMILIES)
 each_windowed = each_of([f for f in FAMILIES if f.exact == ALL and ("windows" in f.layers or "chunks" in f.layers)])
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Models this small are slower on two."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @torch.no_grad()

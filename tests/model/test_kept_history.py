@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,8 @@ from likely.model.kept_history import Histories, can_keep, plan_many
 from likely.model.scoring import PassPlan, passes_of, score
 from zoo import FAMILIES, LLAMA, VOCABULARY, Family, family_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 USUAL = {"Llama", "Qwen2", "Qwen3", "Gemma", "Gemma 3", "Mistral"}
 each_family = pytest.mark.parametrize(
     "family",
@@ -24,15 +25,6 @@ each_family = pytest.mark.parametrize(
         if one.chosen == "tree"
     ],
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Models this small are slower on two."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def candidates(history, lengths, seed=0):

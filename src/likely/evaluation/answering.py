@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -64,13 +63,10 @@ def answers(
     rated = [
         RatedItem(one.movie.shown, (one.rating or 0) >= threshold, _id_of(one.movie), one.rating) for one in history
     ]
-    shares: list[dict[str, Any]] = [{}] * len(candidates)
-    if blend.counting.hinted:
-        details = blend.task.words.details
-        shares = [one.known(details) for one in ranker.shares_of(history, candidates, shown)]
+    told = _counts(rated[shown:])
     records = [
-        replace(record, item_id=_id_of(movie), extra={**_counts(rated[shown:]), "shares": known})
-        for record, movie, known in zip(ranker.records_of(history, candidates), candidates, shares, strict=True)
+        replace(record, item_id=_id_of(movie), extra={**told, "shares": record.extra.get("shares", {})})
+        for record, movie in zip(ranker.records_of(history, candidates), candidates, strict=True)
     ]
     return _together(blend, blend.counting.known_now(rated, records), adapter)
 

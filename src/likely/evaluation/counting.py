@@ -123,7 +123,7 @@ class Counting:
         shares = [share_matrix(records)] if self.hinted else []
         counted = facts.of_everybody.columns(_rated(history, rated), asked, lines)
         columns = np.hstack([features, *shares, ridge, counted])
-        return Seen(columns, parts_beside_trees(columns, scipy.special.expit(factorised), rates))
+        return Seen(columns, _parts_beside_trees(columns, scipy.special.expit(factorised), rates))
 
 
 @dataclass(frozen=True)
@@ -164,12 +164,12 @@ def fit_counting(given: Given, words: Words) -> tuple[Counting, Matrix]:
     """
     columns = np.vstack([earlier_counted(given), everything_counted(given)[1]])
     rates = prior_log_odds(given.counted, [*given.earlier, *given.rows], given.labels)
-    others = parts_beside_trees(columns, given.factorised, rates)
+    others = _parts_beside_trees(columns, given.factorised, rates)
     counting = Counting(given.trees, ItemFacts.of(given), given.hinted, words)
     return counting, counting.known_of_all([Seen(columns, others)])
 
 
-def parts_beside_trees(columns: Matrix, factorised: FloatRows, rates: Matrix) -> Matrix:
+def _parts_beside_trees(columns: Matrix, factorised: FloatRows, rates: Matrix) -> Matrix:
     """Return log-odds of all parts but the trees, given the columns of these, which end with all that is over time."""
     ridge = columns[:, -len(user_ridge.COLUMNS) - len(counted_columns.COLUMNS) :]
     answers = (counted_columns.taste_answers(columns), user_ridge.user_ridge(ridge), factorised)

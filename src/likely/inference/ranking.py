@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -130,19 +131,24 @@ class Ranker:
     def records_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[Record]:
         """Return the record that `timelines` would write for every candidate after a timeline that is the history.
 
-        It shows the end of the history that the run's window shows. The answer is a stand-in.
+        It shows the end of the history that the run's window shows, and has the shares that its hint tells. The answer
+        is a stand-in.
         """
         for rated in history:
             rated.check(self.task.words)
         shown = window_start(len(history), self.task.protocol)
         lines = [show_rated(rated.movie.shown, rated.rating, self.task.words) for rated in history[shown:]]
-        hints = [""] * len(candidates)
-        if self.task.protocol.hints:
-            hints = [hint(shares, self.task.words) for shares in self.shares_of(history, candidates, shown)]
-        questions = [show_question(lines, movie.shown, said) for movie, said in zip(candidates, hints, strict=True)]
-        extra = {CUT_AT_ANCHORS: True} if self.task.protocol.is_long else {}
-        answer = self.builder.labels.positive
-        return [Record(self.task.instruction, question, answer, extra=extra) for question in questions]
+        extra: dict[str, Any] = {CUT_AT_ANCHORS: True} if self.task.protocol.is_long else {}
+        instruction, answer, words = self.task.instruction, self.builder.labels.positive, self.task.words
+        if not self.task.protocol.hints:
+            questions = [show_question(lines, movie.shown, "") for movie in candidates]
+            return [Record(instruction, question, answer, extra=extra) for question in questions]
+        records = []
+        for movie, shares in zip(candidates, self.shares_of(history, candidates, shown), strict=True):
+            question = show_question(lines, movie.shown, hint(shares, words))
+            told = {**extra, "shares": shares.known(words.details)}
+            records.append(Record(instruction, question, answer, extra=told))
+        return records
 
     def shares_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie], shown: int) -> list[Shares]:
         """Return what a hint says of each candidate; the history, shown from a place on, is all we know of the user."""

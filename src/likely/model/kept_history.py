@@ -18,7 +18,7 @@ from likely.encoding.batches import PASS, Budget, Row, plan_batches
 from likely.encoding.order import shared_runs
 from likely.encoding.prefix_tree import TokenIds, shared_length
 from likely.encoding.prompt import EncodedRecord
-from likely.model.base import device_of
+from likely.model.base import device_of, pass_cost
 from likely.model.block_attention import NAME as IN_BLOCKS
 from likely.model.forward import fill
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WITH_CACHE = ("eager", "sdpa", IN_BLOCKS)
 """Attention that takes a mask of fewer queries than keys."""
 
-PASS_ON_CPU = 256
+AFTER_HISTORY_ON_CPU = 256
 """What such a pass costs on a CPU besides its rows, in tokens: with SmolLM2, of 64 to 1024 it was the fastest."""
 
 
@@ -126,7 +126,7 @@ class Histories:
 
 def cost_of_a_pass(model: "PreTrainedModel") -> int:
     """Return what a pass that goes on from a history costs besides its rows, in tokens."""
-    return PASS if model.device.type == "cuda" else PASS_ON_CPU
+    return pass_cost(model) if model.device.type == "cuda" else AFTER_HISTORY_ON_CPU
 
 
 def plan_many(
@@ -177,7 +177,7 @@ def plan_after_history(
     width = math.sqrt(a_pass / share) if share else math.inf
     longest = max(len(record.input_ids) for record in run)
     tokens = max(longest, round(min(shared + width, budget.tokens)))
-    own = Budget(tokens, 0.0, budget.multiple)
+    own = replace(budget, tokens=tokens, attention_share=0.0)
     return ManyPasses(history, plan_batches(run, "tree", own), own)
 
 

@@ -5,7 +5,7 @@ from transformers import TrainingArguments
 
 from likely.encoding.batches import Budget
 from likely.encoding.order import shuffled
-from likely.model.adapter import Lora, add_adapter
+from likely.model.adapter import Lora, add_adapter, recompute_activations
 from likely.model.base import Precision, load_base
 from likely.model.scoring import PassPlan
 from likely.training.trainer import AnswerTrainer
@@ -15,7 +15,9 @@ def fresh_model(tiny_base, dropout=0.0, checkpointing=False, dtype="float32"):
     torch.manual_seed(0)
     base = load_base(str(tiny_base), Precision(dtype, False), "sdpa")
     lora = Lora(4, 8, dropout, ["q_proj", "v_proj", "down_proj"])
-    model = add_adapter(base, lora, gradient_checkpointing=checkpointing)
+    model = add_adapter(base, lora)
+    if checkpointing:
+        recompute_activations(model)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)

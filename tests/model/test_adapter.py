@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -16,8 +17,11 @@ from likely.model.adapter import (
     check_adapter_base,
     linear_modules,
     load_adapter,
+    recompute_activations,
 )
 from likely.model.base import Precision, load_base
+from likely.model.layers import layers_of
+from support import with_drawn_adapter
 from zoo import family_of
 
 FLOAT32 = Precision("float32", False)
@@ -131,6 +135,55 @@ def test_all_reaches_every_linear_module_but_the_head(name, expected):
     adapted = {weight.partition(".lora_")[0].removesuffix(".base_layer").rpartition(".")[2] for weight in trained}
     assert adapted == expected
     assert not any("vision" in weight for weight in trained)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("Llama", "model.layers"), ("GPT-2", "transformer.h"), ("OPT", "decoder.layers"), ("Qwen3.5", ".layers")],
+)
+@pytest.mark.parametrize("targets", ["all", "own"])
+def test_an_adapter_of_upper_layers_reaches_all_their_targets_and_nothing_below(name, path, targets):
+    base = family_of(name).build()
+    layers = base.config.get_text_config().num_hidden_layers
+    upper = {module for module in linear_modules(base) if f"{path}.{layers - 1}." in module}
+    names = ["all"] if targets == "all" else sorted({module.rpartition(".")[2] for module in upper})
+    model = add_adapter(base, Lora(2, 4, 0.0, names, upper_layers=1))
+    trained = {weight for weight, parameter in model.named_parameters() if parameter.requires_grad}
+    assert {weight.partition(".lora_")[0].removeprefix("base_model.model.") for weight in trained} == upper
+
+
+def test_an_adapter_of_upper_layers_is_read_again_as_it_was(tiny_qwen, tmp_path):
+    ids = torch.arange(12)[None]
+    load = partial(load_base, str(tiny_qwen), FLOAT32, "sdpa")
+    model = with_drawn_adapter(load(), Lora(4, 8, 0.0, ["q_proj", "down_proj"], upper_layers=1), spread=0.5).eval()
+    model.save_pretrained(tmp_path)
+    assert torch.equal(load_adapter(load(), tmp_path).eval()(ids).logits, model(ids).logits)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_the_backward_pass_ends_below_the_lowest_adapter(tiny_qwen, checkpointing):
+    model = add_adapter(load_base(str(tiny_qwen), FLOAT32, "sdpa"), Lora(4, 8, 0.0, ["q_proj"], upper_layers=1)).train()
+    if checkpointing:
+        recompute_activations(model)
+    below, above = layers_of(base_model(model))
+    outputs = []
+    for layer in (below, above):
+        layer.register_forward_hook(lambda module, arguments, output: outputs.append(output))
+    model(torch.arange(12)[None]).logits.sum().backward()
+    assert [output.requires_grad for output in outputs[:2]] == [False, True]
+
+
+def test_more_upper_layers_than_there_are_are_refused():
+    with pytest.raises(
+        LikelyError, match=r"lora_layers is 3, and LlamaForCausalLM has 2 layers; set it to none for all"
+    ):
+        add_adapter(family_of("Llama").build(), Lora(2, 4, 0.0, ["all"], upper_layers=3))
+
+
+@pytest.mark.parametrize("targets", [["all"], ["q_proj", "gate_proj", "up_proj"]])
+def test_upper_layers_of_experts_are_refused(targets):
+    with pytest.raises(LikelyError, match=r"peft adapts the experts of Qwen3Moe.* in all layers; set lora_layers=none"):
+        add_adapter(family_of("Qwen3-MoE").build(), Lora(2, 4, 0.0, targets, upper_layers=1))
 
 
 def test_a_wrong_target_is_told_which_there_are():

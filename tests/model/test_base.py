@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from likely.encoding.batches import PASS, PASS_ON_CPU, PASS_ON_CUDA
 from likely.errors import LikelyError
-from likely.model.adapter import Lora, add_adapter
+from likely.model.adapter import Lora, add_adapter, recompute_activations
 from likely.model.base import (
     Precision,
     attention_share,
@@ -128,9 +128,9 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
     base = load_base(str(tiny_base), Precision("float32", True), "sdpa")
     settings = base.config.quantization_config
     assert (settings.bnb_4bit_quant_type, settings.bnb_4bit_use_double_quant) == ("nf4", True)
-    model = add_adapter(base, LORA, gradient_checkpointing=checkpointing)
+    model = add_adapter(base, LORA)
     if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        recompute_activations(model)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, GPTNeoConfig, GPTNeoForCausalLM
 from likely.encoding.batches import Budget, make_batches
 from likely.encoding.prompt import EncodedRecord
 from likely.model import block_attention
-from likely.model.adapter import Lora, add_adapter
+from likely.model.adapter import Lora, add_adapter, recompute_activations
 from likely.model.base import Precision, load_base
 from likely.model.block_attention import BLOCK, NAME, attend_in_blocks
 from likely.model.forward import answer_logits
@@ -29,12 +29,12 @@ def adapted(folder, in_blocks, checkpointing=False):
     """The same weights every time, the adapter's included."""
     torch.manual_seed(0)
     base = load_base(str(folder), PLAIN, "sdpa", in_blocks=in_blocks)
-    model = add_adapter(base, Lora(4, 8, 0.0, ["q_proj", "k_proj", "v_proj", "o_proj"]), checkpointing)
+    model = add_adapter(base, Lora(4, 8, 0.0, ["q_proj", "k_proj", "v_proj", "o_proj"]))
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
     if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        recompute_activations(model)
     return model.train()
 
 

@@ -57,10 +57,12 @@ def kept_by_autograd(model, batch):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.05])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("folder", ["tiny_base", "tiny_qwen"])
-def test_what_is_said_to_be_kept_is_what_autograd_keeps(request, builder, records, folder, dtype, dropout):
+@pytest.mark.parametrize(("folder", "upper_layers"), [("tiny_base", None), ("tiny_qwen", None), ("tiny_qwen", 1)])
+def test_what_is_said_to_be_kept_is_what_autograd_keeps(
+    request, builder, records, folder, upper_layers, dtype, dropout
+):
     path = str(request.getfixturevalue(folder))
-    lora = Lora(4, 8, dropout, ALL)
+    lora = Lora(4, 8, dropout, ALL, upper_layers)
     base = load_base(path, Precision(dtype, False), "sdpa", in_blocks=False)
     kept = kept_of(base, lora, gradient_checkpointing=False)
     model = add_adapter(base, lora)

@@ -88,16 +88,14 @@ def test_what_is_configured_reaches_the_trainer(tmp_path):
     assert {key: getattr(translated, key) for key in SAME} == {key: getattr(config, key) for key in SAME} == changed
     assert translated.warmup_steps == math.ceil(0.06 * 40)
     assert translated.per_device_train_batch_size * translated.gradient_accumulation_steps == config.step_size
-    assert not translated.gradient_checkpointing
 
 
 @pytest.mark.parametrize("strategy", ["steps", "epoch", "no"])
 def test_checkpoints_are_written_where_evaluations_are_or_else_by_steps(tmp_path, strategy):
-    config = config_of(output_dir=str(tmp_path), eval_strategy=strategy, gradient_checkpointing=True)
+    config = config_of(output_dir=str(tmp_path), eval_strategy=strategy)
     translated = training_arguments(config, Precision("bfloat16", False), 10, "cpu")
     assert translated.eval_strategy == strategy
     assert translated.save_strategy == ("epoch" if strategy == "epoch" else "steps")
-    assert translated.gradient_checkpointing
     assert {translated.bf16, translated.fp16} == {False}, "without a GPU the weights themselves are of the dtype"
 
 

@@ -49,6 +49,7 @@ def test_the_same_run_goes_on_without_a_word():
         ({"cutoff_len": 512, "prompts": "q"}, "cutoff_len: 1024 -> 512)"),
         ({"lora_rank": 8}, "lora_rank: 16 -> 8"),
         ({"lora_target": "q_proj,v_proj"}, "lora_target: "),
+        ({"lora_layers": 12}, "lora_layers: None -> 12"),
         ({"lr_scheduler_type": "linear"}, "lr_scheduler_type: cosine -> linear"),
         ({"weight_decay": 0.1}, "weight_decay: 0.0 -> 0.1"),
         ({"group_size": 1}, "group_size: 4 -> 1"),
@@ -69,6 +70,13 @@ def test_what_changes_the_mathematics_is_refused_old_and_new(change, words):
     said = compare(facts(), facts(**change))
     assert said.startswith("checkpoint-6 was made with another configuration (")
     assert words in said
+
+
+def test_a_key_that_an_older_version_did_not_know_was_as_it_is_by_default():
+    before, now = facts(), facts(lora_layers=12)
+    del before["config"]["lora_layers"]
+    assert compare(before, facts()) == []
+    assert "lora_layers: None -> 12" in compare(before, now)
 
 
 def test_all_that_has_changed_is_listed_at_once():

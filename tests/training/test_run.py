@@ -13,6 +13,7 @@ from likely.data.records import write_records
 from likely.data.task import digest_of, ratings_task, read_task
 from likely.errors import LikelyError
 from likely.evaluation.metrics import answer_metrics
+from likely.model.adapter import recompute_activations
 from likely.model.memory import Kept
 from likely.training import run as training
 
@@ -134,3 +135,19 @@ def test_layers_are_compiled_where_they_are_to_be_and_a_line_says_so(config_of, 
     monkeypatch.setattr(training, "compile_layers", lambda base: compiled.append(base) or 2)
     training.train(config_of(torch_compile=asked, max_steps=1), answer_metrics, (), told.__setitem__)
     assert ("Layers" in told) == bool(compiled) == said
+
+
+def test_what_is_trained_and_computed_again_is_what_the_configuration_says(config_of, monkeypatch):
+    trained = []
+
+    def recompute(model):
+        trained.append([name for name, weight in model.named_parameters() if weight.requires_grad])
+        recompute_activations(model)
+
+    monkeypatch.setattr(training, "recompute_activations", recompute)
+    training.train(config_of(max_steps=1), answer_metrics)
+    assert not trained
+    again = {"overwrite_output_dir": True, "max_steps": 1}
+    training.train(config_of(**again, lora_layers=1, gradient_checkpointing=True), answer_metrics)
+    assert trained[0]
+    assert all(".layers.1." in name for name in trained[0])

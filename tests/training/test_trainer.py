@@ -52,8 +52,6 @@ def alone(request, builder, records):
 def test_a_step_is_the_sum_of_its_records_alone(request, base, alone, tmp_path, layout, labels, checkpointing):
     own, encoded, expected_loss, expected = alone(base, labels)
     model = fresh_model(request.getfixturevalue(base), checkpointing=checkpointing)
-    if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
     loss, gradients = gradients_of_a_step(model, own, encoded, layout, tmp_path, tokens=500)  # several passes
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert (gradients - expected).norm() / expected.norm() < 1e-4

@@ -191,6 +191,9 @@ class RunConfig(BaseModel):
     lora_target: Annotated[tuple[str, ...], BeforeValidator(_modules)] = Field(
         SEVEN_PROJECTIONS, min_length=1, description="linear modules that get an adapter; all: all but the head"
     )
+    lora_layers: CountOrNone = Field(
+        None, ge=1, description="layers that get an adapter, next to the output, which is faster; none: all layers"
+    )
     seed: int = Field(42, ge=0, le=LARGEST, description="of weights, order and dropout")
 
     @model_validator(mode="before")

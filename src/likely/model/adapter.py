@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from likely.errors import LikelyError
 from likely.files import read_json
+from likely.model.layers import layers_of
 from likely.model.runtime import explained, quiet_libraries
 
 if TYPE_CHECKING:
@@ -28,16 +29,19 @@ class Lora:
         alpha: numerator of the scale.
         dropout: probability of dropping an input of A while training.
         targets: names of the linear modules that get one, or `all` alone for all of them but the head.
+        upper_layers: only those of so many layers next to the output; None for all layers. Nothing trains below them,
+            so that the backward pass ends there.
     """
 
     rank: int
     alpha: int
     dropout: float
     targets: Sequence[str]
+    upper_layers: int | None = None
 
 
 @quiet_libraries()
-def add_adapter(model: "PreTrainedModel", lora: Lora, gradient_checkpointing: bool = False) -> "PeftModel":
+def add_adapter(model: "PreTrainedModel", lora: Lora) -> "PeftModel":
     """Give a base model a fresh LoRA adapter, the only part of it that trains.
 
     The adapter's weights are float32, whatever the base's. A 4-bit base keeps its embeddings, norms and head as they
@@ -46,28 +50,31 @@ def add_adapter(model: "PreTrainedModel", lora: Lora, gradient_checkpointing: bo
     Args:
         model: as :func:`load_base` gives it.
         lora: sizes and targets of the adapter.
-        gradient_checkpointing: whether activations will be recomputed; the inputs then need gradients.
 
     Raises:
-        LikelyError: the model has no linear module with one of the target names, or peft cannot adapt one.
+        LikelyError: the model has no linear module with one of the target names, or not so many layers, or peft cannot
+            adapt one.
     """
     from peft import LoraConfig, get_peft_model
 
     from likely.model.lora_linear import add_in_one_product
 
-    linear = linear_modules(model)
-    # The experts of some families are no modules, only stacked parameters, which peft knows by their old names.
-    has_stacked_weights = any(weight.dim() == 3 for weight in model.parameters())
-    if not has_stacked_weights:
+    upper = _upper_layers(model, lora.upper_layers)
+    linear = [name for name in linear_modules(model) if upper is None or name.startswith(upper.prefixes)]
+    has_experts_in_one_piece = _has_experts_in_one_piece(model)
+    if not has_experts_in_one_piece:
         _check_targets(lora.targets, linear, model)
-    if gradient_checkpointing:
-        model.enable_input_require_grads()
+    targets: str | list[str] = list(lora.targets)
+    if targets == [ALL]:
+        targets = _own_names(linear) if upper else "all-linear"
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules="all-linear" if list(lora.targets) == [ALL] else list(lora.targets),
+        target_modules=targets,
         exclude_modules=_outside_the_text(model) or None,
+        layers_to_transform=upper.numbers if upper else None,
+        layers_pattern=upper.list_name if upper else None,
         task_type="CAUSAL_LM",
         bias="none",
     )
@@ -78,9 +85,51 @@ def add_adapter(model: "PreTrainedModel", lora: Lora, gradient_checkpointing: bo
         remedy = "set lora_dropout=0" if config.target_parameters and lora.dropout else f"set {_choice(linear)}"
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise LikelyError(f"peft cannot adapt {type(model).__name__} so ({reason}); {remedy}.") from error
-    if has_stacked_weights:
+    if upper and has_experts_in_one_piece and (config.target_parameters or list(lora.targets) == [ALL]):
+        raise LikelyError(f"peft adapts the experts of {type(model).__name__} in all layers; set lora_layers=none.")
+    if has_experts_in_one_piece:
         _check_targets([name for name in lora.targets if name in (config.target_modules or ())], linear, model)
     return adapted
+
+
+@quiet_libraries()
+def recompute_activations(model: "PeftModel") -> None:
+    """Let the backward pass compute again what each layer kept, so that a step needs far less memory.
+
+    transformers lets the embeddings have gradients for it, which only torch's reentrant way needs. They are without
+    them here: what lies below the lowest layer with an adapter is not computed again.
+    """
+    inner = base_model(model)
+    inner.gradient_checkpointing_enable({"use_reentrant": False})  # later activation_checkpointing_enable
+    inner.disable_input_require_grads()
+
+
+@dataclass(frozen=True)
+class _UpperLayers:
+    """The layers next to the output: their numbers from the input on, and the names of their list and of each."""
+
+    numbers: list[int]
+    list_name: str
+    prefixes: tuple[str, ...]
+
+
+def _upper_layers(model: "PreTrainedModel", count: int | None) -> _UpperLayers | None:
+    if count is None:
+        return None
+    family, layers = type(model).__name__, layers_of(model)
+    if count > len(layers):
+        raise LikelyError(f"lora_layers is {count}, and {family} has {len(layers)} layers; set it to none for all.")
+    path = next(name for name, module in model.named_modules() if module is layers)
+    numbers = list(range(len(layers) - count, len(layers)))
+    return _UpperLayers(numbers, path.rpartition(".")[2], tuple(f"{path}.{number}." for number in numbers))
+
+
+def _has_experts_in_one_piece(model: "PreTrainedModel") -> bool:
+    """Return whether experts are no modules, only stacked parameters, which peft knows by their old names."""
+    from torch.nn.modules.conv import _ConvNd
+
+    owners = (module for module in model.modules() if not isinstance(module, _ConvNd))
+    return any(weight.dim() == 3 for module in owners for weight in module.parameters(recurse=False))
 
 
 def linear_modules(model: "PreTrainedModel") -> list[str]:
@@ -116,8 +165,12 @@ def _check_targets(targets: Sequence[str], linear: Sequence[str], model: "PreTra
 
 
 def _choice(linear: Sequence[str]) -> str:
-    names = sorted({name.rpartition(".")[2] for name in linear})
-    return f"lora_target to all, or to some of its linear modules: {', '.join(names)}"
+    return f"lora_target to all, or to some of its linear modules: {', '.join(_own_names(linear))}"
+
+
+def _own_names(linear: Sequence[str]) -> list[str]:
+    """Return what modules are called within their layer or block."""
+    return sorted({name.rpartition(".")[2] for name in linear})
 
 
 def adapter_base(adapter_dir: Path) -> str:

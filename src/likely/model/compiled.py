@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from shutil import which
 from typing import TYPE_CHECKING, Any
 
+from likely.model.layers import layers_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,9 +60,7 @@ def compile_layers(model: "PreTrainedModel", backend: "str | Callable[..., Any]"
     allow_pieces()
     # Shapes change, numbers of the configuration do not; FlexAttention's kernel takes its scale as a constant only.
     torch._dynamo.config.specialize_float = True
-    count = model.config.get_text_config().num_hidden_layers
-    lists = (module for module in model.get_decoder().modules() if isinstance(module, torch.nn.ModuleList))
-    layers = next((modules for modules in lists if len(modules) == count), torch.nn.ModuleList())
+    layers = layers_of(model)
     for layer in layers:
         layer.compile(dynamic=True, backend=backend)
     return len(layers)

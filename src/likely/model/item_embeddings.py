@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from likely.files import check_inflation, replacing_bytes
 from likely.model.base import device_of
 from likely.model.fingerprint import weights_of
 from likely.model.forward import placement, precision_of
+from likely.model.layers import layers_of
 from likely.model.scoring import PassPlan, Progress
 
 if TYPE_CHECKING:
@@ -171,12 +171,10 @@ def _states_of(inner: "PreTrainedModel", batch: Batch) -> torch.Tensor:
 
 
 def _layers(inner: "PreTrainedModel") -> torch.nn.ModuleList:
-    """Return the layers of a model: the first list of modules in its decoder that has as many as it says."""
-    number = inner.config.get_text_config().num_hidden_layers
-    for module in chain(inner.get_decoder().modules(), inner.modules()):
-        if isinstance(module, torch.nn.ModuleList) and len(module) == number:
-            return module
-    raise LikelyError(f"The {number} layers of {type(inner).__name__} are not to be found; use --no-text-features.")
+    layers = layers_of(inner)
+    if not layers:
+        raise LikelyError(f"The layers of {type(inner).__name__} are not to be found; use --no-text-features.")
+    return layers
 
 
 def _load(path: Path) -> dict[bytes, Vectors]:

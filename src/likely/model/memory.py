@@ -42,7 +42,9 @@ class Kept:
 
 
 def kept_of(model: "PreTrainedModel", lora: Lora, gradient_checkpointing: bool) -> Kept:
-    """Return what autograd keeps of a pass with an adapter on all linear layers, by the shapes of a Llama-like layer.
+    """Return what autograd keeps of a pass with an adapter on all linear modules, by the shapes of a Llama-like layer.
+
+    Layers below the lowest with an adapter are computed without a backward pass, and nothing of them is kept.
 
     Args:
         model: the base model; computes in its dtype, 4-bit weights included.
@@ -64,9 +66,10 @@ def kept_of(model: "PreTrainedModel", lora: Lora, gradient_checkpointing: bool) 
     dropped = (number + FLAG) * (5 * hidden + queries + inner) if lora.dropout else 0
     layer = norms + attention + perceptron + adapters + dropped
     pair = 0 if model.config._attn_implementation == "flex_attention" else number
+    layers = lora.upper_layers or config.num_hidden_layers
     if gradient_checkpointing:
-        return Kept(config.num_hidden_layers * number * hidden + 2 * layer, 2 * pair)
-    return Kept(config.num_hidden_layers * layer, config.num_hidden_layers * pair)
+        return Kept(layers * number * hidden + 2 * layer, 2 * pair)
+    return Kept(layers * layer, layers * pair)
 
 
 def tokens_that_fit(asked: int, kept: Kept, free: int) -> int:

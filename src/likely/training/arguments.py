@@ -48,13 +48,6 @@ def check_reporters(config: RunConfig) -> None:
         )
 
 
-CHECKPOINTING: dict[str, Any] = {
-    "gradient_checkpointing": True,
-    "gradient_checkpointing_kwargs": {"use_reentrant": False},
-}
-"""Said only where it is on: later versions of transformers call it activation_checkpointing and warn of this name."""
-
-
 def training_arguments(config: RunConfig, precision: Precision, records: int, device: str) -> Any:
     """Return transformers' TrainingArguments for a run.
 
@@ -96,7 +89,6 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         bf16=device == "cuda" and precision.dtype == "bfloat16",
         fp16=device == "cuda" and precision.dtype == "float16",
         use_cpu=not torch.cuda.is_available(),
-        **(CHECKPOINTING if config.gradient_checkpointing else {}),
         eval_strategy=config.eval_strategy,
         eval_steps=config.eval_steps,
         save_strategy="epoch" if config.eval_strategy == "epoch" else "steps",

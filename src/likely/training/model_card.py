@@ -204,7 +204,8 @@ def _training(facts: CardFacts, figures: Mapping[str, Any]) -> str:
     held = f"4-bit NF4 weights, {facts.precision.dtype}" if facts.precision.four_bit else facts.precision.dtype
     lines = {
         "base model": f"`{facts.base}`{f' at {facts.revision}' if facts.revision else ''}, in {held}",
-        "adapter": f"LoRA of rank {facts.lora.rank}, alpha {facts.lora.alpha}, on {', '.join(facts.lora.targets)}",
+        "adapter": f"LoRA of rank {facts.lora.rank}, alpha {facts.lora.alpha}, on {', '.join(facts.lora.targets)}"
+        + (f" of the {facts.lora.upper_layers} layers next to the output" if facts.lora.upper_layers else ""),
         "records": f"{facts.records:,} of `{facts.training_file.name}`, {figures['train']['steps']:,} optimizer steps",
     }
     if isinstance(facts.task, RatingsTask):

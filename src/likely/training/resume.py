@@ -18,6 +18,7 @@ FIXED_KEYS = (
     *("group_size", "seed"),
     *("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "warmup_ratio", "lr_scheduler_type"),
     *("eval_strategy", "metric_for_best_model", "lora_rank", "lora_alpha", "lora_dropout", "lora_target"),
+    "lora_layers",
 )
 """A run that changes one of these half-way is neither the old run nor the new one."""
 
@@ -99,13 +100,15 @@ def check_same_run(before: Facts, now: Facts, checkpoint: str) -> None:
         LikelyError: something has; all of it is listed, old -> new.
     """
     old, new = before.get("config", {}), now["config"]
-    changed = [f"{key}: {old[key]} -> {new[key]}" for key in FIXED_KEYS if key in old and old[key] != new[key]]
+    # What a checkpoint of an older version does not know was as it is by default.
+    was = RunConfig.model_construct().model_dump(mode="json") | old if old else new
+    changed = [f"{key}: {was[key]} -> {new[key]}" for key in FIXED_KEYS if was[key] != new[key]]
     for name, words in FIXED_FACTS.items():
-        was, is_now = before.get(name), now.get(name)
+        then, is_now = before.get(name), now.get(name)
         if name == "prompts" and changed:
             continue  # they follow from what is listed already
-        if was is not None and is_now is not None and was != is_now:
-            changed.append(f"{words}: {was} -> {is_now}")
+        if then is not None and is_now is not None and then != is_now:
+            changed.append(f"{words}: {then} -> {is_now}")
     if before.get("steps", 0) > now["steps"] and not changed:
         changed.append(
             f"steps of the run, by num_train_epochs or max_steps, which may only be raised: {before['steps']} -> "

@@ -18,7 +18,7 @@ from likely.encoding.batches import Budget
 from likely.encoding.order import Order, shared_runs, shuffled_groups
 from likely.encoding.prompt import EncodedRecord
 from likely.encoding.saving import epoch_saving
-from likely.model.adapter import Lora, add_adapter
+from likely.model.adapter import Lora, add_adapter, recompute_activations
 from likely.model.answers import Answers
 from likely.model.attention import look_around, resolve_attention
 from likely.model.base import (
@@ -169,7 +169,9 @@ def set_up(
     facts["base_weights"], sample = weights_of(base), sample_of(base)
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
-    model = add_adapter(base, lora_of(config), config.gradient_checkpointing)
+    model = add_adapter(base, lora_of(config))
+    if config.gradient_checkpointing:
+        recompute_activations(model)
     if is_compiled(config.torch_compile, base.device.type) and compile_layers(base):
         tell("Layers", "compiled when they first run, which takes some minutes once (torch_compile)")
     tokens, a_pass = tokens_of_a_pass(config, base), pass_cost(base, trains=True)
@@ -196,7 +198,7 @@ def precision_of_run(config: RunConfig, model: "PretrainedConfig", start: Start)
 
 def lora_of(config: RunConfig) -> Lora:
     """Return the adapter that a run trains."""
-    return Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target)
+    return Lora(config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_target, config.lora_layers)
 
 
 def tokens_of_a_pass(config: RunConfig, base: "PreTrainedModel") -> int:

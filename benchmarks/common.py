@@ -110,11 +110,11 @@ def load_bench(
     device: str = "cpu",
     own_attention: bool = True,
     own_product: bool = True,
+    upper_layers: int | None = None,
 ) -> Bench:
     """Return a named model with its weights, or random weights in the shapes of a folder with config and tokenizer.
 
-    It attends and adapts as `likely` lets it. Without `own_attention` and `own_product` it has transformers' attention
-    and peft's layers, as the models of contestants that are not ours.
+    It attends and adapts as `likely` does. Without `own_attention` and `own_product`, as contestants that are not ours.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -135,7 +135,7 @@ def load_bench(
     if own_attention:
         attend_in_blocks(base)
     if own_product:
-        model = add_adapter(base, Lora(16, 64, 0.0, TARGETS))
+        model = add_adapter(base, Lora(16, 64, 0.0, TARGETS, upper_layers))
     else:
         model = get_peft_model(
             base, LoraConfig(r=16, lora_alpha=64, target_modules=list(TARGETS), task_type="CAUSAL_LM")

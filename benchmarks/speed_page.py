@@ -21,6 +21,7 @@ ORDER = (
     "evaluation-throughput",
     "peak-memory",
     "cpu-layers",
+    "upper-layers",
     "gpu",
     "start-up",
     "serve-load",

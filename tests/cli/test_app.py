@@ -73,6 +73,32 @@ def test_a_sentence_that_quotes_somebody_cannot_steer_the_terminal(project, tmp_
 
 
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], "No such command 'trian'; did you mean 'train'"),
+        (["train", "--confg", "run.yaml"], "No such option: --confg; did you mean --config?"),
+        (["--versoin"], "No such option: --versoin; did you mean --version?"),
+        (["train", "-x"], "No such option: -x; see likely train --help."),
+        (["rank"], "Missing option '--history'; see likely rank --help."),
+        (["rank", "--history"], "Option '--history' requires an argument; see likely rank --help."),
+        (["rank", "--top", "many"], "Invalid value for '--top'"),
+        (["config", "one", "two"], "unexpected extra argument(s) (two); see likely config --help."),
+        (["xyzzy"], "No such command 'xyzzy'; see likely --help."),
+    ],
+)
+def test_a_command_that_is_typed_wrongly(capsys, monkeypatch, arguments, words):
+    monkeypatch.setattr("likely.cli.app.typed", lambda command: command)
+    assert words in complaint(capsys, arguments)
+
+
+def test_a_command_without_a_verb_lists_them(capsys):
+    assert run([]) == 2
+    printed = capsys.readouterr()
+    assert "Usage:" in printed.out
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         (None, ["train.json does not exist"]),

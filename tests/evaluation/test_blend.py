@@ -107,7 +107,8 @@ def test_a_ranking_is_in_the_order_of_the_answer_with_its_parts_beside_it(evalua
     rated, movies = history_of(history, "h", ranker.task.words), candidates_of(candidates, "c", ranker.task.words)
     alone = {one.candidate.title: one.p_yes for one in ranker.rank(rated, movies)}
     assert {line["title"]: line["p_yes"] for line in lines} == pytest.approx(alone, abs=1e-5)
-    said = answers(blend, ranker, rated, movies, np.array([alone[movie.title] for movie in movies]))
+    records, p_yes = ranker.records_of(rated, movies), np.array([alone[movie.title] for movie in movies])
+    said = answers(blend, rated, records, p_yes)
     order = np.argsort(-said.answer, kind="stable")
     assert [line["title"] for line in lines] == [movies[place].title for place in order]
     assert [line["answer"] for line in lines] == pytest.approx(said.answer[order].tolist(), abs=1e-5)
@@ -131,9 +132,8 @@ def test_records_get_the_answer_that_their_history_gets_in_a_ranking(evaluated, 
     rated, movies = history_of(history, "h", ranker.task.words), candidates_of(candidates, "c", ranker.task.words)
     records = ranker.records_of(rated, movies)
     p_yes = np.linspace(0.2, 0.8, len(movies))
-    ranked = answers(blend, ranker, rated, movies, p_yes).answer
-    shares = [one.known("genres") for one in ranker.shares_of(rated, movies, 0)]
-    told = [replace(record, extra={"shares": known}) for record, known in zip(records, shares, strict=True)]
+    ranked = answers(blend, rated, records, p_yes).answer
+    told = [replace(record, item_id=None, extra={"shares": record.extra["shares"]}) for record in records]
     together = answer_records(blend, told, p_yes)
     np.testing.assert_allclose(together, ranked, rtol=1e-9)
     alone = [answer_records(blend, [record], one) for record, one in zip(told, p_yes[:, None], strict=True)]
@@ -180,14 +180,14 @@ def test_a_blend_that_is_damaged_or_of_another_adapter_is_refused_with_what_to_d
 def test_an_answer_that_is_no_number_is_refused_with_what_to_do(evaluated, ranker, blend):
     rated, movies = asked(evaluated)
     rated, movies = history_of(rated, "h", ranker.task.words), candidates_of(movies, "c", ranker.task.words)
-    p_yes = np.full(len(movies), 0.5)
-    assert np.isfinite(answers(blend, ranker, rated, movies, p_yes).answer).all()
+    records, p_yes = ranker.records_of(rated, movies), np.full(len(movies), 0.5)
+    assert np.isfinite(answers(blend, rated, records, p_yes).answer).all()
     facts, trees = blend.counting.facts, blend.counting.trees
     no_level = replace(facts, table=facts.table.with_columns(level=pl.lit(float("nan"))))
     no_value = replace(trees, nodes=trees.nodes.with_columns(value=pl.lit(float("nan"))))
     for counting in (replace(blend.counting, facts=no_level), replace(blend.counting, trees=no_value)):
         with pytest.raises(LikelyError, match=r"answer is no number.*run likely evaluate again"):
-            answers(replace(blend, counting=counting), ranker, rated, movies, p_yes)
+            answers(replace(blend, counting=counting), rated, records, p_yes)
 
 
 def test_a_blend_of_an_older_format_is_refused_with_what_to_do(evaluated, tmp_path):

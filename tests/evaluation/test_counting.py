@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from likely.data.protocol import SplitProtocol
-from likely.data.records import Labels, Record, read_records
+from likely.data.records import Labels, Record
 from likely.data.task import RecordsTask, ratings_task
 from likely.data.wording import MOVIES, show_question, show_rated
 from likely.evaluation import counted_now, rating_habits
@@ -20,19 +20,6 @@ from likely.evaluation.given import Given, everything_counted
 from likely.evaluation.user_ridge import candidate_lines
 
 LABELS = Labels()
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """Training, eval and test records of invented ratings, with hints."""
-    from likely.data.movielens import read_movielens
-    from likely.data.preparation import prepare
-    from likely.sources.invented_ratings import make_sample
-
-    folder = tmp_path_factory.mktemp("counting")
-    data = read_movielens(make_sample(folder / "sample", users=16, movies=40, ratings_per_user=30))
-    prepare(data, folder / "data", SplitProtocol(warmup=6, history_length=6, hints=True))
-    return [read_records(folder / "data" / f"{split}.json", LABELS) for split in ("train", "eval", "test")]
 
 
 def fitted(train, earlier, rows):

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from likely.data.records import Labels
 from likely.evaluation import fusion
 from likely.evaluation.contest import System
-from likely.evaluation.fusion import WITH_RATES, why_no_fusion
+from likely.evaluation.fusion import WITH_RATES, not_asked, why_no_fusion
 from support import records_of
 
 system = System.from_probabilities
@@ -31,6 +31,20 @@ def test_a_fusion_is_never_fitted_on_the_rows_it_answers_nor_on_nothing(change, 
     parts = {name: records_of(likes, user) for (name, likes), user in zip(parts.items(), "cba", strict=True)}
     reason = why_no_fusion(**{**parts, **change}, labels=Labels())
     assert reason is None if words is None else words in reason
+
+
+def test_an_item_that_its_user_rates_again_is_another_row():
+    """So are one that was drawn as a dislike twice, and one that is liked after it was."""
+
+    def at(time, part):
+        return [replace(record, extra={"timestamp": time}) for record in part]
+
+    records = records_of([True, False])
+    train, tuned, rows = (at(time, records) for time in (1, 2, 3))
+    assert why_no_fusion(train, tuned, rows, Labels()) is None
+    assert not_asked(tuned, rows) == tuned
+    assert not_asked(tuned, [*rows, *tuned[:1]]) == tuned[1:]
+    assert not_asked(tuned, records) == []  # without times, nothing tells them apart
 
 
 def test_fusions_add_to_the_adapter_what_is_known_and_never_see_a_row(monkeypatch):

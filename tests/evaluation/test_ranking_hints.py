@@ -7,38 +7,25 @@ import numpy as np
 import pytest
 
 from likely.data.liked_shares import Shares
-from likely.data.movielens import read_movielens
-from likely.data.preparation import prepare
-from likely.data.protocol import SplitProtocol
-from likely.data.records import Labels, read_records
+from likely.data.records import Labels
 from likely.data.wording import MOVIES, hint, read_candidate
 from likely.evaluation.given import Given
 from likely.evaluation.ranking_hints import Hints
 from likely.evaluation.ranking_metrics import rank_items
-from likely.sources.invented_ratings import make_sample
 
 LABELS = Labels()
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory):
-    """Training, eval and test records of invented ratings, with hints."""
-    folder = tmp_path_factory.mktemp("hints")
-    data = read_movielens(make_sample(folder / "sample", users=16, movies=60, ratings_per_user=30))
-    prepare(data, folder / "data", SplitProtocol(warmup=6, history_length=6, hints=True))
-    return [read_records(folder / "data" / f"{split}.json", LABELS) for split in ("train", "eval", "test")]
-
-
-@pytest.fixture(scope="module")
-def hints(parts):
-    train, earlier, rows = parts
+def hints(prepared):
+    train, earlier, rows = prepared
     return Hints([*train, *earlier, *rows], len(train), LABELS, MOVIES)
 
 
-def test_what_a_row_asks_about_gets_the_hint_that_it_has_without_similar_movies(parts, hints):
+def test_what_a_row_asks_about_gets_the_hint_that_it_has_without_similar_movies(prepared, hints):
     """All rows of all parts, whatever was rated at the same time."""
     similar = 0
-    for row in (record for part in parts for record in part):
+    for row in (record for part in prepared for record in part):
         line = read_candidate(row.input)
         names = vars(Shares(*[math.nan] * 5))
         shares = Shares(**{name: row.extra["shares"].get(name, math.nan) for name in names})
@@ -47,17 +34,17 @@ def test_what_a_row_asks_about_gets_the_hint_that_it_has_without_similar_movies(
     assert similar > 100
 
 
-def test_nothing_that_others_say_later_or_in_held_out_rows_is_told(parts, hints):
-    train, earlier, rows = parts
+def test_nothing_that_others_say_later_or_in_held_out_rows_is_told(prepared, hints):
+    train, earlier, rows = prepared
     row = min(rows, key=lambda one: one.extra["timestamp"])
     moved = [
         replace(one, output="No" if one.output == "Yes" else "Yes")
         if one.user_id != row.user_id and (part is not train or one.extra["timestamp"] >= row.extra["timestamp"])
         else one
-        for part in parts
+        for part in prepared
         for one in part
     ]
-    asked = {one.item_id: read_candidate(one.input) for part in parts for one in part}
+    asked = {one.item_id: read_candidate(one.input) for part in prepared for one in part}
     others = {one.item_id for one in train if one.user_id == row.user_id}
     items = sorted(asked.keys() - others)
     changed = Hints(moved, len(train), LABELS, MOVIES)
@@ -66,8 +53,8 @@ def test_nothing_that_others_say_later_or_in_held_out_rows_is_told(parts, hints)
     assert hints.of_candidates(row, items, lines) == changed.of_candidates(own, items, lines)
 
 
-def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(parts):
-    train, earlier, rows = parts
+def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(prepared):
+    train, earlier, rows = prepared
     seen = []
 
     def ask(records):

@@ -1,5 +1,6 @@
 """Likes are ranked among items that their user had not rated, by what was known then, and measured as elsewhere."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -67,6 +68,21 @@ def test_a_user_is_asked_about_its_likes_and_all_that_it_had_not_rated(parts):
         known = {one.item_id for one in (*train, *earlier, *rows)}
         assert {*one.items} == known - rated
         assert len(set(one.items)) == len(one.items)
+
+
+def test_items_that_are_shown_as_what_the_user_had_do_not_compete_whether_or_not_ratings_are_shown(parts):
+    def changed(part):
+        """The same records with films 30 to 39 shown as films 0 to 9, and without ratings."""
+        texts = [re.sub(r"Film 3(\d)", r"Film \1", row.input).replace(" | rated 4", "") for row in part]
+        return [replace(row, input=text) for row, text in zip(part, texts, strict=True)]
+
+    train, earlier, rows = map(changed, parts)
+    for one in requests_of([*train, *earlier], rows, Labels(), 99):
+        shown = {int(line.removeprefix("- Film ")) for line in one.first.input.split("\n") if line.startswith("- ")}
+        known = {int(row.item_id[1:]) for row in (*train, *earlier, *rows)}
+        others = {int(item[1:]) for item, liked in zip(one.items, one.liked, strict=True) if not liked}
+        likes = {int(item[1:]) for item in one.items} - others
+        assert others == {item for item in known - likes if item % 30 not in shown}
 
 
 def test_who_is_asked_about_what_follows_the_seed(parts):

@@ -114,6 +114,10 @@ def some_history(count):
     return [RatedMovie(movie, 0.5 + place % 10 / 2) for place, movie in enumerate(some_movies(count, seed=1))]
 
 
+def encoded_for(ranker, history, candidates):
+    return ranker.builder.encode_all(ranker.records_of(history, candidates))
+
+
 def within(ranker, budget):
     """A ranker whose forward passes may cost so much."""
     return replace(ranker, run=replace(ranker.run, plan=replace(ranker.run.plan, budget=budget)))
@@ -330,7 +334,7 @@ def test_a_model_of_a_family_that_shares_no_rows_ranks_in_padded_ones_and_says_s
 def test_a_history_is_computed_once_for_several_rows(ranker):
     computed = []
     history, movies = some_history(20), some_movies(40)
-    longest = max(len(record.input_ids) for record in ranker.encode(history, movies))
+    longest = max(len(record.input_ids) for record in encoded_for(ranker, history, movies))
     narrow = within(ranker, Budget(longest + 100, ranker.run.plan.budget.attention_share))
     expected = ranker.rank(history, movies)
     found = narrow.rank(history, movies)  # which checks it, once
@@ -355,7 +359,7 @@ def test_a_model_that_forgets_what_is_kept_computes_histories_in_every_row(adapt
 
     monkeypatch.setattr(kept_history, "fill", fill)
     fresh, history, movies = Ranker.load(adapter), some_history(20), some_movies(40)
-    longest = max(len(record.input_ids) for record in fresh.encode(history, movies))
+    longest = max(len(record.input_ids) for record in encoded_for(fresh, history, movies))
     found = within(fresh, Budget(longest + 100, 0.0)).rank(history, movies)
     assert [one.p_yes for one in found] == pytest.approx([one.p_yes for one in ranker.rank(history, movies)], abs=1e-5)
     assert fresh.run.notes == ()
@@ -400,7 +404,7 @@ def test_no_other_row_is_cheaper(history, share):
 
 
 def test_where_attention_skips_what_no_token_sees_a_row_takes_all_that_a_pass_may(ranker):
-    encoded = ranker.encode(some_history(3), some_movies(3))
+    encoded = encoded_for(ranker, some_history(3), some_movies(3))
     plan = PassPlan("tree", Budget(4096, attention_share=0.0), (0, 1))
     assert cheapest_plan(encoded, plan) == plan
 

@@ -27,7 +27,7 @@ def test_candidates_come_in_the_order_of_the_answer_and_what_the_adapter_says_st
     alone = {one.candidate.title: one.p_yes for one in answering.ranker.rank(rated, movies)}
     assert {row["title"]: row["p_yes"] for row in ranked} == pytest.approx(alone, abs=1e-5)
     p_yes = np.array([alone[movie.title] for movie in movies])
-    said = answers(answering.blend, answering.ranker, rated, movies, p_yes)
+    said = answers(answering.blend, rated, answering.ranker.records_of(rated, movies), p_yes)
     order = np.argsort(-said.answer, kind="stable")
     assert [row["title"] for row in ranked] == [movies[place].title for place in order]
     assert [row["answer"] for row in ranked] == pytest.approx(said.answer[order].tolist(), abs=1e-5)

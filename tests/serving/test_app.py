@@ -86,7 +86,8 @@ def test_a_ranking_of_several_turns_computes_its_history_once(served, client):
     history, candidates = some_history(served, 6, start=50), catalogue_rows(served, 40)
     asked = {"history": history, "candidates": candidates, "top": None, "base": True}
     expected = client.post("/v1/rank", json=asked).json()["ranked"]
-    encoded = served.ranker.encode(history_of(history, "history"), candidates_of(candidates, "candidates"))
+    records = served.ranker.records_of(history_of(history, "history"), candidates_of(candidates, "candidates"))
+    encoded = served.ranker.builder.encode_all(records)
     plan = served.run.plan
     budget = replace(plan.budget, tokens=max(len(record.input_ids) for record in encoded) + 100)
     narrow = replace(served, run=replace(served.run, plan=replace(plan, budget=budget)), histories=Histories())
@@ -129,7 +130,8 @@ def test_tokens_are_counted(served, client):
     history, candidates = some_history(served, 6), catalogue_rows(served, 10)
     body = {"history": history, "candidates": candidates, "base": False}
     cost = client.post("/v1/rank", json=body).json()["cost"]
-    encoded = served.ranker.encode(history_of(history, ""), candidates_of(candidates, ""))
+    records = served.ranker.records_of(history_of(history, ""), candidates_of(candidates, ""))
+    encoded = served.ranker.builder.encode_all(records)
     tree = {tuple(record.input_ids[:length]) for record in encoded for length in range(1, len(record.input_ids) + 1)}
     assert cost["tokens_alone"] == sum(len(record.input_ids) for record in encoded)
     assert cost["tokens"] == len(tree)  # all of them fit into one row

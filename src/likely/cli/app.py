@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ from likely.cli.demo import demo
 from likely.cli.evaluate import evaluate
 from likely.cli.export import export
 from likely.cli.infer import infer
-from likely.cli.options import Verb
+from likely.cli.options import Verb, typed
 from likely.cli.predict import predict
 from likely.cli.prepare import prepare
 from likely.cli.rank import rank
@@ -36,6 +36,9 @@ WORD_OF_THE_FIRST = 3.0
 
 BAD_PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EROFS)
 """What the file system answers to a path that is wrong, wherever it is first looked at."""
+
+MISTYPED: Any = typer.BadParameter.__bases__
+"""What the parser raises for words that it does not understand: click's `UsageError`, or that of typer's own copy."""
 
 app = typer.Typer(
     help="Finetune a small language model to answer: will this user like this movie?",
@@ -67,7 +70,11 @@ def common(
 def run(arguments: Sequence[str]) -> int:
     """Run a verb and return its exit status: 2, with one sentence on stderr, for what a user can fix."""
     try:
-        app(list(arguments))
+        return int(app(list(arguments), standalone_mode=False) or 0)
+    except MISTYPED as error:
+        if arguments:  # without any, help has been printed
+            _say(_mistyped(error, arguments[0]))
+        return 2
     except LikelyError as error:
         _say(error)
         return 2
@@ -79,9 +86,19 @@ def run(arguments: Sequence[str]) -> int:
             raise
         _say(LikelyError(f"{error.filename} cannot be used ({error.strerror}); name another path."))
         return 2
-    except SystemExit as leaving:  # how typer ends a command, also one that was typed wrongly
+    except SystemExit as leaving:
         return int(leaving.code or 0)
-    return 0
+
+
+def _mistyped(error: Any, first: str) -> LikelyError:
+    """Return a sentence for what the parser did not understand, given the first word after `likely`."""
+    if near := vars(error).get("possibilities"):  # of an option that there is not
+        return LikelyError(f"{error.message}; did you mean {' or '.join(sorted(near))}?")
+    said = error.format_message().rstrip(".").replace("'. Did you mean", "'; did you mean")
+    if said.endswith("?"):
+        return LikelyError(said)
+    verb = first if error.ctx is None or error.ctx.parent else ""  # what is above a verb has none
+    return LikelyError(f"{said}; see {' '.join(filter(None, (typed('likely'), verb, '--help')))}.")
 
 
 def _say(sentence: Exception) -> None:

@@ -52,7 +52,7 @@ def rank(
         with scoring_bar(console, "scoring candidates") as on_progress:
             ranked = ranker.rank(rated, movies, on_progress=on_progress, kept=kept)
         if blend:
-            ranked = rank_by_answer(blend, ranker, rated, ranked)
+            ranked = rank_by_answer(blend, rated, ranked)
         print_notes(console, ranker.run.notes, kept)
         console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", words.noun))
         if output:

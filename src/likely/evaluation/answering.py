@@ -14,15 +14,14 @@ import numpy as np
 
 from likely.data.records import Record
 from likely.data.task import BLEND_FILE, RatingsTask
-from likely.data.timelines import window_start
 from likely.data.wording import history_lines, read_line
 from likely.errors import LikelyError
 from likely.evaluation.blend import REMEDY, Blend, load_blend
 from likely.evaluation.counting import RatedItem
 from likely.evaluation.features import log_odds
-from likely.inference.movies import Movie, RatedMovie
+from likely.inference.movies import RatedMovie
 from likely.inference.predict import Mixing
-from likely.inference.ranking import Ranked, Ranker, best_first
+from likely.inference.ranking import Ranked, best_first
 from likely.model.answers import FloatRows, Matrix
 
 
@@ -44,39 +43,28 @@ UNCHECKED = np.errstate(over="ignore", invalid="ignore")
 
 
 @UNCHECKED
-def answers(
-    blend: Blend, ranker: Ranker, history: Sequence[RatedMovie], candidates: Sequence[Movie], adapter: FloatRows
-) -> Said:
+def answers(blend: Blend, history: Sequence[RatedMovie], records: Sequence[Record], adapter: FloatRows) -> Said:
     """Return what a run says of candidates for one history.
 
     Args:
         blend: of the run.
-        ranker: the run itself.
         history: all that the user rated, in order.
-        candidates: what is asked about.
+        records: what `Ranker.records_of` asks after that history.
         adapter: its P(Yes) of each candidate, float64 [candidates].
 
     Raises:
         LikelyError: an answer is no number.
     """
-    threshold, shown = blend.task.protocol.like_threshold, window_start(len(history), blend.task.protocol)
+    threshold = blend.task.protocol.like_threshold
     rated = [
-        RatedItem(one.movie.shown, (one.rating or 0) >= threshold, _id_of(one.movie), one.rating) for one in history
-    ]
-    told = _counts(rated[shown:])
-    records = [
-        replace(record, item_id=_id_of(movie), extra={**told, "shares": record.extra.get("shares", {})})
-        for record, movie in zip(ranker.records_of(history, candidates), candidates, strict=True)
+        RatedItem(one.movie.shown, (one.rating or 0) >= threshold, one.movie.item_id, one.rating) for one in history
     ]
     return _together(blend, blend.counting.known_now(rated, records), adapter)
 
 
-def rank_by_answer(
-    blend: Blend, ranker: Ranker, history: Sequence[RatedMovie], ranked: Sequence[Ranked]
-) -> list[Ranked]:
+def rank_by_answer(blend: Blend, history: Sequence[RatedMovie], ranked: Sequence[Ranked]) -> list[Ranked]:
     """Return what the adapter has ranked in the order of the run's answer, best first."""
-    candidates = [one.candidate for one in ranked]
-    said = answers(blend, ranker, history, candidates, np.array([one.p_yes for one in ranked]))
+    said = answers(blend, history, [one.record for one in ranked], np.array([one.p_yes for one in ranked]))
     return [
         replace(ranked[place], answer=float(said.answer[place]), counting=float(said.counting[place]))
         for place in best_first(said.answer)
@@ -106,8 +94,8 @@ def answer_records(blend: Blend, records: Sequence[Record], adapter: FloatRows) 
         asked = []
         for record in of_history:
             shares = record.extra.get("shares")
-            told = {**_counts(rated), "shares": shares if isinstance(shares, dict) else {}}
-            asked.append(replace(record, extra=told))
+            counts = {"history_likes": sum(one.liked for one in rated), "history_length": len(rated)}
+            asked.append(replace(record, extra={**counts, "shares": shares if isinstance(shares, dict) else {}}))
         seen.append(blend.counting.seen_now(rated, asked))
     return _together(blend, blend.counting.known_of_all(seen), adapter).answer
 
@@ -135,13 +123,3 @@ def _read_history(lines: Sequence[str], task: RatingsTask) -> Iterator[RatedItem
         if read := read_line(line, task.words):
             shown, rating = read
             yield RatedItem(shown, (rating or 0) >= task.protocol.like_threshold, stars=rating)
-
-
-def _counts(shown: Sequence[RatedItem]) -> dict[str, int]:
-    """Return what a prepared record says of the history that it shows."""
-    return {"history_likes": sum(one.liked for one in shown), "history_length": len(shown)}
-
-
-def _id_of(movie: Movie) -> str | None:
-    """Return the id that a row of the catalogue has; where it is of another data set, no name fits it."""
-    return str(movie.extra["id"]) if "id" in movie.extra else None

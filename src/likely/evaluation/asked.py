@@ -13,7 +13,7 @@ from likely.data.run_data import files_of, held_out_records, labels_of, split_re
 from likely.data.task import TASK_FILE, RatingsTask, Task, read_task, task_of
 from likely.data.wording import Words
 from likely.evaluation.derived_histories import with_histories
-from likely.evaluation.fusion import not_asked, rated_pairs, why_no_fusion
+from likely.evaluation.fusion import are_among, not_asked, why_no_fusion
 from likely.evaluation.given import Given
 
 
@@ -70,7 +70,7 @@ def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, 
     train, task = split_records(config, "train"), task_in(folder, config)
     (train, held_out, rows), notes = with_histories(train, split_records(config, "eval"), rows, labels)
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
-    known = len(rated_pairs(rows) & rated_pairs(train))
+    known = int(are_among(rows, train).sum())
     if known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
     if not all(record.user_id for record in rows):

@@ -14,9 +14,9 @@ from likely.data.wording import Words
 from likely.evaluation.baselines import baseline_systems, prior_log_odds
 from likely.evaluation.classifiers import logistic_regression
 from likely.evaluation.contest import System
-from likely.evaluation.features import likes_of, log_odds
+from likely.evaluation.features import likes_of, log_odds, times_of
 from likely.evaluation.given import countable
-from likely.model.answers import FloatRows
+from likely.model.answers import BoolRows, FloatRows
 
 WITH_RATES = "adapter + item + user"
 
@@ -38,7 +38,7 @@ def why_no_fusion(
         return "they need training records with both labels"
     if any(record.item_id is None or record.user_id is None for record in (*train, *tuned, *rows)):
         return "they need item_id and user_id in every record"
-    if rated_pairs(tuned) & rated_pairs(rows):
+    if are_among(tuned, rows).any():
         return "they are fitted on eval records, and these are among the rows"
     return None
 
@@ -89,12 +89,22 @@ def fusions(
     return mixed
 
 
-def rated_pairs(records: Sequence[Record]) -> set[tuple[str, str]]:
-    """Return user and item of each record that has both."""
-    return {(record.user_id, record.item_id) for record in records if record.user_id and record.item_id}
+def are_among(records: Sequence[Record], others: Sequence[Record]) -> BoolRows:
+    """Say which records ask about the same rating as one of some others, bool [records].
+
+    It has the same user and item and, where all records have times, the same time: a user may rate an item again, and
+    an item that was drawn as a dislike may be drawn or liked later.
+    """
+    timed = times_of([*records, *others]) is not None
+
+    def rating(record: Record) -> tuple[object, ...] | None:
+        key = (record.user_id, record.item_id)
+        return (*key, record.extra["timestamp"] if timed else None) if all(key) else None
+
+    known = {rating(record) for record in others} - {None}
+    return np.array([rating(record) in known for record in records], bool)
 
 
 def not_asked(held_out: Sequence[Record], rows: Sequence[Record]) -> list[Record]:
-    """Return the eval records that are not among some rows, by user and item."""
-    asked = rated_pairs(rows)
-    return [record for record in held_out if (record.user_id, record.item_id) not in asked]
+    """Return the eval records that are not among some rows, see :func:`are_among`."""
+    return [record for record, known in zip(held_out, are_among(held_out, rows), strict=True) if not known]

@@ -74,23 +74,22 @@ class ItemFacts:
         records, labels, factors = [*given.train, *given.earlier], given.labels, given.factors
         times = times_of(records)
         assert times is not None
-        asked, lines = item_keys(records), candidate_lines(records)
+        asked = item_keys(records)
         # Records that nobody is to answer, from after all others, find out what was known by then.
-        after = {"timestamp": float(times.max()) + 1}
-        last_name = dict(zip(asked, lines, strict=True))
-        wanted = [Record("", "", labels.negative, user_id="", item_id=name, extra=after) for name in last_name]
+        after, once = {"timestamp": float(times.max()) + 1}, dict.fromkeys(asked)
+        wanted = [Record("", "", labels.negative, user_id="", item_id=name, extra=after) for name in once]
         levels = levels_before([*records, *wanted], labels)
         told = told_ratings(records, labels, given.words)
         past, place_of = past_of(told), {name: place for place, name in enumerate(told.names)}
         # Items that only histories show come last, as nothing is counted of them in records.
-        names = [*last_name, *(name for name in told.names if name not in last_name)]
+        names = [*once, *(name for name in told.names if name not in once)]
         numbers = {name: number for number, name in enumerate(names)}
         rows, places = np.array([numbers[name] for name in asked]), np.array([place_of[name] for name in names])
-        no_level = np.zeros(len(names) - len(last_name))
+        no_level = np.zeros(len(names) - len(once))
         table = pl.DataFrame(
             {
                 "item_id": names,
-                "shown": [last_name.get(name, told.lines[place_of[name]]) for name in names],
+                "shown": [told.lines[place_of[name]] for name in names],
                 "likes": np.bincount(rows, likes_of(records, labels), len(names)).astype(np.int64),
                 "ratings": np.bincount(rows, minlength=len(names)),
                 "level_at_first": np.r_[levels.of_item_at_first[len(records) :], no_level],
@@ -108,7 +107,7 @@ class ItemFacts:
         others = likeness_of(told, np.arange(len(records)) < len(given.train))
         return cls(
             table[order],
-            frequent_details(lines),
+            frequent_details(candidate_lines(records)),
             factors.overall,
             _entries(others, row_of),
             frequent_details(told.lines),

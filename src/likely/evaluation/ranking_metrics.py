@@ -126,13 +126,21 @@ def _in_time(rows: Sequence[Record]) -> list[Record]:
 
 
 def _rated_items(before: Sequence[Record], first: Sequence[Record], lines: Mapping[str, str]) -> Mapping[str, set[str]]:
-    """Return what users are known to have rated by their first rows: items of earlier records, and of all histories."""
-    named = {line: item for item, line in lines.items()}
+    """Return what users are known to have rated by their first rows: items of earlier records, and of all histories.
+
+    A history does not tell items apart that are shown alike: its user may have rated any of them.
+    """
+    named: dict[str, list[str]] = {}
+    for item, line in lines.items():
+        named.setdefault(line, []).append(item)
     rated: dict[str, set[str]] = {str(row.user_id): set() for row in first}
     for record in (*before, *first):
         if record.user_id in rated:
-            shown = (line[2:].rpartition(" | ")[0] for line in history_lines(record.input))
-            rated[record.user_id].update(named[line] for line in shown if line in named)
+            for line in history_lines(record.input):
+                shown = line.removeprefix("- ")
+                # What a user merely took is shown without a rating behind it.
+                for text in (shown, shown.rpartition(" | ")[0]):
+                    rated[record.user_id].update(named.get(text, ()))
     for record in before:
         if record.user_id in rated:
             rated[record.user_id].add(str(record.item_id))

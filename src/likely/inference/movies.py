@@ -56,6 +56,11 @@ class Movie:
         """The movie as prompts name it."""
         return show_item(self.title, self.year, list(self.genres))
 
+    @property
+    def item_id(self) -> str | None:
+        """The id that a row of a catalogue has, None without one; where it is of another data set, no name fits it."""
+        return str(self.extra["id"]) if "id" in self.extra else None
+
     def __post_init__(self) -> None:
         """Check what would otherwise turn into an odd prompt."""
         if not isinstance(self.title, str) or not self.title.strip():

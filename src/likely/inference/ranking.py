@@ -35,12 +35,14 @@ class Ranked:
     Attributes:
         candidate: who.
         p_yes: what the adapter says.
+        record: the question about the candidate, as the run's records ask it.
         answer: what the adapter and counting say together; None for a run without such an answer.
         counting: what counting says alone; None likewise.
     """
 
     candidate: Movie
     p_yes: float
+    record: Record
     answer: float | None = None
     counting: float | None = None
 
@@ -110,49 +112,48 @@ class Ranker:
         """
         if top is not None and top < 1:
             raise LikelyError(f"top is {top}; set it to 1 or more, or to None for all candidates.")
-        encoded = self.encode(history, candidates)
+        records = self.records_of(history, candidates)
+        encoded = self.builder.encode_all(records)
         plan = cheapest_plan(encoded, self.run.exact_plan(encoded))
         p_yes = self.run.answers(encoded, on_progress=on_progress, kept=kept, plan=plan).p_yes
-        return [Ranked(candidates[place], float(p_yes[place])) for place in best_first(p_yes, top)]
-
-    def encode(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[EncodedRecord]:
-        """Return the question about each candidate as the model sees it; several histories' may be computed together.
-
-        Raises:
-            LikelyError: there is no history or no candidate, a rating is outside of the run's scale, or a candidate
-                does not fit.
-        """
-        if not history:
-            raise LikelyError("The history is empty; give at least one rating.")
-        if not candidates:
-            raise LikelyError("There are no candidates; give at least one.")
-        return self.builder.encode_all(self.records_of(history, candidates))
+        return [Ranked(candidates[place], float(p_yes[place]), records[place]) for place in best_first(p_yes, top)]
 
     def records_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie]) -> list[Record]:
         """Return the record that `timelines` would write for every candidate after a timeline that is the history.
 
         It shows the end of the history that the run's window shows, and has the shares that its hint tells. The answer
         is a stand-in.
+
+        Raises:
+            LikelyError: there is no history or no candidate, or a rating is outside of the run's scale.
         """
+        if not history:
+            raise LikelyError("The history is empty; give at least one rating.")
+        if not candidates:
+            raise LikelyError("There are no candidates; give at least one.")
         for rated in history:
             rated.check(self.task.words)
-        shown = window_start(len(history), self.task.protocol)
-        lines = [show_rated(rated.movie.shown, rated.rating, self.task.words) for rated in history[shown:]]
-        extra: dict[str, Any] = {CUT_AT_ANCHORS: True} if self.task.protocol.is_long else {}
-        instruction, answer, words = self.task.instruction, self.builder.labels.positive, self.task.words
-        if not self.task.protocol.hints:
-            questions = [show_question(lines, movie.shown, "") for movie in candidates]
-            return [Record(instruction, question, answer, extra=extra) for question in questions]
-        records = []
-        for movie, shares in zip(candidates, self.shares_of(history, candidates, shown), strict=True):
-            question = show_question(lines, movie.shown, hint(shares, words))
-            told = {**extra, "shares": shares.known(words.details)}
-            records.append(Record(instruction, question, answer, extra=told))
-        return records
+        protocol, words = self.task.protocol, self.task.words
+        shown = window_start(len(history), protocol)
+        lines = [show_rated(rated.movie.shown, rated.rating, words) for rated in history[shown:]]
+        likes = [(rated.rating or 0) >= protocol.like_threshold for rated in history]
+        extra: dict[str, Any] = {"history_likes": sum(likes[shown:]), "history_length": len(lines)}
+        extra |= {CUT_AT_ANCHORS: True} if protocol.is_long else {}
+        hints, told = [""] * len(candidates), [extra] * len(candidates)
+        if protocol.hints:
+            shares = self._shares(history, candidates, likes, shown)
+            hints = [hint(one, words) for one in shares]
+            told = [{**extra, "shares": one.known(words.details)} for one in shares]
+        instruction, answer = self.task.instruction, self.builder.labels.positive
+        return [
+            Record(instruction, show_question(lines, movie.shown, said), answer, item_id=movie.item_id, extra=known)
+            for movie, said, known in zip(candidates, hints, told, strict=True)
+        ]
 
-    def shares_of(self, history: Sequence[RatedMovie], candidates: Sequence[Movie], shown: int) -> list[Shares]:
+    def _shares(
+        self, history: Sequence[RatedMovie], candidates: Sequence[Movie], likes: Sequence[bool], shown: int
+    ) -> list[Shares]:
         """Return what a hint says of each candidate; the history, shown from a place on, is all we know of the user."""
-        likes = [(rated.rating or 0) >= self.task.protocol.like_threshold for rated in history]
         above = sum(likes[shown:]) / len(likes[shown:])
         liked = np.array(likes, dtype=np.float32)
         of_all = float(share_of_all(liked.sum(), len(liked)))

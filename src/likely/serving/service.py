@@ -65,12 +65,13 @@ class Service:
         candidates = self._candidates(body, words, [rated.movie for rated in history])
         first_tokens = ranker.builder.first_tokens
         with self.line.place():
-            encoded = await self._in_thread(lambda: ranker.encode(history, candidates))
+            records = await self._in_thread(lambda: ranker.records_of(history, candidates))
+            encoded = await self._in_thread(lambda: ranker.builder.encode_all(records))
             said = await self.line.ask(encoded, first_tokens)
             p_yes = share_of_first(said.log_probs)
             figures = {"p_yes": p_yes}
             if (blend := self.served.blend) is not None:
-                mixed = await self._in_thread(lambda: answers(blend, ranker, history, candidates, p_yes))
+                mixed = await self._in_thread(lambda: answers(blend, history, records, p_yes))
                 figures |= vars(mixed)
             best = best_first(figures.get("answer", p_yes), body.top)
             asked = [encoded[place] for place in best] if body.base else []

@@ -94,7 +94,7 @@ def prepare(
     _check_rows(table, data, protocol)
     everybody = table
     if protocol.hints:
-        table = count_earlier_ratings(table, protocol.like_threshold)
+        table = count_earlier_ratings(table, protocol.like_threshold, pairs_repeat=protocol.split == "given")
     if max_users is not None:
         table = _choose_users(table, max_users, seed)
     if protocol.hints:

@@ -231,6 +231,20 @@ def test_lists_of_details_are_read_however_they_are_spelled(tmp_path: Path) -> N
     assert read(tmp_path, table, details="kinds").items["details"].to_list() == [["x", "y"]] * len(spelled)
 
 
+def test_flags_are_spelled_in_many_ways_and_others_are_refused(tmp_path: Path) -> None:
+    content = "reader,isbn,stars,when,War,Love\n1,a,9,1,True,0\n1,b,9,2,1.0,false\n1,c,9,3,,yes\n"
+    items = read(tmp_path, content.encode(), flags="War,Love").items
+    assert items["details"].to_list() == [["War"], ["War"], ["Love"]]
+    with pytest.raises(LikelyError, match=r"Column 'Love' of .* holds '2'; write 1 or 0"):
+        read(tmp_path, content.replace("yes", "2").encode(), flags="War,Love")
+
+
+@pytest.mark.parametrize("title", ["Schindler’s List", "Amélie – “vrai”", "plain"])
+def test_titles_of_windows_keep_their_quotes_and_dashes(tmp_path: Path, title: str) -> None:
+    content = f"reader,isbn,stars,when,name\n1,a,9,1,{title}\n"
+    assert read(tmp_path, content.encode("cp1252"), title="name").items["title"].to_list() == [title]
+
+
 def test_what_ratings_say_of_their_items_is_taken_from_them(tmp_path: Path) -> None:
     content = b"reader,isbn,stars,when,name\n1,a,9,1,Emma\n2,a,9,1,Emma\n1,b,9,1,\n"
     data = read(tmp_path, content, title="name")

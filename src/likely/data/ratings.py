@@ -16,16 +16,13 @@ from likely.config.table_config import TableConfig
 from likely.data.ids import is_number, numbered, spellings, stripped
 from likely.data.items import listed_items, named_items
 from likely.data.protocol import SPLITS
-from likely.data.table_file import UNIT, TableFile, open_table, read_bytes
+from likely.data.table_file import TRUTHS, UNIT, TableFile, open_table, read_bytes
 from likely.data.times import seconds
 from likely.data.wording import MOVIES, Words
 from likely.errors import LikelyError
 
 TIME = "timestamp"
 """Column of times where a description names none and a file has it."""
-
-LABELS = {"1": 1.0, "1.0": 1.0, "yes": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "no": 0.0, "false": 0.0}
-"""How columns of given labels spell a like and none, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,7 @@ def _values(config: TableConfig) -> pl.Expr:
     if config.shows == "nothing":
         return pl.lit(1.0)
     if config.shows == "label":
-        return pl.col("rating").str.to_lowercase().replace_strict(LABELS, default=None, return_dtype=pl.Float64)
+        return pl.col("rating").str.to_lowercase().replace_strict(TRUTHS, default=None, return_dtype=pl.Float64)
     numbers = pl.col("rating").cast(pl.Float64, strict=False)
     return pl.when(numbers >= 0).then(numbers) if config.implicit else numbers
 

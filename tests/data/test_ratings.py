@@ -144,6 +144,18 @@ def test_times_are_read_as_seconds(tmp_path: Path, times: list[Any], seconds: li
     assert [type(time) for time in read_times] == [type(second) for second in seconds]
 
 
+@pytest.mark.parametrize("unit", [10**3, 10**6, 10**9])
+@pytest.mark.parametrize("smaller", [1, 10**3, 10**6])
+def test_times_in_two_units_are_refused(tmp_path: Path, unit: int, smaller: int) -> None:
+    def content(early: int) -> bytes:
+        return f"reader,isbn,stars,when\n1,a,9,{1600000000 * unit}\n1,b,3,0\n1,c,5,{1700000000 * early}\n".encode()
+
+    if smaller < unit:
+        with pytest.raises(LikelyError, match=r"Line 4 of .* has no valid time .*; write .*the same in all lines"):
+            read(tmp_path, content(smaller))
+    assert read(tmp_path, content(unit)).ratings["timestamp"].to_list() == [1600000000, 0, 1700000000]
+
+
 def test_without_times_the_order_of_the_file_counts_and_without_a_scale_that_of_the_data(tmp_path: Path) -> None:
     content = b"reader,isbn,stars\n1,b,3\n1,a,9\n"
     data = read(tmp_path, content, time=None, scale=None)

@@ -208,8 +208,8 @@ def _wrong(file: TableFile, row: int, values: dict[str, Any], config: TableConfi
             or value != value
             or (role in ("user", "item") and config.ids == "numbers" and not text.isdigit())
         ):
-            spelled = "write seconds since 1970 or a date such as 2024-05-31 18:30:00, or " if key == "time" else ""
-            return f"{where} has no valid {role}{shown}; {spelled}fix or remove the line."
+            times = "write seconds since 1970 or a date such as 2024-05-31 18:30:00, the same in all lines, or "
+            return f"{where} has no valid {role}{shown}; {times if key == 'time' else ''}fix or remove the line."
     if config.scale and not config.scale[0] <= values["rating"] <= config.scale[1]:
         return (
             f"{where} has the rating {values['rating']:g} outside of the scale {config.scale[0]:g} to "

@@ -180,8 +180,8 @@ def read_bytes(path: str) -> bytes:
 def open_table(name: str, content: bytes, columns: Sequence[str] = ()) -> TableFile:
     """Find out what a file is and which columns it has.
 
-    Text is UTF-8 or UTF-16 with a byte order mark, or else Windows' Latin-1. Double quotes count in files with commas or
-    semicolons and in `.tsv`; in others they are letters.
+    Text is UTF-8 or UTF-16 with a byte order mark, or else the Latin-1 of Windows. Double quotes count in files with
+    commas or semicolons and in `.tsv`; in others they are letters.
 
     Args:
         name: by which messages call it.

@@ -231,10 +231,12 @@ def test_a_report_of_nothing_says_so(tmp_path, capsys):
     assert "holds no finished run" in capsys.readouterr().err
 
 
-def test_the_scores_are_those_of_infer(finished, tmp_path):
+def test_the_scores_are_those_of_infer(finished, tmp_path, capsys):
     assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path)]) == 0
-    assert run(["infer", "--adapter-dir", str(finished), "--output", str(tmp_path / "scores.jsonl")]) == 0
-    lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    output = tmp_path / "scores[all].jsonl"
+    assert run(["infer", "--adapter-dir", str(finished), "--output", str(output)]) == 0
+    assert f"Scores written to {output}." in capsys.readouterr().out
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
     evaluation = load_evaluation(tmp_path)
     for result in evaluation.results[-4:-2]:
         kind = result.system.kind

@@ -36,6 +36,7 @@ SETTINGS: Mapping[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
+    "text.parse_math": False,  # labels may hold dollars
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,

@@ -1,6 +1,6 @@
 """Any file that holds a table, as columns of text: CSV, TSV, `::`, JSON Lines and Parquet, each also gzipped.
 
-What a file is shows in its content. `ratings` says which columns it wants and makes numbers of them.
+What a file is shows in its content. `ratings` and `items` say which columns they want and what these mean.
 """
 
 import csv

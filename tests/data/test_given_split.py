@@ -138,3 +138,10 @@ def test_hints_go_with_a_given_split(tmp_path: Path) -> None:
     assert made["train"][0]["input"].endswith("No other user has rated the candidate before.")
     assert "above" not in made["train"][0]["shares"]
     assert made["test"][0]["shares"]["above"] == 1
+
+
+def test_ones_own_rating_in_an_earlier_part_is_no_opinion_of_others(tmp_path: Path) -> None:
+    some = [("train", 1, 1, 9, 1), ("eval", 1, 1, 8, 2), ("test", 1, 1, 2, 3), ("test", 2, 1, 2, 3)]
+    made = records(tmp_path, write(tmp_path, some), hints=True)
+    assert made["eval"][0]["input"].endswith("No other user has rated the candidate before.")
+    assert ["others" in record["shares"] for record in made["test"]] == [False, True]

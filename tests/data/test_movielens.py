@@ -301,6 +301,29 @@ def test_a_source_that_is_no_release_is_refused(tmp_path: Path) -> None:
         read_movielens(tmp_path)
 
 
+def test_of_several_files_of_ratings_none_is_picked(tmp_path: Path) -> None:
+    names = ("x.train.inter", "x.valid.inter", "x.test.inter")
+    for name in names:
+        (tmp_path / name).write_text(RECBOLE["ml-1m"][0])
+    with pytest.raises(
+        LikelyError, match=r"several files of ratings, x\.test\.inter and x\.train\.inter; .*--eval-rat"
+    ):
+        read_movielens(tmp_path)
+    (tmp_path / "x.inter").write_text(RECBOLE["ml-1m"][0] + "2\t5\t4\t10\n")
+    (tmp_path / "a.item").write_text(RECBOLE["ml-1m"][1].replace("Matrix", "Wrong"))
+    (tmp_path / "x.item").write_text(RECBOLE["ml-1m"][1])
+    data = read_movielens(tmp_path)
+    assert (len(data.ratings), data.items["title"].to_list()) == (2, ["The Matrix"])
+    for path in tmp_path.glob("x.*"):
+        path.unlink()
+    for name in ("ml-1", "ml-2"):
+        (tmp_path / name).mkdir()
+        write_csv(tmp_path / name, RATINGS)
+    with pytest.raises(LikelyError, match=r"several files of ratings, ml-1/ratings\.csv and ml-2/ratings\.csv"):
+        read_movielens(tmp_path)
+    assert read_movielens(tmp_path / "ml-2").ratings.rows() == RATINGS
+
+
 def test_a_zip_bomb_is_refused_before_it_is_in_memory(tmp_path: Path) -> None:
     write_csv(tmp_path, RATINGS)
     source = tmp_path / "ml-tiny.zip"

@@ -144,6 +144,18 @@ def test_times_are_read_as_seconds(tmp_path: Path, times: list[Any], seconds: li
     assert [type(time) for time in read_times] == [type(second) for second in seconds]
 
 
+@pytest.mark.parametrize("unit", [10**3, 10**6, 10**9])
+@pytest.mark.parametrize("smaller", [1, 10**3, 10**6])
+def test_times_in_two_units_are_refused(tmp_path: Path, unit: int, smaller: int) -> None:
+    def content(early: int) -> bytes:
+        return f"reader,isbn,stars,when\n1,a,9,{1600000000 * unit}\n1,b,3,0\n1,c,5,{1700000000 * early}\n".encode()
+
+    if smaller < unit:
+        with pytest.raises(LikelyError, match=r"Line 4 of .* has no valid time .*; write .*the same in all lines"):
+            read(tmp_path, content(smaller))
+    assert read(tmp_path, content(unit)).ratings["timestamp"].to_list() == [1600000000, 0, 1700000000]
+
+
 def test_without_times_the_order_of_the_file_counts_and_without_a_scale_that_of_the_data(tmp_path: Path) -> None:
     content = b"reader,isbn,stars\n1,b,3\n1,a,9\n"
     data = read(tmp_path, content, time=None, scale=None)
@@ -229,6 +241,20 @@ def test_lists_of_details_are_read_however_they_are_spelled(tmp_path: Path) -> N
     assert read(tmp_path, content, details="kinds").items["details"].to_list() == [["x", "y"]] * len(spelled)
     table = parquet([{**row, "kinds": ["x", "y"]} for row in rows])
     assert read(tmp_path, table, details="kinds").items["details"].to_list() == [["x", "y"]] * len(spelled)
+
+
+def test_flags_are_spelled_in_many_ways_and_others_are_refused(tmp_path: Path) -> None:
+    content = "reader,isbn,stars,when,War,Love\n1,a,9,1,True,0\n1,b,9,2,1.0,false\n1,c,9,3,,yes\n"
+    items = read(tmp_path, content.encode(), flags="War,Love").items
+    assert items["details"].to_list() == [["War"], ["War"], ["Love"]]
+    with pytest.raises(LikelyError, match=r"Column 'Love' of .* holds '2'; write 1 or 0"):
+        read(tmp_path, content.replace("yes", "2").encode(), flags="War,Love")
+
+
+@pytest.mark.parametrize("title", ["Schindler’s List", "Amélie – “vrai”", "plain"])
+def test_titles_of_windows_keep_their_quotes_and_dashes(tmp_path: Path, title: str) -> None:
+    content = f"reader,isbn,stars,when,name\n1,a,9,1,{title}\n"
+    assert read(tmp_path, content.encode("cp1252"), title="name").items["title"].to_list() == [title]
 
 
 def test_what_ratings_say_of_their_items_is_taken_from_them(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Foreign files work as they are, and a wrong one is named by file, row and key."""
 
 import json
+import math
 from dataclasses import replace
 
 import polars as pl
@@ -79,6 +80,17 @@ def test_extra_keys_are_kept(tmp_path):
     (record,) = read_records(saved(tmp_path, [{**TALLREC, "item_id": 7, "history_likes": 3}]), Labels())
     assert record.item_id == "7"
     assert record.extra == {"history_likes": 3}
+
+
+@pytest.mark.parametrize("name", ["data.parquet", "data.jsonl"])
+def test_ids_of_a_column_with_gaps_are_those_of_other_files(tmp_path, name):
+    rows = [{**TALLREC, "user_id": value} for value in (7.0, 1e5, 2.5, math.nan, None)]
+    if name == "data.parquet":
+        pl.DataFrame(rows).write_parquet(tmp_path / name)
+    else:
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+    users = [record.user_id for record in read_records(tmp_path / name, Labels())]
+    assert users == ["7", "100000", "2.5", None, None]
 
 
 def test_sharegpt_turns_become_question_history_and_answer(tmp_path):

@@ -93,6 +93,7 @@ def test_parquet_comes_in_slices(tmp_path, monkeypatch):
     monkeypatch.setattr(row_files, "SLICE", 7)
     rows = [{"n": n, "turns": [{"role": "user", "content": str(n)}]} for n in range(40)]
     pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
+    assert [frame.height for frame in row_files.parquet_frames(tmp_path / "a.parquet")] == [7, 7, 7, 7, 7, 5]
     assert list(iter_rows(tmp_path / "a.parquet")) == rows
     assert list(iter_rows(Path("a.parquet"), (tmp_path / "a.parquet").read_bytes())) == rows
     with pytest.raises(LikelyError, match="not a Parquet file"):

@@ -161,12 +161,16 @@ def test_parquet_gives_the_records_and_the_training_that_json_gives(
     assert figures["json"] == figures["parquet"]
 
 
-def test_records_in_the_other_format_do_not_stay(tmp_path: Path) -> None:
+def test_records_in_the_other_format_do_not_stay_and_are_not_read_in_place_of_new_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_books(tmp_path)
     out = tmp_path / "out"
     for kind in ("json", "parquet", "json"):
         assert run(command(tmp_path, "--format", kind, "--output", str(out))) == 0
         assert {path.suffix[1:] for split in SPLITS for path in out.glob(f"{split}.*")} == {kind}
     (out / "eval.json").write_text("[]")  # not what was prepared, so somebody's own
-    assert run(command(tmp_path, "--format", "parquet", "--output", str(out))) == 0
-    assert {path.name for path in out.glob("*.json")} == {"eval.json", "catalogue.json", "preparation.json"}
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run(command(tmp_path, "--format", "parquet", "--output", str(out))) == 2
+    assert "eval.json is of no earlier preparation" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before

@@ -209,10 +209,30 @@ def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_
     assert run(["report", "--adapter-dir", str(folder)]) == 0
     assert page.read_text(encoding="utf-8") == first
 
-    later = time.time() + 9999  # as if trained again since
+    later = time.time() + 9999  # as a copy may have it
     os.utime(folder / "adapter_model.safetensors", (later, later))
     assert run(["report", "--adapter-dir", str(folder)]) == 0
-    assert "boosted trees" not in page.read_text(encoding="utf-8")
+    assert "boosted trees" in page.read_text(encoding="utf-8")
+
+
+def test_no_page_shows_figures_of_another_adapter(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    assert run(["evaluate", "--run", str(finished), "--output", str(folder), "--max-samples", "6", "--no-base"]) == 0
+    (folder / "adapter_model.safetensors").write_bytes(b"trained again, or always another")
+    figures = folder / "evaluation.json"
+    for is_new in (True, False):
+        later = time.time() + (9999 if is_new else 0)
+        os.utime(figures, (later, later))
+        assert run(["report", "--run", str(folder)]) == 0
+        assert "boosted trees" not in (folder / "report.html").read_text(encoding="utf-8")
+
+    values = json.loads(figures.read_text())
+    del values["adapter"]  # as earlier versions left it, where the time tells
+    for seconds in (9999, -9999):
+        figures.write_text(json.dumps(values))
+        os.utime(figures, (time.time() + seconds,) * 2)
+        assert run(["report", "--run", str(folder)]) == 0
+        assert ("boosted trees" in (folder / "report.html").read_text(encoding="utf-8")) == (seconds > 0)
 
 
 def test_without_the_base_model_all_others_say_the_same(finished, tmp_path, capsys):
@@ -231,10 +251,12 @@ def test_a_report_of_nothing_says_so(tmp_path, capsys):
     assert "holds no finished run" in capsys.readouterr().err
 
 
-def test_the_scores_are_those_of_infer(finished, tmp_path):
+def test_the_scores_are_those_of_infer(finished, tmp_path, capsys):
     assert run(["evaluate", "--adapter-dir", str(finished), "--output", str(tmp_path)]) == 0
-    assert run(["infer", "--adapter-dir", str(finished), "--output", str(tmp_path / "scores.jsonl")]) == 0
-    lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    output = tmp_path / "scores[all].jsonl"
+    assert run(["infer", "--adapter-dir", str(finished), "--output", str(output)]) == 0
+    assert f"Scores written to {output}." in capsys.readouterr().out
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
     evaluation = load_evaluation(tmp_path)
     for result in evaluation.results[-4:-2]:
         kind = result.system.kind

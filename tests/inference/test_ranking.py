@@ -446,11 +446,12 @@ def test_files_give_the_movies_that_training_would_name(tmp_path):
 
 
 def test_the_command_shows_the_best_and_writes_all(adapter, ranker, tmp_path, capsys):
-    output = tmp_path / "ranked.jsonl"
+    output = tmp_path / "ranked[best].jsonl"
     arguments = [*written(tmp_path), "--adapter-dir", str(adapter), "--top", "2", "--output", str(output)]
     assert run(arguments) == 0
     ranked = ranker.rank(read_history(tmp_path / "history.json"), read_candidates(tmp_path / "candidates.json"))
     shown = capsys.readouterr().out
+    assert f"Scores written to {output}." in shown
     assert [one.candidate.title in shown for one in ranked] == [True, True, False]
     lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert [line["rank"] for line in lines] == [1, 2, 3]
@@ -458,7 +459,7 @@ def test_the_command_shows_the_best_and_writes_all(adapter, ranker, tmp_path, ca
     assert [line["p_yes"] for line in lines] == pytest.approx([one.p_yes for one in ranked], rel=1e-6)
     (ronin,) = (line for line in lines if line["title"] == "Ronin")
     assert {key: ronin[key] for key in CANDIDATES[0]} == CANDIDATES[0]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["candidates.json", "history.json", "ranked.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["candidates.json", "history.json", output.name]
 
 
 def test_the_former_name_of_the_command_works_and_is_not_advertised(adapter, tmp_path, capsys):

@@ -104,6 +104,11 @@ def test_what_is_to_be_seen_is_said_and_escaped(drawn):
     assert root.get("role") == "img"
 
 
+def test_labels_may_hold_dollars():
+    terms = Terms(positive="$5 to $10", positives="$5 to $10 rows")
+    assert ">share $5 to $10</text>" in reliability(LIKED, SYSTEMS, terms)
+
+
 def test_a_readers_own_settings_change_nothing(drawn):
     with matplotlib.rc_context({"text.usetex": True, "axes.grid": False, "lines.linewidth": 9}):
         assert drawings() == drawn

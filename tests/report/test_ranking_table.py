@@ -12,10 +12,10 @@ from likely.report.ranking_table import ranking_table
 def test_each_candidate_has_its_rank_its_name_and_its_probability():
     ranked = [Ranked(Movie("[bold]Heat", 1995, ["Crime"]), 0.91234), Ranked(Movie("Babe"), 0.5)]
     console = Console(file=io.StringIO(), width=80)
-    console.print(ranking_table(ranked, "Best of 2", "film"))
+    console.print(ranking_table(ranked, "Best of 2", "[single] film"))
     lines = console.file.getvalue().splitlines()
     assert lines[0].strip() == "Best of 2"
-    assert "film" in lines[2]
+    assert "[single] film" in lines[2]
     first, second = (line for line in lines if "0." in line)
     assert "1" in first
     assert "[bold]Heat (1995) | Crime" in first

@@ -187,6 +187,28 @@ def test_a_real_user_and_the_truth_afterwards(page):
     assert page.locator("#truth-said").inner_text() == f"User {user['user']} liked {likes_in_words(liked)}"
 
 
+def test_nobodys_truth_is_shown_on_the_ranking_of_another(page):
+    with page.expect_response("**/v1/rank"):
+        page.get_by_role("button", name="Load a real user").click()
+    show = page.get_by_role("button", name="Show what they really thought")
+    show.wait_for()
+    page.route("**/v1/rank", lambda route: None)  # the next ranking never comes
+    with page.expect_response("**/v1/held-out*"):
+        page.get_by_role("button", name="Load a real user").click()
+    page.locator("#ranked.stale").wait_for()
+    assert not show.is_visible()
+
+
+def test_an_answer_given_up_while_it_arrives_is_none(page):
+    given_up = """async () => {
+        const { ask } = await import("./static/api.js");
+        const json = () => Promise.reject(new DOMException("", "AbortError"));
+        window.fetch = async () => ({ ok: true, json });
+        return ask("./v1/rank").then(() => "answered", (error) => error.name);
+    }"""
+    assert page.evaluate(given_up) == "AbortError"
+
+
 def likes_in_words(liked):
     """How many of a ranking were liked, and how far up they stand."""
     total = sum(liked)

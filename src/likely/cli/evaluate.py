@@ -73,7 +73,7 @@ def evaluate(
     with _kept(written) if folder else nullcontext() as kept:
         findings = measure(console, settings, folder, data, max_samples, base, kept, scores, ranking, text_features)
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
-        page = keep_findings(written, findings, _facts(folder, settings))
+        page = keep_findings(written, findings, _facts(folder, settings), folder)
         kept_answer = folder is not None and written == folder and keep_answer(folder, findings)
     written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}{f', {BLEND_FILE}' if kept_answer else ''}"
     console.print(f"Written to {written}: {written_files}.", markup=False, soft_wrap=True, highlight=False)
@@ -137,13 +137,13 @@ def measure(
     return findings
 
 
-def keep_findings(folder: Path, findings: Findings, facts: RunFacts) -> Path:
-    """Write figures, rows and page, and return the page."""
-    from likely.cli.report import PAGE
+def keep_findings(folder: Path, findings: Findings, facts: RunFacts, run: Path | None = None) -> Path:
+    """Write figures, rows and page of a run, that of the folder unless another is named, and return the page."""
+    from likely.cli.report import PAGE, adapter_there
     from likely.evaluation.storage import save_evaluation
     from likely.report.page import write_report
 
-    save_evaluation(folder, findings.evaluation)
+    save_evaluation(folder, findings.evaluation, adapter_there(run or folder))
     write_report(folder / PAGE, replace(facts, item_counts=findings.item_counts), findings.evaluation)
     return folder / PAGE
 

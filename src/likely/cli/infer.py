@@ -63,7 +63,7 @@ def infer(
         console.print(results_table(judge(records, labels, systems)))
         if output:
             write_scores(output, records, said.base, said.adapter)
-            console.print(f"Scores written to {output}.", highlight=False)
+            console.print(f"Scores written to {output}.", markup=False, soft_wrap=True, highlight=False)
 
 
 def write_scores(path: Path, records: Sequence[Record], base: Answers, adapter: Answers) -> None:

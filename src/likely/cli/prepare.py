@@ -157,6 +157,8 @@ def describe(data: Path | None, options: Mapping[str, Any], source: Path | None)
 
 def fetch(console: Console, dataset: str) -> Path:
     """Return the folder or zip of a release, fetched on first use, and say where it came from."""
+    from rich.markup import escape
+
     from likely.cli.progress import progress_bar
     from likely.sources.catalogue import resolve_dataset
 
@@ -165,5 +167,5 @@ def fetch(console: Console, dataset: str) -> Path:
         resolved = resolve_dataset(
             dataset, on_progress=lambda have, whole: bar.update(task, completed=have, total=whole)
         )
-    console.print(f"[bold]Ratings[/bold]  {resolved.story}", highlight=False)
+    console.print(f"[bold]Ratings[/bold]  {escape(resolved.story)}", highlight=False)
     return Path(resolved.location)

@@ -57,7 +57,7 @@ def rank(
         console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", words.noun))
         if output:
             write_ranking(output, ranked, words.details)
-            console.print(f"Scores written to {output}.", highlight=False)
+            console.print(f"Scores written to {output}.", markup=False, soft_wrap=True, highlight=False)
 
 
 def write_ranking(path: Path, ranked: Sequence[Ranked], details: str = "genres") -> None:

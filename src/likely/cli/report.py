@@ -29,7 +29,7 @@ def report(adapter_dir: RunFolder = MAIN_RUN) -> None:
 def report_run(folder: Path) -> Path:
     """Write the page of a run's folder from what is there, with the evaluation of `likely evaluate` if there was one.
 
-    An evaluation of an earlier adapter in the same folder is left out.
+    An evaluation of another adapter, such as an earlier one in the same folder, is left out.
 
     Returns:
         The page.
@@ -38,12 +38,12 @@ def report_run(folder: Path) -> Path:
         LikelyError: the folder holds no run, or what it holds is damaged.
     """
     from likely.config.reading import load_config
-    from likely.evaluation.storage import FIGURES_FILE, load_evaluation
+    from likely.evaluation.storage import load_evaluation
     from likely.report.facts import facts_of
     from likely.report.page import write_report
 
     facts, evaluation = facts_of(folder), None
-    if _is_newer(folder / FIGURES_FILE, folder / "adapter_model.safetensors"):
+    if _has_evaluation(folder):
         evaluation = load_evaluation(folder)
         facts = replace(facts, item_counts=training_item_counts(load_config(folder / "config.yaml", ())))
     write_report(folder / PAGE, facts, evaluation)
@@ -60,6 +60,25 @@ def training_item_counts(config: RunConfig) -> Mapping[str, int] | None:
         return None
 
 
-def _is_newer(path: Path, than: Path) -> bool:
-    """Return whether a file is there and was written after another, if that is there."""
-    return path.is_file() and (not than.is_file() or path.stat().st_mtime >= than.stat().st_mtime)
+def adapter_there(folder: Path) -> str | None:
+    """Return what stands for the adapter in a folder, None where there is none."""
+    from likely.model.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+    from likely.model.fingerprint import adapter_of
+
+    is_whole = all((folder / name).is_file() for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG))
+    return adapter_of(folder) if is_whole else None
+
+
+def _has_evaluation(folder: Path) -> bool:
+    """Return whether a folder has an evaluation of its own adapter, as far as the evaluation says of which it is."""
+    from likely.evaluation.storage import FIGURES_FILE, adapter_in
+    from likely.model.adapter import ADAPTER_WEIGHTS
+
+    figures, weights = folder / FIGURES_FILE, folder / ADAPTER_WEIGHTS
+    if not figures.is_file() or not weights.is_file():
+        return figures.is_file()
+    evaluated = adapter_in(folder)
+    if evaluated is not None:
+        return evaluated == adapter_there(folder)
+    # Earlier versions left only the time to tell.
+    return figures.stat().st_mtime >= weights.stat().st_mtime

@@ -139,9 +139,9 @@ def _in_either_format(path: Path | None) -> Any:
 def _named_files(folder: Path, dataset: str) -> tuple[Sequence[Path | None], Columns]:
     """Return the three files of a data set and their columns."""
     registry = folder / "dataset_info.json"
-    prepared = [folder / dataset / f"{split}.json" for split in ("train", "eval", "test")]
-    if not registry.exists() and _in_either_format(prepared[0]).is_file():
-        return prepared, Columns()
+    train, evaluation, test = (folder / dataset / f"{split}.json" for split in ("train", "eval", "test"))
+    if not registry.exists() and _in_either_format(train).is_file():
+        return (train, evaluation, test if _in_either_format(test).is_file() else None), Columns()
     remedy = f"set dataset_dir to its folder, or set train_file and eval_file, or make it with: {PREPARE}"
     entries = read_json(registry, remedy)
     if not isinstance(entries, dict):

@@ -12,7 +12,7 @@ import polars as pl
 
 from likely.config.table_config import TableConfig
 from likely.data.ids import is_number, numbered, stripped
-from likely.data.table_file import UNIT, TableFile, open_table
+from likely.data.table_file import TRUTHS, UNIT, TableFile, open_table
 from likely.data.titles import split_title
 from likely.errors import LikelyError
 
@@ -29,7 +29,7 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
         read: gives the content of a file by its name.
 
     Raises:
-        LikelyError: a column is not there, or an id is wrong.
+        LikelyError: a column is not there, or an id or a flag is wrong.
     """
     key = config.item
     if config.items:
@@ -55,7 +55,7 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
     rows = rows.unique(key, keep="last", maintain_order=True)
     told = [
         [f"{before}{part}{after}" for before, name, after in parts for part in _parts(row[name], config)]
-        + [flag for flag in config.flags if row[flag] == "1" and flag not in NO_DETAIL]
+        + [flag for flag in config.flags if _is_set(row[flag], flag, config) and flag not in NO_DETAIL]
         for row in rows.iter_rows(named=True)
     ]
     nothing = pl.Series([None] * len(rows), dtype=pl.String)
@@ -64,6 +64,15 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
     # Text that is split again: polars is slow to make a column of very many short lists.
     joined = pl.Series("details", [UNIT.join(details) for details in told], pl.String)
     return listed.with_columns(joined.str.split(UNIT).list.eval(pl.element().filter(pl.element() != "")))
+
+
+def _is_set(value: str | None, flag: str, config: TableConfig) -> bool:
+    spelled = (value or "").strip().lower() or "0"
+    if spelled not in TRUTHS:
+        raise LikelyError(
+            f"Column {flag!r} of {config.items or config.ratings} holds {value!r}; write 1 or 0 in a column of flags."
+        )
+    return TRUTHS[spelled] == 1
 
 
 def _parts(value: str | Sequence[str] | None, config: TableConfig) -> list[str]:

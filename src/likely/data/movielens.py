@@ -84,7 +84,9 @@ def describe_release(source: Path) -> tuple[TableConfig, Callable[[str], bytes]]
     """
     names = _list_files(source)
     release, ratings_name = _detect(source, names)
-    items_name = _find(names, str(release.items), str(PurePosixPath(ratings_name).parent))
+    beside = [name for name in names if PurePosixPath(name).parent == PurePosixPath(ratings_name).parent]
+    of_same_name = PurePosixPath(ratings_name).with_suffix(".item")
+    items_name = min(_find(beside, str(release.items)), key=lambda name: name != str(of_same_name), default=None)
     if items_name is None and release is not RECBOLE:
         raise LikelyError(
             f"{source} holds {ratings_name} but no {release.items} beside it; add it from the same release."
@@ -168,22 +170,26 @@ def _list_files(source: Path) -> list[str]:
     return sorted(name for name in names if name.count("/") <= 1 and not name.startswith("__MACOSX"))
 
 
-def _find(names: list[str], pattern: str, folder: str | None = None) -> str | None:
-    """Return the file that matches, the least deep of several; only inside `folder` where that is given."""
-    matches = [
-        name
-        for name in names
-        if fnmatch.fnmatchcase(PurePosixPath(name).name, pattern) and folder in (None, str(PurePosixPath(name).parent))
-    ]
-    return min(matches, key=lambda name: (name.count("/"), name), default=None)
+def _find(names: list[str], pattern: str) -> list[str]:
+    """Return the files that match, the least deep alone; of `x.inter`, `x.part1.inter` and so on the first."""
+    matches = [PurePosixPath(name) for name in names if fnmatch.fnmatchcase(PurePosixPath(name).name, pattern)]
+    depth = min((len(path.parts) for path in matches), default=0)
+    least = [path for path in matches if len(path.parts) == depth]
+    wholes = tuple(f"{path.with_suffix('')}." for path in least)
+    return [str(path) for path in least if not str(path.with_suffix("")).startswith(wholes)]
 
 
 def _detect(source: Path, names: list[str]) -> tuple[TableConfig, str]:
     """Return the description of a release and the path of its ratings file."""
     for release in RELEASES:
-        ratings_name = _find(names, release.ratings)
-        if ratings_name is not None:
-            return release, ratings_name
+        found = _find(names, release.ratings)
+        if len(found) > 1:
+            raise LikelyError(
+                f"{source} holds several files of ratings, {found[0]} and {found[1]}; give the folder of one release, "
+                "or name the files with --ratings and the options after it, such as --eval-ratings."
+            )
+        if found:
+            return release, found[0]
     known = ", ".join(release.ratings for release in RELEASES)
     raise LikelyError(
         f"{source} holds no MovieLens ratings ({known}); give the folder or zip of a release, or name the files and "

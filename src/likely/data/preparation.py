@@ -82,7 +82,8 @@ def prepare(
 
     Raises:
         LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,
-            `max_users` is below 1, `seed` below 0, or `output_dir` cannot be written.
+            `max_users` is below 1, `seed` below 0, or `output_dir` cannot be written or holds a file that would be
+            read in place of a new one.
     """
     protocol = protocol or SplitProtocol()
     if max_users is not None:
@@ -94,7 +95,7 @@ def prepare(
     _check_rows(table, data, protocol)
     everybody = table
     if protocol.hints:
-        table = count_earlier_ratings(table, protocol.like_threshold)
+        table = count_earlier_ratings(table, protocol.like_threshold, pairs_repeat=protocol.split == "given")
     if max_users is not None:
         table = _choose_users(table, max_users, seed)
     if protocol.hints:
@@ -125,6 +126,12 @@ def _write(
 ) -> None:
     """Write files of records, and what they are with their digests, into a folder of its own and move all together."""
     earlier = prepared_files(output_dir)
+    for other in (output_dir / f"{Path(name).stem}.json" for name in files if name.endswith(".parquet")):
+        if other.exists() and other.name not in earlier:
+            raise LikelyError(
+                f"{other} is of no earlier preparation, or was changed since, and would be read in place of the new "
+                "Parquet file; move it away or choose another output folder."
+            )
     nested = {
         "shares": pl.Struct(dict.fromkeys(share_names(details), pl.Float64)),
         "history_parts": pl.Struct(dict.fromkeys(SPLITS, pl.Int64)),

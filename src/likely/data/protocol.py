@@ -40,7 +40,7 @@ class SplitProtocol:
         history_length: ratings in a record's history; see :func:`window_start`.
         window: "anchored" histories of one user share their beginning, "sliding" ones do not; "all" shows all that
             came before, and "5H", or another number from 2 on, is anchored but grows to five times `history_length`
-            ratings. "2H" is "anchored" by another name.
+            ratings. "2H" shows what "anchored" does.
         like_threshold: a rating from here on is a like.
         hints: end every record with what :func:`likely.data.wording.hint` says of its user and candidate.
         test_fraction: share of the ratings after the warm-up.

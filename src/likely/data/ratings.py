@@ -16,16 +16,13 @@ from likely.config.table_config import TableConfig
 from likely.data.ids import is_number, numbered, spellings, stripped
 from likely.data.items import listed_items, named_items
 from likely.data.protocol import SPLITS
-from likely.data.table_file import UNIT, TableFile, open_table, read_bytes
+from likely.data.table_file import TRUTHS, UNIT, TableFile, open_table, read_bytes
 from likely.data.times import seconds
 from likely.data.wording import MOVIES, Words
 from likely.errors import LikelyError
 
 TIME = "timestamp"
 """Column of times where a description names none and a file has it."""
-
-LABELS = {"1": 1.0, "1.0": 1.0, "yes": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "no": 0.0, "false": 0.0}
-"""How columns of given labels spell a like and none, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,7 @@ def _values(config: TableConfig) -> pl.Expr:
     if config.shows == "nothing":
         return pl.lit(1.0)
     if config.shows == "label":
-        return pl.col("rating").str.to_lowercase().replace_strict(LABELS, default=None, return_dtype=pl.Float64)
+        return pl.col("rating").str.to_lowercase().replace_strict(TRUTHS, default=None, return_dtype=pl.Float64)
     numbers = pl.col("rating").cast(pl.Float64, strict=False)
     return pl.when(numbers >= 0).then(numbers) if config.implicit else numbers
 
@@ -211,8 +208,8 @@ def _wrong(file: TableFile, row: int, values: dict[str, Any], config: TableConfi
             or value != value
             or (role in ("user", "item") and config.ids == "numbers" and not text.isdigit())
         ):
-            spelled = "write seconds since 1970 or a date such as 2024-05-31 18:30:00, or " if key == "time" else ""
-            return f"{where} has no valid {role}{shown}; {spelled}fix or remove the line."
+            times = "write seconds since 1970 or a date such as 2024-05-31 18:30:00, the same in all lines, or "
+            return f"{where} has no valid {role}{shown}; {times if key == 'time' else ''}fix or remove the line."
     if config.scale and not config.scale[0] <= values["rating"] <= config.scale[1]:
         return (
             f"{where} has the rating {values['rating']:g} outside of the scale {config.scale[0]:g} to "

@@ -5,6 +5,7 @@
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -215,4 +216,7 @@ def _label(answer: Any, answers: Mapping[str, str], where: str, labels: Labels) 
 
 
 def _identifier(value: Any) -> str | None:
+    """Return an id as text: 7.0, as a column with gaps has it, is the 7 of other files, and NaN is a gap."""
+    if isinstance(value, float):
+        value = None if math.isnan(value) else int(value) if value.is_integer() else value
     return None if value is None or value == "" else str(value)

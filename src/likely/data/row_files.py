@@ -60,16 +60,16 @@ def iter_rows(path: Path, content: bytes | None = None) -> Iterator[Any]:
         raise LikelyError(f"{path} holds no records; {REMEDY}")
 
 
-def parquet_frames(path: Path, content: bytes | None = None, rows: int = SLICE) -> "Iterator[pl.DataFrame]":
-    """Yield the rows of a Parquet file, so many at once.
+def parquet_frames(path: Path, content: bytes | None = None) -> "Iterator[pl.DataFrame]":
+    """Yield the rows of a Parquet file, `SLICE` at once.
 
     Raises:
         LikelyError: it is missing or damaged.
     """
     table, count = _scan(path, content)
-    for start in range(0, count, rows):
+    for start in range(0, count, SLICE):
         with _polars_at_work(f"{path} is damaged after row {start}; {REMEDY}"):
-            frame = table.slice(start, rows).collect()
+            frame = table.slice(start, SLICE).collect()
         yield frame
 
 

@@ -97,7 +97,7 @@ def evaluation_records(config: RunConfig) -> list[Record]:
 
 
 def held_out_records(config: RunConfig, data_file: Path | None, max_samples: int | None) -> list[Record]:
-    """Return the records of a file, or of the run's test file, or where it has none of its evaluation file.
+    """Return the records of a file, or of the run's test file, or where it names none of its evaluation file.
 
     Args:
         config: of the run.
@@ -108,7 +108,7 @@ def held_out_records(config: RunConfig, data_file: Path | None, max_samples: int
         LikelyError: no file is named, or it is missing or wrong.
     """
     files = files_of(config)
-    path = data_file or (files.test if files.test and files.test.is_file() else files.eval)
+    path = data_file or files.test or files.eval
     if path is None:
         raise LikelyError("The configuration names no test_file and no eval_file; name a file with --data.")
     return subset_of_users(read_records(path, labels_of(config), files.columns), max_samples, config.seed)

@@ -1,6 +1,6 @@
 """Any file that holds a table, as columns of text: CSV, TSV, `::`, JSON Lines and Parquet, each also gzipped.
 
-What a file is shows in its content. `ratings` says which columns it wants and makes numbers of them.
+What a file is shows in its content. `ratings` and `items` say which columns they want and what these mean.
 """
 
 import csv
@@ -26,6 +26,9 @@ UNIT = "\x1f"
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What polars raises about damaged files; the second, where its reader trusts what it reads, is no Exception."""
+
+TRUTHS = {"1": 1.0, "1.0": 1.0, "yes": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "no": 0.0, "false": 0.0}
+"""How labels and flags are spelled, in lower case."""
 
 NO_TEXT = (pl.List, pl.Array, pl.Struct, pl.Object, pl.Binary)
 """Types of Parquet's columns that have no one text."""
@@ -177,8 +180,8 @@ def read_bytes(path: str) -> bytes:
 def open_table(name: str, content: bytes, columns: Sequence[str] = ()) -> TableFile:
     """Find out what a file is and which columns it has.
 
-    Text is UTF-8 or UTF-16 with a byte order mark, or else Latin-1. Double quotes count in files with commas or
-    semicolons and in `.tsv`; in others they are letters.
+    Text is UTF-8 or UTF-16 with a byte order mark, or else the Latin-1 of Windows. Double quotes count in files with
+    commas or semicolons and in `.tsv`; in others they are letters.
 
     Args:
         name: by which messages call it.
@@ -254,8 +257,16 @@ def _as_utf8(content: bytes) -> bytes:
         try:
             content.decode()
         except UnicodeDecodeError:  # accented Latin-1 is practically never valid UTF-8
-            return content.decode("latin-1").encode()
+            return _from_one_byte(content).encode()
     return content.removeprefix(b"\xef\xbb\xbf")
+
+
+def _from_one_byte(content: bytes) -> str:
+    """Decode text of Windows, which is Latin-1 with quotes and dashes where that has control characters."""
+    try:
+        return content.decode("cp1252")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _json_columns(content: bytes) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def task_of(training_file: Path, columns: Columns | None = None) -> Task:
     """
     own = RecordsTask(columns=columns or Columns())
     try:
-        prepared = _PREPARATION.validate_json((training_file.parent / PREPARATION_FILE).read_bytes())
+        prepared = _prepared_in(training_file.parent)
     except (OSError, ValueError, LikelyError):
         return own
     return prepared.task() if digest_of(training_file) in prepared.sha256.values() else own
@@ -124,7 +124,7 @@ def task_of(training_file: Path, columns: Columns | None = None) -> Task:
 def prepared_files(folder: Path) -> set[str]:
     """Return the names of the files in a folder that are as its preparation.json describes them."""
     try:
-        prepared = _PREPARATION.validate_json((folder / PREPARATION_FILE).read_bytes())
+        prepared = _prepared_in(folder)
     except (OSError, ValueError, LikelyError):
         return set()
     there = {name: folder / name for name in prepared.sha256 if Path(name).name == name}
@@ -164,7 +164,7 @@ def read_task(folder: Path) -> Task:
     """
     kept, copied = folder / TASK_FILE, folder / PREPARATION_FILE
     try:
-        return _TASK.validate_json(kept.read_bytes()) if kept.exists() else _read_preparation(copied)
+        return _TASK.validate_json(kept.read_bytes()) if kept.exists() else _prepared_in(folder).task()
     except FileNotFoundError:
         raise LikelyError(
             f"{folder} has no {TASK_FILE}, so it does not say what its records ask (an earlier version of likely left "
@@ -187,5 +187,5 @@ def columns_of(folder: Path) -> Columns:
     return task.columns if isinstance(task, RecordsTask) else Columns()
 
 
-def _read_preparation(path: Path) -> Task:
-    return _PREPARATION.validate_json(path.read_bytes()).task()
+def _prepared_in(folder: Path) -> _Preparation:
+    return _PREPARATION.validate_json((folder / PREPARATION_FILE).read_bytes())

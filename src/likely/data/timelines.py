@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from likely.data.liked_shares import TASTES, Shares
-from likely.data.opinions import opinion_of_others
+from likely.data.opinions import COUNTS, opinion_of_others
 from likely.data.protocol import SPLITS, Split, SplitProtocol
 from likely.data.ratings import RatingTable
 from likely.data.records import CUT_AT_ANCHORS
@@ -171,7 +171,7 @@ def make_rows(
         None if names is None else names.to_list() for names in (data.user_names, data.item_names)
     )
     names = ["item_id", "timestamp", "rating"]
-    names += ["earlier_likes", "earlier_ratings", *TASTES] if protocol.hints else []
+    names += [*COUNTS, *TASTES] if protocol.hints else []
     columns = [table[name].to_numpy() for name in names]
     items, ratings, users = columns[0], columns[2], table["user_id"].to_numpy()
     parts = table["split"].cast(pl.String).replace("warmup", "train").to_numpy() if protocol.split == "given" else None

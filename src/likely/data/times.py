@@ -5,9 +5,15 @@ import polars as pl
 LATEST_SECOND = 1e11
 """Times beyond the year 5138 are taken for milliseconds, and a thousand times later for microseconds, and so on."""
 
+EARLIEST_SECOND = 1e8
+"""Milliseconds between 1970 and March 1973 are taken for none: seconds among them would be such."""
+
 
 def seconds(text: pl.Series) -> pl.Series:
-    """Return times in seconds since 1970, i64 where all are whole and f64 otherwise; null where a text is no time."""
+    """Return times in seconds since 1970, i64 where all are whole and f64 otherwise.
+
+    Null where a text is no time, or seems to be in another unit than others.
+    """
     numbers = text.cast(pl.Float64, strict=False)
     numbers = numbers.to_frame().select(pl.when(pl.first().is_finite()).then(pl.first())).to_series()
     if numbers.null_count() > text.null_count():
@@ -16,8 +22,9 @@ def seconds(text: pl.Series) -> pl.Series:
     else:
         latest = float(str(numbers.abs().max() or 0))
         unit = next((unit for unit in (1, 1e3, 1e6) if latest < LATEST_SECOND * unit), 1e9)
+        sound = (numbers.abs() >= EARLIEST_SECOND * unit) | (numbers == 0) if unit > 1 else numbers.is_not_null()
         # numpy divides exactly where polars multiplies by the inverse.
-        numbers = pl.Series(numbers.to_numpy() / unit).fill_nan(None)
+        numbers = pl.Series(numbers.set(~sound, None).to_numpy() / unit).fill_nan(None)
     return numbers.cast(pl.Int64) if (numbers == numbers.floor()).all() else numbers
 
 

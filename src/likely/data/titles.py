@@ -1,6 +1,6 @@
 """Titles as catalogues spell them, `Matrix, The (1999)`, and as people read them.
 
-`ratings` reads the titles of a table through it and `inference.movies` those that a user gives, so that both are named
+`items` reads the titles of a table through it and `inference.movies` those that a user gives, so that both are named
 alike.
 """
 

@@ -58,6 +58,7 @@ class _Figures(BaseModel):
     ranking: _Ranking | None = None
     tied_rows: int = 0
     comparisons: int = 0
+    adapter: str | None = None
     rows_file: dict[str, str]
 
 
@@ -72,12 +73,13 @@ class _Row(BaseModel):
     record: Record
 
 
-def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
+def save_evaluation(folder: Path, evaluation: Evaluation, adapter: str | None = None) -> None:
     """Write evaluation.json and evaluation_rows.jsonl, each of them whole or not at all.
 
     Args:
         folder: of the run; has to be there.
         evaluation: what to write.
+        adapter: what stands for the adapter that was evaluated (`model.fingerprint`), where there was one.
     """
     digest = hashlib.sha256()
     with replacing(folder / ROWS_FILE) as out:
@@ -98,6 +100,7 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
         ranking=evaluation.ranking,
         tied_rows=evaluation.tied_rows,
         comparisons=evaluation.comparisons,
+        adapter=adapter,
         rows_file={"name": ROWS_FILE, "sha256": digest.hexdigest()},
     )
     with replacing(folder / FIGURES_FILE) as out:
@@ -131,11 +134,21 @@ def load_evaluation(folder: Path) -> Evaluation:
 
 def kinds_in(folder: Path) -> set[str]:
     """Return which kinds of systems the figures in a folder are of; none where there are no readable ones."""
+    figures = _figures_in(folder)
+    return {standing.kind for standing in figures.standings} if figures else set()
+
+
+def adapter_in(folder: Path) -> str | None:
+    """Return what stands for the adapter that the figures in a folder are of; None where they do not say."""
+    figures = _figures_in(folder)
+    return figures.adapter if figures else None
+
+
+def _figures_in(folder: Path) -> _Figures | None:
     try:
-        figures = _Figures.model_validate_json((folder / FIGURES_FILE).read_bytes())
+        return _Figures.model_validate_json((folder / FIGURES_FILE).read_bytes())
     except (OSError, ValueError):
-        return set()
-    return {standing.kind for standing in figures.standings}
+        return None
 
 
 def _row_of(evaluation: Evaluation, place: int) -> _Row:

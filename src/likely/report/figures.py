@@ -36,6 +36,7 @@ SETTINGS: Mapping[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
+    "text.parse_math": False,  # labels may hold dollars
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -100,7 +101,7 @@ def training_curves(
     """
     from matplotlib.ticker import MaxNLocator
 
-    curves = {name: _curve(log, name) for name in names}
+    curves = {name: curve_of(log, name) for name in names}
     if not any(curves.values()):
         return None
 
@@ -216,7 +217,8 @@ def _diagonal(axes: "Axes") -> None:
     axes.plot([0, 1], [0, 1], color=INK, alpha=0.35, linewidth=0.8)
 
 
-def _curve(log: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+def curve_of(log: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+    """Return steps and values of a figure in a Trainer's log, as far as it is finite."""
     return [
         (entry["step"], entry[name]) for entry in log if is_finite(entry.get("step")) and is_finite(entry.get(name))
     ]

@@ -27,6 +27,9 @@ NIGHT = TerminalTheme(
 )  # fmt: skip
 """Colours of the picture: background, text, and the eight colours of a terminal, plain and bright."""
 
+COLUMNS = 100
+"""How wide the console is whose printing is recorded, in characters."""
+
 FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{
@@ -50,19 +53,18 @@ FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg
 """rich fills in the braces; its own frame would fetch a font from a web site."""
 
 
-def save_picture(path: Path, title: str, show: Callable[[Console], None], width: int = 100) -> None:
+def save_picture(path: Path, title: str, show: Callable[[Console], None]) -> None:
     """Write as SVG what `show` prints.
 
     Args:
         path: the SVG file.
         title: in the frame above.
         show: prints to the console it gets.
-        width: of that console in characters.
 
     Raises:
         LikelyError: the file cannot be written.
     """
-    console = SafeConsole(record=True, file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
+    console = SafeConsole(record=True, file=io.StringIO(), width=COLUMNS, force_terminal=True, color_system="standard")
     show(console)
     console.print()  # the frame would cut what hangs below the last line
     svg = console.export_svg(title=title, theme=NIGHT, code_format=FRAME, unique_id="likely")

@@ -17,7 +17,7 @@ def ranking_table(ranked: Sequence[Ranked], title: str, noun: str) -> Table:
     answered = any(one.answer is not None for one in ranked)
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("rank", justify="right")
-    table.add_column(noun)
+    table.add_column(escape(noun))
     for heading in ("answer", "adapter", "counting") if answered else ("P(Yes)",):
         table.add_column(heading, justify="right")
     for rank, one in enumerate(ranked, start=1):

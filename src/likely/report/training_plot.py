@@ -1,11 +1,11 @@
 """The curves of a training as a picture, for a run's folder: `training` gives the log, `cli` says where to draw it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likely.files import replacing_bytes
+from likely.report.figures import curve_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,10 +38,10 @@ def _draw(axes: "Axes", log: Sequence[Mapping[str, float]], curves: Sequence[tup
 
     drawn = 0
     for name, label, colour in curves:
-        steps, values = _curve(log, name)
-        if steps:
-            few_points = name.startswith("eval_") or len(steps) == 1
-            axes.plot(steps, values, label=label, color=colour, marker="o" if few_points else None)
+        points = curve_of(log, name)
+        if points:
+            few_points = name.startswith("eval_") or len(points) == 1
+            axes.plot(*zip(*points, strict=True), label=label, color=colour, marker="o" if few_points else None)
             drawn += 1
     if drawn:
         axes.legend(frameon=False)
@@ -51,8 +51,3 @@ def _draw(axes: "Axes", log: Sequence[Mapping[str, float]], curves: Sequence[tup
         axes.set(xticks=[], yticks=[])
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
-
-
-def _curve(log: Sequence[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:
-    entries = [entry for entry in log if "step" in entry and math.isfinite(entry.get(name, math.nan))]
-    return [entry["step"] for entry in entries], [entry[name] for entry in entries]

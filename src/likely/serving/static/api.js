@@ -23,14 +23,14 @@ export async function ask(path, body, signal) {
   if (body) headers["Content-Type"] = "application/json";
   const options = { method: body ? "POST" : "GET", headers, signal };
   if (body) options.body = JSON.stringify(body);
-  let answer;
-  try {
-    answer = await fetch(path, options);
-  } catch (error) {
+  const unlessGivenUp = (instead) => (error) => {
     if (error.name === "AbortError") throw error;
+    return instead();
+  };
+  const answer = await fetch(path, options).catch(unlessGivenUp(() => {
     throw new Refused("The server does not answer; is likely serve still running?", 0);
-  }
-  const said = await answer.json().catch(() => ({}));
+  }));
+  const said = await answer.json().catch(unlessGivenUp(() => ({})));
   if (!answer.ok) throw new Refused(said.detail ?? `The server answered with status ${answer.status}.`, answer.status);
   return said;
 }

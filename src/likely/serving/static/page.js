@@ -56,6 +56,7 @@ function changed() {
   clearTimeout(timer);
   asking?.abort();
   at("ranked").classList.add("stale");
+  at("truth").hidden = true; // the user may be another than the one whose rows still stand there
   if (some) {
     at("status").textContent = "Asking the model…";
     timer = setTimeout(rank, PAUSE);
@@ -63,7 +64,7 @@ function changed() {
     answer = null;
     at("ranked").replaceChildren();
     at("status").textContent = run.shows === "rating" ? "Nothing is rated yet." : "Nothing is chosen yet.";
-    for (const id of ["cost", "copies", "snippet", "truth"]) at(id).hidden = true;
+    for (const id of ["cost", "copies", "snippet"]) at(id).hidden = true;
   }
 }
 

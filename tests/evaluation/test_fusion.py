@@ -15,6 +15,10 @@ from support import records_of
 system = System.from_probabilities
 
 
+def at(time, records):
+    return [replace(record, extra={"timestamp": time}) for record in records]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -24,12 +28,13 @@ system = System.from_probabilities
         ({"train": records_of([False], "c")}, "training records with both labels"),
         ({"rows": [replace(record, item_id=None) for record in records_of([True])]}, "item_id and user_id"),
         ({"tuned": records_of([True, False], "a")}, "among the rows"),
+        ({"tuned": at(1, records_of([True, False], "a")), "rows": at(2, records_of([True, False], "a"))}, None),
     ],
 )
 def test_a_fusion_is_never_fitted_on_the_rows_it_answers_nor_on_nothing(change, words):
     parts = {"train": [True, False], "tuned": [True, False], "rows": [True, False]}
     parts = {name: records_of(likes, user) for (name, likes), user in zip(parts.items(), "cba", strict=True)}
-    reason = why_no_fusion(**{**parts, **change}, labels=Labels())
+    reason = why_no_fusion(**{**parts, **change})
     assert reason is None if words is None else words in reason
 
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from likely.data.records import Labels, Record
-from likely.evaluation.features import has_history_counts, likes_of, times_of, user_keys
-from likely.evaluation.fusion import not_asked
+from likely.evaluation.features import has_history_counts, likes_of, not_among, times_of, user_keys
 from likely.evaluation.like_counts import count_likes, known_of
 
 Parts = tuple[list[Record], list[Record], list[Record]]
@@ -36,7 +35,7 @@ def with_histories(
     no_users = any(record.user_id is None for record in everything)
     if has_history_counts(everything) or no_users or times_of(everything) is None:
         return parts, []
-    once = [*train, *not_asked(held_out, rows), *rows]
+    once = [*train, *not_among(held_out, rows), *rows]
     counts = count_likes(user_keys(once), likes_of(once, labels), times_of(once))
 
     def counted(part: Sequence[Record]) -> list[Record]:

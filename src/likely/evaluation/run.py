@@ -19,8 +19,8 @@ from likely.evaluation.answer import Fitted, the_answer, why_no_answer
 from likely.evaluation.asked import Asked, read_asked
 from likely.evaluation.baselines import always_yes, item_like_rate, systems_of
 from likely.evaluation.contest import Evaluation, Kind, System, judge
-from likely.evaluation.features import has_history_counts, history_fraction
-from likely.evaluation.fusion import fusions, not_asked
+from likely.evaluation.features import has_history_counts, history_fraction, not_among
+from likely.evaluation.fusion import fusions
 from likely.evaluation.given import countable
 from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.evaluation.ranking_metrics import rank_items
@@ -217,7 +217,7 @@ def simple_baselines(
     answers: dict[str, FloatRows] = {}
     both_labels = len({record.output for record in train}) == 2
     if both_labels and all(record.item_id is not None for record in (*train, *rows)):
-        answers["item like-rate"] = item_like_rate(countable(train, rows, not_asked(held_out, rows)), rows, labels)
+        answers["item like-rate"] = item_like_rate(countable(train, rows, not_among(held_out, rows)), rows, labels)
     if has_history_counts(rows):
         answers["history fraction liked"] = history_fraction(rows)
     if not answers:

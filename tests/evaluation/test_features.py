@@ -18,6 +18,7 @@ from likely.evaluation.features import (
     log_odds,
     not_among,
     share_matrix,
+    times_of,
     unread_columns,
 )
 from likely.evaluation.like_counts import count_likes
@@ -142,3 +143,10 @@ def test_a_record_is_known_again_by_user_item_and_time_and_by_its_words_where_no
     for nameless in (replace(first, user_id=None), replace(first, item_id=None)):
         assert not_among([nameless], [replace(nameless)]) == []
         assert not_among([nameless], [replace(nameless, input="Ronin")]) == [nameless]
+
+
+@pytest.mark.parametrize("time", [None, "yesterday", float("nan"), float("inf"), pytest.param(10**400, id="huge")])
+def test_a_time_that_is_none_leaves_the_order_of_all_records_unknown(time):
+    known = [replace(record("Heat"), extra={"timestamp": one}) for one in (3, 2.5)]
+    assert times_of(known).tolist() == [3, 2.5]
+    assert times_of([*known, replace(record("Heat"), extra={"timestamp": time})]) is None

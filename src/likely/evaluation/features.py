@@ -144,9 +144,9 @@ def item_keys(records: Sequence[Record]) -> list[str]:
 
 
 def times_of(records: Sequence[Record]) -> FloatRows | None:
-    """Return the `timestamp` of each record in seconds, float64 [rows]; None where not all have one."""
+    """Return the `timestamp` of each record in seconds, float64 [rows]; None where not all have a finite one."""
     times = [record.extra.get("timestamp") for record in records]
-    known = [float(time) for time in times if isinstance(time, int | float)]
+    known = [float(time) for time in times if isinstance(time, int | float) and abs(time) < 2**63]
     return np.array(known) if len(known) == len(times) else None
 
 

@@ -101,6 +101,7 @@ def evaluate(
         on_progress: told after every forward pass how many records are scored, and of how many.
         kept: answers of an earlier command that are taken up, and where these are kept.
         scores: file with another system's P(Yes) of the same rows, see :func:`likely.evaluation.scores.read_scores`.
+            It is called as the file, with its ending only where there is a system of that name.
         ranking: of so many users, rank what they like among all items too; None for none.
         text_features: whether counting also answers with what the base model makes of the items' texts (`text_rows`),
             where there is a base model and records allow it.
@@ -110,7 +111,7 @@ def evaluate(
     """
     config = config or _config_of(folder)
     asked = read_asked(folder, config, data, max_samples)
-    others = [System.from_probabilities(scores.stem, "given", read_scores(scores, asked.rows))] if scores else []
+    p_given = read_scores(scores, asked.rows) if scores else None
     run, fitted = _load(folder, config) if folder else None, None
     systems, notes = systems_of(asked.given)
     notes = [*(left_out_briefly(notes) if isinstance(asked.task, RecordsTask) else notes), *asked.notes]
@@ -124,9 +125,11 @@ def evaluate(
         own = adapters_records(run.folder, config, run.builder, asked.train)
         if own:
             systems = with_own_records(systems, own, asked.rows, asked.labels, asked.earlier, asked.words)
-    systems += others
     if isinstance(asked.task, RecordsTask):
         systems = named_by_label(systems, asked.labels)
+    if scores and p_given is not None:
+        taken = scores.stem in {one.name for one in systems}
+        systems.append(System.from_probabilities(scores.name if taken else scores.stem, "given", p_given))
     judged = judge(asked.rows, asked.labels, systems)
     notes += tied_note(judged)
     ranked = None

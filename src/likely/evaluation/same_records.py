@@ -86,11 +86,11 @@ def with_own_records(
     """
     liked = likes_of(rows, labels)
     baselines = [system for system in systems if system.kind == "baseline"]
-    best = max(baselines, key=lambda system: auc(liked, system.p_yes) if 0 < liked.mean() < 1 else 0.0)
+    best = max(baselines, key=lambda system: auc(liked, system.p_yes))
     known = {system.name: system.p_yes for system in baselines}
     fewer = [
         replace(system, name=f"{system.name}, {len(own):,} records")
-        for system in baseline_systems(own, rows, labels, earlier, words, only=(best.name, *TREES))[0]
+        for system in baseline_systems(own, rows, labels, earlier, words, only=known.keys() & {best.name, *TREES})[0]
         # One that fits nothing would say the same again.
         if not np.array_equal(system.p_yes, known[system.name])
     ]

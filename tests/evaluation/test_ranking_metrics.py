@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import ndcg_score
 
 from likely.data.records import Labels, Record
-from likely.data.wording import MOVIES, show_question, show_rated
+from likely.data.wording import MOVIES, Words, show_question, show_rated
 from likely.evaluation import ranking_metrics
 from likely.evaluation.given import Given
 from likely.evaluation.ranking_metrics import candidate_records, rank_items, requests_of, top_metrics
@@ -67,6 +67,18 @@ def test_a_user_is_asked_about_its_likes_and_all_that_it_had_not_rated(parts):
         known = {one.item_id for one in (*train, *earlier, *rows)}
         assert {*one.items} == known - rated
         assert len(set(one.items)) == len(one.items)
+
+
+@pytest.mark.parametrize("words", [Words("book", shows="nothing", verb="read"), Words("book", shows="label"), MOVIES])
+def test_what_a_history_shows_in_any_words_is_no_candidate(words):
+    def asked(user, item, history):
+        shown = [show_rated(f"Book {one} | Poems", 1, words) for one in history]
+        text = show_question(shown, f"Book {item} | Poems")
+        return Record("?", text, "Yes", user_id=user, item_id=f"i{item}", extra={"timestamp": len(history)})
+
+    before = [asked("b", 1, [5]), asked("b", 2, [5, 1]), asked("b", 3, [5, 1, 2]), asked("b", 4, [5, 1, 2, 3])]
+    (request,) = requests_of(before, [asked("a", 3, [1, 2])], Labels(), 1, words=words)
+    assert {*request.items} == {"i3", "i4"}
 
 
 def test_who_is_asked_about_what_follows_the_seed(parts):

@@ -128,7 +128,7 @@ BASELINES = (
     Baseline("user like-rate", (TRAINING, USERS), _of_counted(user_like_rate)),
     Baseline("history fraction liked", (HISTORIES,), lambda given: history_fraction(given.rows)),
     Baseline("item + user like-rate", (TRAINING, ITEMS, USERS), _of_counted(item_and_user)),
-    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), lambda given: given.factorised[len(given.earlier) :]),
+    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), lambda given: given.factorised[-len(given.rows) :]),
     Baseline("logistic regression", ON_FEATURES, lambda given: logistic_regression(given.liked, *given.features)),
     Baseline("boosted trees", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features)),
     Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),

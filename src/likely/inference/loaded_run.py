@@ -150,11 +150,14 @@ class LoadedRun:
             records: records, or rows as a file for this run has them: by default `instruction` and `input`.
 
         Raises:
-            LikelyError: a row lacks something, or one is longer than the run's `cutoff_len` even without its history.
+            LikelyError: a row lacks something, or one is longer than the run's `cutoff_len` even without its history,
+                or does not get in the run's layout what it gets alone; see :meth:`check`.
         """
         columns, labels = columns_of(self.folder), self.builder.labels
         asked = records_of(records, Path("the records given"), labels, columns, answered=False)
-        return self.answers(list(asked)).p_yes
+        encoded = self.encode(list(asked))
+        self.check(encoded)
+        return self.answers(encoded).p_yes
 
     def check(self, encoded: Sequence[EncodedRecord], times: int = 1) -> None:
         """Check that records get the answers in this layout that they get alone, unless ones as long were checked.

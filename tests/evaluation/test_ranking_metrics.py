@@ -79,6 +79,10 @@ def test_what_a_history_shows_in_any_words_is_no_candidate(words):
     before = [asked("b", 1, [5]), asked("b", 2, [5, 1]), asked("b", 3, [5, 1, 2]), asked("b", 4, [5, 1, 2, 3])]
     (request,) = requests_of(before, [asked("a", 3, [1, 2])], Labels(), 1, words=words)
     assert {*request.items} == {"i3", "i4"}
+    twin = replace(before[0], item_id="i1, reprinted")
+    for some in ([twin, *before], [*before, twin]):
+        (request,) = requests_of(some, [asked("a", 3, [1, 2])], Labels(), 1, words=words)
+        assert {*request.items} == {"i3", "i4"}
 
 
 def test_who_is_asked_about_what_follows_the_seed(parts):

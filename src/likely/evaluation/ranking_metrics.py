@@ -133,15 +133,19 @@ def _in_time(rows: Sequence[Record]) -> list[Record]:
 def _rated_items(
     before: Sequence[Record], first: Sequence[Record], lines: Mapping[str, str], words: Words | None
 ) -> Mapping[str, set[str]]:
-    """Return what users are known to have rated by their first rows: items of earlier records, and of all histories."""
-    named = {line: item for item, line in lines.items()}
+    """Return what users are known to have rated by their first rows: items of earlier records, and of all histories.
+
+    Of items that are shown alike, all are.
+    """
+    named: dict[str, set[str]] = {}
+    for item, line in lines.items():
+        named.setdefault(line, set()).add(item)
     rated: dict[str, set[str]] = {str(row.user_id): set() for row in first}
     for record in (*before, *first):
         if record.user_id in rated:
             for line in history_lines(record.input):
                 read = read_line(line, words) if words else (line[2:].rpartition(" | ")[0], None)
-                if read and read[0] in named:
-                    rated[record.user_id].add(named[read[0]])
+                rated[record.user_id].update(named.get(read[0], ()) if read else ())
     for record in before:
         if record.user_id in rated:
             rated[record.user_id].add(str(record.item_id))

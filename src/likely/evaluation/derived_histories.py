@@ -19,7 +19,8 @@ def with_histories(
 ) -> tuple[Parts, list[str]]:
     """Return records that all say how many likes and ratings their user had before, as far as that can be known.
 
-    Counted are the user's records of any part from strictly before. Records that say it themselves stay as they are.
+    Counted are the user's records of any part from strictly before. Where all records say it themselves, they stay as
+    they are; where only some do, all are counted, so that the numbers of all parts mean the same.
 
     Args:
         train: training records.

@@ -199,16 +199,8 @@ def _counted(records: Sequence[Record], requests: Sequence[Request], labels: Lab
 
 
 def _result(name: str, scores: FloatRows, requests: Sequence[Request], seed: int) -> RankingResult:
-    of_users = np.array(
-        [
-            top_metrics(liked, some)
-            for liked, some in zip(
-                (one.liked for one in requests),
-                np.split(scores, np.cumsum([len(one.items) for one in requests])[:-1]),
-                strict=True,
-            )
-        ]
-    )
+    of_requests = np.split(scores, np.cumsum([len(one.items) for one in requests])[:-1])
+    of_users = np.array([top_metrics(one.liked, some) for one, some in zip(requests, of_requests, strict=True)])
     drawn = draw_users(user_keys([one.first for one in requests]), DRAWS, seed)
     resampled = drawn.counts @ of_users / len(requests)
     several = len(requests) > 1

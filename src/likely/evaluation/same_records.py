@@ -55,9 +55,12 @@ def adapters_records(
     if not (folder / FIGURES).is_file():
         return []
     figures = read_json(folder / FIGURES, "train again.")
-    size, step = figures["train"].get("step_size"), figures["best_step"] or figures["train"]["steps"]
+    trained = figures.get("train", {})
+    size, step = trained.get("step_size"), figures.get("best_step") or trained.get("steps")
+    if size is None or step is None:
+        return []
     all_chosen = config.max_samples is None or config.max_samples >= len(train)
-    if size is None or (all_chosen and step * size >= len(train)):
+    if all_chosen and step * size >= len(train):
         return []
     encoded = encode_file(*training_file(config), builder)
     chosen = choose_runs(shared_runs(encoded), config.max_samples, config.seed)

@@ -39,7 +39,7 @@ def test_a_baseline_that_all_records_do_not_allow_is_not_asked_about_fewer():
 @pytest.mark.parametrize("figures", [{}, {"train": {"step_size": 8}}, {"best_step": 3}])
 def test_figures_that_do_not_say_what_was_seen_name_no_records(tmp_path, figures):
     (tmp_path / "metrics.json").write_text(json.dumps(figures))
-    assert adapters_records(tmp_path, RunConfig(), None, records_of([True, False])) == []
+    assert adapters_records(tmp_path, None, None, records_of([True, False])) == []
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,11 @@ class Hints:
         history = [details_in(told.lines[item]) for item in told.items[mine].tolist()]
         shares_of_these = share_of_genres(told.liked[mine].astype(np.float32), history, different)
         of_these = dict(zip(different, shares_of_these.tolist(), strict=True))
-        of_user = share_matrix([row])[0, :2].tolist()
+        of_all, above = share_matrix([row])[0, :2].tolist()
         return [
-            hint(Shares(*of_user, of_these[one], math.nan, opinion_of_others(int(likes), int(ratings))), self.words)
+            hint(
+                Shares(of_all, above, of_these[one], math.nan, opinion_of_others(int(likes), int(ratings))), self.words
+            )
             for one, likes, ratings in zip(details, others.likes, others.ratings, strict=True)
         ]
 

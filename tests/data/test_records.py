@@ -122,6 +122,15 @@ def test_a_file_whose_columns_nobody_named_is_read_by_what_its_first_row_has(tmp
         read_records(saved(tmp_path, [{"conversations": turns}, TALLREC]), Labels())
 
 
+def test_what_is_counted_with_is_a_number_in_csv_too(tmp_path):
+    told = {"timestamp": 964982703, "history_likes": 3, "history_length": 15, "note": "7"}
+    pl.DataFrame([{**TALLREC, **told}, {**TALLREC, **told, "timestamp": 964982703}]).write_csv(tmp_path / "rows.csv")
+    assert [one.extra for one in read_records(tmp_path / "rows.csv", Labels())] == [told, told]
+    pl.DataFrame([{**TALLREC, **told, "timestamp": 2.5}, {**TALLREC, "timestamp": None}]).write_csv(tmp_path / "b.csv")
+    half, unknown = read_records(tmp_path / "b.csv", Labels())
+    assert (half.extra["timestamp"], unknown.extra["timestamp"]) == (2.5, "")
+
+
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.csv", "rows.jsonl", "rows.json"])
 def test_every_kind_of_file_gives_the_same_records(tmp_path, name):
     rows = [{**TALLREC, "user_id": n, "history": [["Alien?", "No"]] * (n % 2), "note": f'a, "{n}"'} for n in range(5)]

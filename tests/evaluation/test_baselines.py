@@ -20,6 +20,7 @@ from likely.evaluation.classifiers import logistic_regression
 from likely.evaluation.features import history_fraction, likes_of
 from likely.evaluation.given import Given
 from likely.evaluation.metrics import auc, probability_metrics
+from support import records_of
 
 
 def record(item, liked, **extra):
@@ -352,3 +353,11 @@ def test_the_baselines_reach_their_known_figures_on_movielens(latest_small, tmp_
     assert figures["ridge of each user"]["auc"] > 0.795
     assert figures["boosted trees, all we can count"]["auc"] > 0.8049 + 0.01
     assert figures["matrix factorisation"]["auc"] > figures["item + user like-rate"]["auc"]
+
+
+def test_eval_records_that_name_no_item_take_no_baseline_away_where_nothing_is_counted_by_time():
+    train, rows = records_of([True, False, True]), records_of([True, False])
+    nameless = [replace(one, item_id=None) for one in records_of([True, False], "b")]
+    systems, left_out = baseline_systems(train, rows, Labels(), nameless)
+    assert "matrix factorisation" in {one.name for one in systems}
+    assert not any("item_id" in line for line in left_out)

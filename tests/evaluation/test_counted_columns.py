@@ -98,6 +98,14 @@ def test_the_order_of_the_file_changes_no_column(world, random):
     assert shuffled.tobytes() == counted_columns(records, fitted, Labels())[order].tobytes()
 
 
+@settings(deadline=None, max_examples=20, phases=[Phase.explicit, Phase.generate])
+@given(worlds())
+def test_what_users_are_called_changes_no_column(world):
+    records = records_told(*world)
+    turned = [replace(one, user_id=f"u{9 - int(one.user_id[1:])}") for one in records]
+    np.testing.assert_allclose(columns_of(turned), columns_of(records), rtol=1e-4, atol=1e-5)
+
+
 def test_the_last_row_is_the_same_whatever_its_answer():
     """A candidate's record, which nobody has answered yet."""
     random = np.random.default_rng(0)

@@ -46,8 +46,9 @@ def test_likes_and_lengths_are_those_of_the_users_strictly_earlier_records():
 
 def test_rows_that_are_the_eval_records_count_once():
     train, held_out, _ = parts()
-    (_, _, rows), _ = with_histories(train, held_out, held_out, Labels())
-    assert [row.extra["history_length"] for row in rows] == [8, 8, 10]
+    for part in (held_out, [replace(one, item_id=None) for one in held_out]):
+        (_, _, rows), _ = with_histories(train, part, part, Labels())
+        assert [row.extra["history_length"] for row in rows] == [8, 8, 10]
 
 
 def test_what_a_file_says_itself_or_cannot_be_known_stays():

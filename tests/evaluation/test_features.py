@@ -1,5 +1,7 @@
 """What stands in a record's words is read back as numbers, and no training row sees its own answer in them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +16,9 @@ from likely.evaluation.features import (
     has_history_counts,
     likes_of,
     log_odds,
+    not_among,
     share_matrix,
+    times_of,
     unread_columns,
 )
 from likely.evaluation.like_counts import count_likes
@@ -128,3 +132,21 @@ def test_records_that_lack_something_are_an_error():
         feature_matrix([record(""), bare], COUNTS)
     with pytest.raises(LikelyError, match="item_id"):
         feature_matrix([record("", item=None)], COUNTS)
+
+
+def test_a_record_is_known_again_by_user_item_and_time_and_by_its_words_where_nobody_is_named():
+    first = replace(record("Heat"), user_id="u", extra={"timestamp": 5})
+    again = replace(first, extra={"timestamp": 9})
+    assert not_among([first, again], [again]) == [first]  # a user may come back to an item
+    assert not_among([first], [replace(first, input="Heat, in other words")]) == []
+    assert not_among([first], [replace(first, extra={})]) == []  # it cannot be told from a later one
+    for nameless in (replace(first, user_id=None), replace(first, item_id=None)):
+        assert not_among([nameless], [replace(nameless)]) == []
+        assert not_among([nameless], [replace(nameless, input="Ronin")]) == [nameless]
+
+
+@pytest.mark.parametrize("time", [None, "yesterday", float("nan"), float("inf"), pytest.param(10**400, id="huge")])
+def test_a_time_that_is_none_leaves_the_order_of_all_records_unknown(time):
+    known = [replace(record("Heat"), extra={"timestamp": one}) for one in (3, 2.5)]
+    assert times_of(known).tolist() == [3, 2.5]
+    assert times_of([*known, replace(record("Heat"), extra={"timestamp": time})]) is None

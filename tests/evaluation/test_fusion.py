@@ -9,10 +9,15 @@ from sklearn.metrics import roc_auc_score
 from likely.data.records import Labels
 from likely.evaluation import fusion
 from likely.evaluation.contest import System
-from likely.evaluation.fusion import WITH_RATES, not_asked, why_no_fusion
+from likely.evaluation.features import not_among
+from likely.evaluation.fusion import WITH_RATES, why_no_fusion
 from support import records_of
 
 system = System.from_probabilities
+
+
+def at(time, records):
+    return [replace(record, extra={"timestamp": time}) for record in records]
 
 
 @pytest.mark.parametrize(
@@ -24,12 +29,13 @@ system = System.from_probabilities
         ({"train": records_of([False], "c")}, "training records with both labels"),
         ({"rows": [replace(record, item_id=None) for record in records_of([True])]}, "item_id and user_id"),
         ({"tuned": records_of([True, False], "a")}, "among the rows"),
+        ({"tuned": at(1, records_of([True, False], "a")), "rows": at(2, records_of([True, False], "a"))}, None),
     ],
 )
 def test_a_fusion_is_never_fitted_on_the_rows_it_answers_nor_on_nothing(change, words):
     parts = {"train": [True, False], "tuned": [True, False], "rows": [True, False]}
     parts = {name: records_of(likes, user) for (name, likes), user in zip(parts.items(), "cba", strict=True)}
-    reason = why_no_fusion(**{**parts, **change}, labels=Labels())
+    reason = why_no_fusion(**{**parts, **change})
     assert reason is None if words is None else words in reason
 
 
@@ -41,10 +47,10 @@ def test_an_item_that_its_user_rates_again_is_another_row():
 
     records = records_of([True, False])
     train, tuned, rows = (at(time, records) for time in (1, 2, 3))
-    assert why_no_fusion(train, tuned, rows, Labels()) is None
-    assert not_asked(tuned, rows) == tuned
-    assert not_asked(tuned, [*rows, *tuned[:1]]) == tuned[1:]
-    assert not_asked(tuned, records) == []  # without times, nothing tells them apart
+    assert why_no_fusion(train, tuned, rows) is None
+    assert not_among(tuned, rows) == tuned
+    assert not_among(tuned, [*rows, *tuned[:1]]) == tuned[1:]
+    assert not_among(tuned, records) == []  # without times, nothing tells them apart
 
 
 def test_fusions_add_to_the_adapter_what_is_known_and_never_see_a_row(monkeypatch):

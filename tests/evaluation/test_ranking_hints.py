@@ -34,6 +34,16 @@ def test_what_a_row_asks_about_gets_the_hint_that_it_has_without_similar_movies(
     assert similar > 100
 
 
+def test_a_share_that_is_unknown_may_be_left_out_or_empty_as_in_a_table(prepared, hints):
+    row = prepared[0][0]
+    said = []
+    for shares in ({"of_all": 0.5}, {"of_all": 0.5, "above": None}):
+        own = replace(row, extra={**row.extra, "shares": shares})
+        one = Hints([own, *hints.records[1:]], hints.training, LABELS, MOVIES)
+        said.append(one.of_candidates(own, [row.item_id], [read_candidate(row.input)]))
+    assert said[0] == said[1]
+
+
 def test_nothing_that_others_say_later_or_in_held_out_rows_is_told(prepared, hints):
     train, earlier, rows = prepared
     row = min(rows, key=lambda one: one.extra["timestamp"])

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import ndcg_score
 
 from likely.data.records import Labels, Record
-from likely.data.wording import MOVIES, show_question, show_rated
+from likely.data.wording import MOVIES, Words, show_question, show_rated
 from likely.evaluation import ranking_metrics
 from likely.evaluation.given import Given
 from likely.evaluation.ranking_metrics import candidate_records, rank_items, requests_of, top_metrics
@@ -83,6 +83,22 @@ def test_items_that_are_shown_as_what_the_user_had_do_not_compete_whether_or_not
         others = {int(item[1:]) for item, liked in zip(one.items, one.liked, strict=True) if not liked}
         likes = {int(item[1:]) for item in one.items} - others
         assert others == {item for item in known - likes if item % 30 not in shown}
+
+
+@pytest.mark.parametrize("words", [Words("book", shows="nothing", verb="read"), Words("book", shows="label"), MOVIES])
+def test_what_a_history_shows_in_any_words_is_no_candidate(words):
+    def asked(user, item, history):
+        shown = [show_rated(f"Book {one} | Poems", 1, words) for one in history]
+        text = show_question(shown, f"Book {item} | Poems")
+        return Record("?", text, "Yes", user_id=user, item_id=f"i{item}", extra={"timestamp": len(history)})
+
+    before = [asked("b", 1, [5]), asked("b", 2, [5, 1]), asked("b", 3, [5, 1, 2]), asked("b", 4, [5, 1, 2, 3])]
+    (request,) = requests_of(before, [asked("a", 3, [1, 2])], Labels(), 1, words=words)
+    assert {*request.items} == {"i3", "i4"}
+    twin = replace(before[0], item_id="i1, reprinted")
+    for some in ([twin, *before], [*before, twin]):
+        (request,) = requests_of(some, [asked("a", 3, [1, 2])], Labels(), 1, words=words)
+        assert {*request.items} == {"i3", "i4"}
 
 
 def test_who_is_asked_about_what_follows_the_seed(parts):

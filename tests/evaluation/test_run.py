@@ -15,6 +15,7 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 from likely.cli import run
+from likely.config.reading import load_config
 from likely.data import run_data
 from likely.data.records import Labels, read_records, write_records
 from likely.data.task import TASK_FILE, RecordsTask, dump_task
@@ -22,7 +23,7 @@ from likely.evaluation.baselines import baseline_systems
 from likely.evaluation.contest import System, judge
 from likely.evaluation.fusion import WITH_RATES
 from likely.evaluation.run import evaluate
-from likely.evaluation.storage import load_evaluation
+from likely.evaluation.storage import load_evaluation, save_evaluation
 from likely.report import terminal
 from support import records_of, save_drawn_run
 
@@ -182,6 +183,17 @@ def test_baselines_that_know_no_more_than_the_adapter_and_predictions_of_others_
 
     scores.write_text("\n".join(map(json.dumps, lines[1:])))
     assert run(["evaluate", *options]) == 2
+
+
+def test_predictions_of_others_never_stand_for_a_system_of_the_same_name(finished, tmp_path):
+    scores = tmp_path / "boosted trees.jsonl"
+    scores.write_text("\n".join(json.dumps({"row": n, "p_yes": 0.25}) for n in range(1, 17)))
+    found = evaluate(None, load_config(finished / "config.yaml"), scores=scores)
+    save_evaluation(tmp_path, found.evaluation)
+    told = {result.system.name: result.system for result in load_evaluation(tmp_path).results}
+    assert told["boosted trees.jsonl"].p_yes.tolist() == [0.25] * 16
+    assert told["boosted trees"].kind == "baseline"
+    assert told["boosted trees"].p_yes.tolist() != [0.25] * 16
 
 
 def test_likes_are_ranked_among_all_items_where_that_is_asked_for(finished, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """The adapter's own records are those that its training chose."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,20 @@ def test_the_best_baseline_comes_again_with_fewer_records_and_before_the_models(
     assert [system.name for system in systems] == [
         *["always Yes", "TF-IDF of the text", "TF-IDF of the text, 2 records", "with the adapter"]
     ]
+
+
+def test_a_baseline_that_all_records_do_not_allow_is_not_asked_about_fewer():
+    rows = records_of([True, False, True, False])
+    own = [replace(one, extra={"history_likes": 1, "history_length": 2}) for one in records_of([True, False] * 60, "b")]
+    rows = [replace(one, extra=own[0].extra) for one in rows]
+    always = System.from_probabilities("always Yes", "baseline", np.ones(4))
+    assert with_own_records([always], own, rows, Labels()) == [always]
+
+
+@pytest.mark.parametrize("figures", [{}, {"train": {"step_size": 8}}, {"best_step": 3}])
+def test_figures_that_do_not_say_what_was_seen_name_no_records(tmp_path, figures):
+    (tmp_path / "metrics.json").write_text(json.dumps(figures))
+    assert adapters_records(tmp_path, None, None, records_of([True, False])) == []
 
 
 @pytest.mark.parametrize(

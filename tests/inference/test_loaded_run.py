@@ -19,6 +19,7 @@ from likely.model import forward
 from likely.model.adapter import Lora
 from likely.model.base import Precision, load_base
 from likely.model.scoring import score
+from likely.model.self_check import OnlyPaddedError
 from likely.training.run import train
 from support import rows_of, save_drawn_run
 
@@ -166,6 +167,18 @@ def test_a_folder_without_adapter_or_configuration_is_said_before_anything_else(
     (copy / "config.yaml").unlink()
     with pytest.raises(LikelyError, match=r"has no config\.yaml"):
         LoadedRun.load(copy)
+
+
+def test_records_are_not_predicted_where_the_layout_would_change_their_answers(folder, records, monkeypatch):
+    def refuse(*_):
+        raise OnlyPaddedError("It mixes records")
+
+    run = LoadedRun.load(folder)
+    assert run.predict(records[:2]).tolist() == run.answers(records[:2]).p_yes.tolist()
+    run = LoadedRun.load(folder)
+    monkeypatch.setattr(loaded_run, "check_exactness", refuse)
+    with pytest.raises(LikelyError, match="It mixes records"):
+        run.predict(records[:2])
 
 
 def test_records_are_checked_again_only_where_they_are_so_much_longer(folder, monkeypatch):

@@ -148,6 +148,11 @@ def test_scores_of_something_else_are_not_gone_on_with(tmp_path, folder, rows, m
     saved(source, rows[1:])
     with pytest.raises(LikelyError, match=r"made with something else \(records: \w+ -> \w+\)"):
         predict(folder, source, output, resume=True)
+    partial.path.unlink()
+    partial.begin({**made_with, "blend": "a0"}, resume=False)
+    saved(source, rows)
+    with pytest.raises(LikelyError, match=r"made with something else \(blend: a0 -> None\)"):
+        predict(folder, source, output, resume=True)
     partial.path.write_text("{", encoding="utf-8")
     with pytest.raises(LikelyError, match="damaged"):
         predict(folder, source, output, resume=True)

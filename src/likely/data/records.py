@@ -7,6 +7,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 IDENTIFIERS = ("user_id", "item_id")
+
+NUMBERS = ("timestamp", "history_likes", "history_length")
+"""Keys that are counted with; CSV has text there, too."""
 
 CUT_AT_ANCHORS = "cut_at_anchors"
 """Key of rows of long windows: a prompt that is too long begins where a user's other prompts do; see `shortening`."""
@@ -143,7 +147,11 @@ def records_of(
             history=asked.history,
             user_id=_identifier(row.get("user_id")),
             item_id=_identifier(row.get("item_id")),
-            extra={key: value for key, value in row.items() if key not in asked.known and key not in IDENTIFIERS},
+            extra={
+                key: _number(value) if key in NUMBERS else value
+                for key, value in row.items()
+                if key not in asked.known and key not in IDENTIFIERS
+            },
             place=place,
         )
 
@@ -220,3 +228,11 @@ def _identifier(value: Any) -> str | None:
     if isinstance(value, float):
         value = None if math.isnan(value) else int(value) if value.is_integer() else value
     return None if value is None or value == "" else str(value)
+
+
+def _number(value: Any) -> Any:
+    """Return the number that a text spells, and anything else as it is."""
+    for kind in (int, float) if isinstance(value, str) else ():
+        with suppress(ValueError):
+            return kind(value)
+    return value

@@ -13,7 +13,8 @@ from likely.data.run_data import files_of, held_out_records, labels_of, split_re
 from likely.data.task import TASK_FILE, RatingsTask, Task, read_task, task_of
 from likely.data.wording import Words
 from likely.evaluation.derived_histories import with_histories
-from likely.evaluation.fusion import are_among, not_asked, why_no_fusion
+from likely.evaluation.features import not_among
+from likely.evaluation.fusion import why_no_fusion
 from likely.evaluation.given import Given
 
 
@@ -42,7 +43,7 @@ class Asked:
     @cached_property
     def earlier(self) -> list[Record]:
         """Eval records that are not among the rows; what is earlier than a row counts for it."""
-        return not_asked(self.held_out, self.rows)
+        return not_among(self.held_out, self.rows)
 
     @property
     def words(self) -> Words | None:
@@ -57,7 +58,7 @@ class Asked:
     @cached_property
     def why_no_mix(self) -> str | None:
         """Why nothing can be fitted on eval rows, None if it can."""
-        return why_no_fusion(self.train, self.tuned, self.rows, self.labels)
+        return why_no_fusion(self.train, self.tuned, self.rows)
 
 
 def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, max_samples: int | None) -> Asked:
@@ -70,7 +71,7 @@ def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, 
     train, task = split_records(config, "train"), task_in(folder, config)
     (train, held_out, rows), notes = with_histories(train, split_records(config, "eval"), rows, labels)
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
-    known = int(are_among(rows, train).sum())
+    known = len(rows) - len(not_among(rows, train))
     if known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
     if not all(record.user_id for record in rows):

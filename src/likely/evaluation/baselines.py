@@ -128,7 +128,7 @@ BASELINES = (
     Baseline("user like-rate", (TRAINING, USERS), _of_counted(user_like_rate)),
     Baseline("history fraction liked", (HISTORIES,), lambda given: history_fraction(given.rows)),
     Baseline("item + user like-rate", (TRAINING, ITEMS, USERS), _of_counted(item_and_user)),
-    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), lambda given: given.factorised[len(given.earlier) :]),
+    Baseline("matrix factorisation", (TRAINING, ITEMS, USERS), lambda given: given.factorised[-len(given.rows) :]),
     Baseline("logistic regression", ON_FEATURES, lambda given: logistic_regression(given.liked, *given.features)),
     Baseline("boosted trees", ON_FEATURES, lambda given: boosted_trees(given.liked, *given.features)),
     Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),
@@ -182,13 +182,15 @@ def baseline_systems(
 def systems_of(given: Given, only: Collection[str] | None = None) -> tuple[list[System], list[str]]:
     """Return the same for what is given, which keeps what several systems need."""
     baselines = (*BASELINES, *(WITH_HINTS if given.hinted else ()), *(WITH_TIMES if given.has_times else ()))
+    asked = [one for one in baselines if only is None or one.name in only]
     systems, left_out = [], []
-    for one in (one for one in baselines if only is None or one.name in only):
+    for one in asked:
         lacking = [need for need in one.needs if need in given.lacking]
         if lacking:
             left_out.append(f"{one.name} is left out: it needs {', and '.join(lacking)}.")
         else:
             systems.append(System.from_probabilities(one.name, "baseline", one.answer(given)))
-    if given.words is None and not given.lacking.intersection(ON_FEATURES):
+    on_features = any(given.lacking.isdisjoint(one.needs) for one in asked if set(one.needs).issuperset(ON_FEATURES))
+    if given.words is None and on_features:
         left_out += unread_columns(given.features[1])
     return systems, left_out

@@ -1,8 +1,8 @@
 """All that is counted of each record, in one matrix: habits of users and items, neighbours, and each user's taste.
 
 Takes records and gives `baselines` the columns of its richest trees; `counted_now` asks here for a history that is
-shown right now. What is told of a rating is from strictly before its own time. Only which
-items are alike is fitted, to the training ratings of all others (`likeness`).
+shown right now. What is told of a rating is from strictly before its own time. Only which items are alike is fitted, to
+the training ratings of all others (`likeness`).
 """
 
 from collections.abc import Iterator, Sequence

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from likely.data.records import Labels, Record
-from likely.evaluation.features import has_history_counts, likes_of, times_of, user_keys
-from likely.evaluation.fusion import not_asked
+from likely.evaluation.features import has_history_counts, likes_of, not_among, times_of, user_keys
 from likely.evaluation.like_counts import count_likes, known_of
 
 Parts = tuple[list[Record], list[Record], list[Record]]
@@ -20,7 +19,8 @@ def with_histories(
 ) -> tuple[Parts, list[str]]:
     """Return records that all say how many likes and ratings their user had before, as far as that can be known.
 
-    Counted are the user's records of any part from strictly before. Records that say it themselves stay as they are.
+    Counted are the user's records of any part from strictly before. Where all records say it themselves, they stay as
+    they are; where only some do, all are counted, so that the numbers of all parts mean the same.
 
     Args:
         train: training records.
@@ -36,7 +36,7 @@ def with_histories(
     no_users = any(record.user_id is None for record in everything)
     if has_history_counts(everything) or no_users or times_of(everything) is None:
         return parts, []
-    once = [*train, *not_asked(held_out, rows), *rows]
+    once = [*train, *not_among(held_out, rows), *rows]
     counts = count_likes(user_keys(once), likes_of(once, labels), times_of(once))
 
     def counted(part: Sequence[Record]) -> list[Record]:

@@ -5,6 +5,7 @@ and gives `baselines` and `fusion` their columns.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.special
@@ -143,15 +144,32 @@ def item_keys(records: Sequence[Record]) -> list[str]:
 
 
 def times_of(records: Sequence[Record]) -> FloatRows | None:
-    """Return the `timestamp` of each record in seconds, float64 [rows]; None where not all have one."""
+    """Return the `timestamp` of each record in seconds, float64 [rows]; None where not all have a finite one."""
     times = [record.extra.get("timestamp") for record in records]
-    known = [float(time) for time in times if isinstance(time, int | float)]
+    known = [float(time) for time in times if isinstance(time, int | float) and abs(time) < 2**63]
     return np.array(known) if len(known) == len(times) else None
 
 
 def user_keys(records: Sequence[Record]) -> list[str]:
     """Return the user of each record."""
     return [str(record.user_id) for record in records]
+
+
+def not_among(records: Sequence[Record], others: Sequence[Record]) -> list[Record]:
+    """Return the records that are not among others, by user, item and time.
+
+    Not by what they say: the same rating may be asked about in other words. Only where user or item is unknown, words
+    tell records apart. A user may rate an item twice; without all times, that counts as the same.
+    """
+    timed = times_of([*records, *others]) is not None
+
+    def identity(record: Record) -> tuple[Any, ...]:
+        named = record.user_id is not None and record.item_id is not None
+        words = () if named else (record.instruction, record.input, record.history)
+        return record.user_id, record.item_id, record.extra["timestamp"] if timed else None, words
+
+    known = {identity(record) for record in others}
+    return [record for record in records if identity(record) not in known]
 
 
 def likes_of(records: Sequence[Record], labels: Labels) -> BoolRows:

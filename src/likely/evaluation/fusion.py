@@ -7,30 +7,27 @@ no `answer`, such as those without times.
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from likely.data.records import Labels, Record
 from likely.data.wording import Words
 from likely.evaluation.baselines import baseline_systems, prior_log_odds
 from likely.evaluation.classifiers import logistic_regression
 from likely.evaluation.contest import System
-from likely.evaluation.features import likes_of, log_odds, times_of
+from likely.evaluation.features import likes_of, log_odds, not_among
 from likely.evaluation.given import countable
-from likely.model.answers import BoolRows, FloatRows
+from likely.evaluation.metrics import auc
+from likely.model.answers import FloatRows
 
 WITH_RATES = "adapter + item + user"
 
 
-def why_no_fusion(
-    train: Sequence[Record], tuned: Sequence[Record], rows: Sequence[Record], labels: Labels
-) -> str | None:
+def why_no_fusion(train: Sequence[Record], tuned: Sequence[Record], rows: Sequence[Record]) -> str | None:
     """Return why no fusion can be fitted on eval rows, None if one can.
 
     Args:
         train: training records, for the baselines.
         tuned: eval records, to fit on.
         rows: records to answer, none of which may be fitted on.
-        labels: which output is a like.
     """
     if len({record.output for record in tuned}) < 2:
         return "they need eval records with both labels"
@@ -38,7 +35,7 @@ def why_no_fusion(
         return "they need training records with both labels"
     if any(record.item_id is None or record.user_id is None for record in (*train, *tuned, *rows)):
         return "they need item_id and user_id in every record"
-    if are_among(tuned, rows).any():
+    if len(not_among(tuned, rows)) < len(tuned):
         return "they are fitted on eval records, and these are among the rows"
     return None
 
@@ -68,12 +65,12 @@ def fusions(
         held_out: all eval records; those from before a record count for it, as they did for the baselines.
         words: in which the records speak of ratings, where that is known.
     """
-    earlier = not_asked(held_out, [*tuned, *rows])
+    earlier = not_among(held_out, [*tuned, *rows])
     liked = likes_of(tuned, labels)
     (adapter,) = (system.p_yes for system in systems if system.kind == "adapter")
     on_eval = {one.name: one.p_yes for one in baseline_systems(train, tuned, labels, earlier, words)[0]}
     on_rows = {one.name: one.p_yes for one in systems if one.kind == "baseline" and one.name in on_eval}
-    best = max(on_rows, key=lambda name: float(roc_auc_score(liked, on_eval[name])))
+    best = max(on_rows, key=lambda name: auc(liked, on_eval[name]))
     mixes = {
         WITH_RATES: (
             prior_log_odds(countable(train, tuned, earlier), tuned, labels),
@@ -87,24 +84,3 @@ def fusions(
         p_yes = logistic_regression(liked, fitted_on, np.column_stack([log_odds(adapter), known_of_rows]))
         mixed.append(System.from_probabilities(name, "fusion", p_yes))
     return mixed
-
-
-def are_among(records: Sequence[Record], others: Sequence[Record]) -> BoolRows:
-    """Say which records ask about the same rating as one of some others, bool [records].
-
-    It has the same user and item and, where all records have times, the same time: a user may rate an item again, and
-    an item that was drawn as a dislike may be drawn or liked later.
-    """
-    timed = times_of([*records, *others]) is not None
-
-    def rating(record: Record) -> tuple[object, ...] | None:
-        key = (record.user_id, record.item_id)
-        return (*key, record.extra["timestamp"] if timed else None) if all(key) else None
-
-    known = {rating(record) for record in others} - {None}
-    return np.array([rating(record) in known for record in records], bool)
-
-
-def not_asked(held_out: Sequence[Record], rows: Sequence[Record]) -> list[Record]:
-    """Return the eval records that are not among some rows, see :func:`are_among`."""
-    return [record for record, known in zip(held_out, are_among(held_out, rows), strict=True) if not known]

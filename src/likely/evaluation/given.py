@@ -132,8 +132,9 @@ class Given:
 
     @cached_property
     def factorised(self) -> FloatRows:
-        """What it answers to the earlier records and then the rows, float64 [earlier records + rows]."""
-        return matrix_factorisation(self.factors, self.train, [*self.earlier, *self.rows], self.labels)
+        """What it answers to the earlier records, where all have times, and then to the rows, float64."""
+        asked = [*(self.earlier if self.has_times else ()), *self.rows]
+        return matrix_factorisation(self.factors, self.train, asked, self.labels)
 
     @cached_property
     def trees(self) -> KeptTrees:

@@ -55,11 +55,11 @@ def popularity(records: Sequence[Record], training_counts: Mapping[str, int] | N
     return [counts.get(str(record.item_id), 0) for record in records]
 
 
-def equal_groups(values: Sequence[int], parts: int = 4) -> list[Group]:
-    """Return rows in groups of similar size by ascending value, named by their range; see :func:`equal_rows`."""
+def equal_groups(values: Sequence[int]) -> list[Group]:
+    """Return rows in four groups of similar size by ascending value, named by their range; see :func:`equal_rows`."""
     numbers = np.asarray(values)
     groups = []
-    for rows in equal_rows(numbers, parts):
+    for rows in equal_rows(numbers, 4):
         low, high = int(numbers[rows].min()), int(numbers[rows].max())
         groups.append(Group(f"{low:,}" if low == high else f"{low:,}–{high:,}", rows))
     return groups

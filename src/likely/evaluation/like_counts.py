@@ -88,7 +88,7 @@ def known_of(
     likes_so_far = np.r_[0, np.cumsum(counts.liked)]
     # One of each label is imagined, so that the first rows have a share at all.
     overall = (likes_so_far[until] + 1) / (until + 2)
-    # Training rows of one key after the other, each key's by time: its rows before a time stand in one piece.
+    # Counted rows of one key after the other, each key's by time: its rows before a time stand in one piece.
     width = len(counts.liked) + 1
     codes = counts.places * width + np.arange(len(counts.liked))
     order = np.argsort(codes)

@@ -75,18 +75,17 @@ class Likeness:
     opinions: Matrix
 
 
-def tell_likeness(ratings: ToldRatings, values: FloatRows, fitted: BoolRows, seed: int = 0) -> Others:
+def tell_likeness(ratings: ToldRatings, values: FloatRows, fitted: BoolRows) -> Others:
     """Collect the ratings that tell which items are alike.
 
     Args:
         ratings: of everybody.
         values: of the ratings, on any scale, float64 [ratings]; those that are nan do not count.
         fitted: which of them are for training, bool [ratings].
-        seed: of the choice among more than `MOST_USERS` users.
     """
     chosen = np.unique(ratings.users)
     if len(chosen) > MOST_USERS:
-        chosen = np.sort(np.random.default_rng(seed).choice(chosen, MOST_USERS, replace=False))
+        chosen = np.sort(np.random.default_rng(0).choice(chosen, MOST_USERS, replace=False))
     kept = fitted & ~np.isnan(values) & np.isin(ratings.users, chosen)
     users, items = np.searchsorted(chosen, ratings.users[kept]), ratings.items[kept]
     means = np.bincount(users, values[kept]) / np.maximum(np.bincount(users), 1)

@@ -94,25 +94,17 @@ def said_metrics(
     liked: BoolRows, p_yes: FloatRows, says_yes: BoolRows, says_no: BoolRows, users: Sequence[str | None] = ()
 ) -> dict[str, float]:
     """Return accuracy, f1, auc, those of :func:`user_aucs` (if users are known), log_loss, ece and answered."""
-    return {
-        "accuracy": float(np.where(liked, says_yes, says_no).mean()),
-        "f1": f1(liked, says_yes),
-        **ranking_metrics(liked, p_yes, users),
-        "answered": float((says_yes | says_no).mean()),
-    }
-
-
-def ranking_metrics(liked: BoolRows, p_yes: FloatRows, users: Sequence[str | None] = ()) -> dict[str, float]:
-    """Return auc, those of :func:`user_aucs` (if users are known), log_loss and ece of probabilities."""
     assert len(liked) == len(p_yes) > 0
     assert np.isfinite(p_yes).all()
     assert len(users) in (0, len(p_yes))
-    of_users = user_aucs(liked, p_yes, users) if len(users) and None not in users else {}
     return {
+        "accuracy": float(np.where(liked, says_yes, says_no).mean()),
+        "f1": f1(liked, says_yes),
         "auc": auc(liked, p_yes),
-        **of_users,
+        **(user_aucs(liked, p_yes, users) if len(users) and None not in users else {}),
         "log_loss": log_loss(liked, p_yes),
         "ece": calibration_error(liked, p_yes),
+        "answered": float((says_yes | says_no).mean()),
     }
 
 

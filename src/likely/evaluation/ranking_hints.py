@@ -15,7 +15,7 @@ from likely.data.liked_shares import Shares, share_of_genres
 from likely.data.opinions import opinion_of_others
 from likely.data.records import Labels, Record
 from likely.data.wording import Words, hint
-from likely.evaluation.features import has_shares, times_of
+from likely.evaluation.features import has_shares, share_matrix, times_of
 from likely.evaluation.like_counts import LikeCounts, count_likes, known_of
 from likely.evaluation.told_ratings import ToldRatings, told_ratings
 from likely.evaluation.user_ridge import details_in
@@ -50,16 +50,18 @@ class Hints:
             items: ids of candidates that its user had not rated before.
             lines: how records show them, [candidates].
         """
-        told, mine, shares = self._told, self._history_of(row), row.extra["shares"]
+        told, mine = self._told, self._history_of(row)
         others = known_of(self._opinions, items, np.full(len(items), float(row.extra["timestamp"])))
         details = [tuple(details_in(line)) for line in lines]
         different = sorted(set(details))  # many candidates have the same ones
         history = [details_in(told.lines[item]) for item in told.items[mine].tolist()]
         shares_of_these = share_of_genres(told.liked[mine].astype(np.float32), history, different)
         of_these = dict(zip(different, shares_of_these.tolist(), strict=True))
-        of_user = shares.get("of_all", math.nan), shares.get("above", math.nan)
+        of_all, above = share_matrix([row])[0, :2].tolist()
         return [
-            hint(Shares(*of_user, of_these[one], math.nan, opinion_of_others(int(likes), int(ratings))), self.words)
+            hint(
+                Shares(of_all, above, of_these[one], math.nan, opinion_of_others(int(likes), int(ratings))), self.words
+            )
             for one, likes, ratings in zip(details, others.likes, others.ratings, strict=True)
         ]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from likely.data.records import Labels, Record
-from likely.data.wording import history_lines, read_candidate
+from likely.data.wording import Words, history_lines, read_candidate, read_line
 from likely.evaluation.contest import DRAWS, Estimate, Ranking, RankingResult
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.given import Given
@@ -62,7 +62,7 @@ def rank_items(given: Given, users: int, ask: Ask | None = None, seed: int = 0) 
     everything = [*train, *given.earlier, *given.rows]
     if not train or any(record.item_id is None or record.user_id is None for record in everything):
         return None, ["Nothing is ranked among all items: that takes training rows, and users and items of all rows."]
-    requests = requests_of([*train, *given.earlier], given.rows, labels, users, seed)
+    requests = requests_of([*train, *given.earlier], given.rows, labels, users, seed, given.words)
     if not requests:
         return None, ["Nothing is ranked among all items: no user has a like among the rows."]
     answers = _counted(given.counted, requests, labels)
@@ -91,12 +91,17 @@ def rank_items(given: Given, users: int, ask: Ask | None = None, seed: int = 0) 
 
 
 def requests_of(
-    before: Sequence[Record], rows: Sequence[Record], labels: Labels, users: int, seed: int = 0
+    before: Sequence[Record],
+    rows: Sequence[Record],
+    labels: Labels,
+    users: int,
+    seed: int = 0,
+    words: Words | None = None,
 ) -> list[Request]:
     """Choose users with a like among the rows, and for each the items that compete with it.
 
     They are all items of any record, or `SAMPLED` drawn from them, without those that the user is known to have rated
-    before: its records of other parts, and what their histories show.
+    before: its records of other parts, and what their histories show, in these words or in any that end in a rating.
     """
     items = np.unique(item_keys([*before, *rows]))
     likes: dict[str, list[Record]] = {}
@@ -108,7 +113,7 @@ def requests_of(
     first: dict[str, Record] = {}
     for row in _in_time(rows):
         first.setdefault(str(row.user_id), row)
-    shown = _rated_items(before, [first[user] for user in sorted(chosen)], _lines_of([*before, *rows]))
+    shown = _rated_items(before, [first[user] for user in sorted(chosen)], _lines_of([*before, *rows]), words)
     requests = []
     for user in sorted(chosen):
         liked = sorted({str(row.item_id) for row in likes[user]})
@@ -125,22 +130,31 @@ def _in_time(rows: Sequence[Record]) -> list[Record]:
     return list(rows) if times is None else [rows[place] for place in np.argsort(times, kind="stable").tolist()]
 
 
-def _rated_items(before: Sequence[Record], first: Sequence[Record], lines: Mapping[str, str]) -> Mapping[str, set[str]]:
+def _shown_as(line: str, words: Words | None) -> Sequence[str]:
+    """Return how a candidate may look that a line of a history is about, whether or not it tells a rating."""
+    if words is not None:
+        read = read_line(line, words)
+        return [read[0]] if read else []
+    shown = line.removeprefix("- ")
+    return [shown, shown.rpartition(" | ")[0]]
+
+
+def _rated_items(
+    before: Sequence[Record], first: Sequence[Record], lines: Mapping[str, str], words: Words | None
+) -> Mapping[str, set[str]]:
     """Return what users are known to have rated by their first rows: items of earlier records, and of all histories.
 
-    A history does not tell items apart that are shown alike: its user may have rated any of them.
+    Of items that are shown alike, all are.
     """
-    named: dict[str, list[str]] = {}
+    named: dict[str, set[str]] = {}
     for item, line in lines.items():
-        named.setdefault(line, []).append(item)
+        named.setdefault(line, set()).add(item)
     rated: dict[str, set[str]] = {str(row.user_id): set() for row in first}
     for record in (*before, *first):
         if record.user_id in rated:
             for line in history_lines(record.input):
-                shown = line.removeprefix("- ")
-                # What a user merely took is shown without a rating behind it.
-                for text in (shown, shown.rpartition(" | ")[0]):
-                    rated[record.user_id].update(named.get(text, ()))
+                for shown in _shown_as(line, words):
+                    rated[record.user_id].update(named.get(shown, ()))
     for record in before:
         if record.user_id in rated:
             rated[record.user_id].add(str(record.item_id))
@@ -194,16 +208,8 @@ def _counted(records: Sequence[Record], requests: Sequence[Request], labels: Lab
 
 
 def _result(name: str, scores: FloatRows, requests: Sequence[Request], seed: int) -> RankingResult:
-    of_users = np.array(
-        [
-            top_metrics(liked, some)
-            for liked, some in zip(
-                (one.liked for one in requests),
-                np.split(scores, np.cumsum([len(one.items) for one in requests])[:-1]),
-                strict=True,
-            )
-        ]
-    )
+    of_requests = np.split(scores, np.cumsum([len(one.items) for one in requests])[:-1])
+    of_users = np.array([top_metrics(one.liked, some) for one, some in zip(requests, of_requests, strict=True)])
     drawn = draw_users(user_keys([one.first for one in requests]), DRAWS, seed)
     resampled = drawn.counts @ of_users / len(requests)
     several = len(requests) > 1

@@ -129,24 +129,23 @@ def _spread(values: Earlier, squares: Earlier) -> FloatRows:
 def _of_tempo(tally: Tally) -> Matrix:
     """Return for how long user and item are there, and how fast the user rates just now."""
     ratings = tally.ratings
-    times, users = ratings.times, ratings.users
-    order = np.lexsort((times, users))
-    first_of_user = np.unique(users[order], return_index=True)[1]
-    place = np.empty(len(times), np.int64)
-    place[order] = np.arange(len(times))
-    # Times of one user after the other in one ascending column: each user's are moved past those of the one before.
-    moved = users * (2 * (np.ptp(times) + DAY)) + times - times.min()
-    ascending = moved[order]
-    until = np.searchsorted(ascending, moved)
-    begin = first_of_user[users]
-    since = np.where(until > begin, moved - ascending[np.maximum(until - 1, 0)], np.nan)
-    today = until - np.maximum(np.searchsorted(ascending, moved - DAY), begin)
+    asked = np.isin(np.arange(len(ratings.times)), ratings.places)
+    # How long before a record that shows it a rating was given is unknown: it tells nothing of the tempo there.
+    times = np.where(asked, ratings.times, np.nextafter(ratings.times, np.inf))
+    mine = ByKey.of(ratings.users, times)
+    ordered, firsts = times[mine.order], np.flatnonzero(mine.begin == np.arange(len(times)))
+    since = np.where(mine.end > mine.begin, ordered - ordered[np.maximum(mine.end - 1, 0)], np.nan)
+    by_user = zip(firsts.tolist(), np.split(ordered, firsts[1:]), strict=True)
+    day_ago = np.concatenate([first + np.searchsorted(own, own - DAY) for first, own in by_user])
+    of_user = np.empty((len(times), 2))
+    of_user[mine.order] = np.column_stack([since, mine.end - day_ago])
+    first_of_user = np.empty(len(times))
+    first_of_user[mine.order] = ratings.times[mine.order][mine.begin]
     return np.column_stack(
         [
-            np.log1p((times - times[order][begin]) / DAY),
-            np.log1p(since),
-            np.log1p(today),
-            np.log1p((times - tally.first_times()[ratings.items]) / DAY),
+            np.log1p((ratings.times - first_of_user) / DAY),
+            np.log1p(of_user),
+            np.log1p((ratings.times - tally.first_times()[ratings.items]) / DAY),
         ]
     )
 

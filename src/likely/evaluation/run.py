@@ -17,11 +17,11 @@ from likely.data.task import RatingsTask, RecordsTask, Task
 from likely.errors import LikelyError
 from likely.evaluation.answer import Fitted, the_answer, why_no_answer
 from likely.evaluation.asked import Asked, read_asked
-from likely.evaluation.baselines import always_yes, item_like_rate, systems_of
+from likely.evaluation.baselines import systems_of
 from likely.evaluation.contest import Evaluation, Kind, System, judge
-from likely.evaluation.features import has_history_counts, history_fraction
-from likely.evaluation.fusion import fusions, not_asked
-from likely.evaluation.given import countable
+from likely.evaluation.features import not_among
+from likely.evaluation.fusion import fusions
+from likely.evaluation.given import Given
 from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.evaluation.ranking_metrics import rank_items
 from likely.evaluation.same_records import adapters_records, with_own_records
@@ -110,7 +110,7 @@ def evaluate(
     """
     config = config or _config_of(folder)
     asked = read_asked(folder, config, data, max_samples)
-    others = [System.from_probabilities(scores.stem, "given", read_scores(scores, asked.rows))] if scores else []
+    p_given = read_scores(scores, asked.rows) if scores else None
     run, fitted = _load(folder, config) if folder else None, None
     systems, notes = systems_of(asked.given)
     notes = [*(left_out_briefly(notes) if isinstance(asked.task, RecordsTask) else notes), *asked.notes]
@@ -124,9 +124,10 @@ def evaluate(
         own = adapters_records(run.folder, config, run.builder, asked.train)
         if own:
             systems = with_own_records(systems, own, asked.rows, asked.labels, asked.earlier, asked.words)
-    systems += others
     if isinstance(asked.task, RecordsTask):
         systems = named_by_label(systems, asked.labels)
+    if scores and p_given is not None:
+        systems = [*systems, _given(scores, p_given, systems)]
     judged = judge(asked.rows, asked.labels, systems)
     notes += tied_note(judged)
     ranked = None
@@ -136,6 +137,12 @@ def evaluate(
         notes += of_ranking
     judged = replace(judged, strata=strata_of(judged, asked.train), ranking=ranked)
     return Findings(judged, notes, count_items(asked.train), asked.task, fitted)
+
+
+def _given(scores: Path, p_yes: FloatRows, systems: Sequence[System]) -> System:
+    """Return another system under the name of its file, with the ending where one of the systems has that name."""
+    taken = any(one.name == scores.stem for one in systems)
+    return System.from_probabilities(scores.name if taken else scores.stem, "given", p_yes)
 
 
 def _mix(asked: Asked, said: ModelAnswers, systems: Sequence[System]) -> tuple[list[System], Fitted | None, list[str]]:
@@ -214,15 +221,9 @@ def simple_baselines(
 
     Where neither can answer, Yes to everything takes their place, so that there is something to compare with.
     """
-    answers: dict[str, FloatRows] = {}
-    both_labels = len({record.output for record in train}) == 2
-    if both_labels and all(record.item_id is not None for record in (*train, *rows)):
-        answers["item like-rate"] = item_like_rate(countable(train, rows, not_asked(held_out, rows)), rows, labels)
-    if has_history_counts(rows):
-        answers["history fraction liked"] = history_fraction(rows)
-    if not answers:
-        answers["always Yes"] = always_yes(rows)
-    return [System(name, "baseline", p_yes, p_yes >= 0.5, p_yes < 0.5) for name, p_yes in answers.items()]
+    given = Given(train, rows, labels, not_among(held_out, rows))
+    systems, _ = systems_of(given, ("item like-rate", "history fraction liked"))
+    return systems or systems_of(given, ("always Yes",))[0]
 
 
 def _config_of(folder: Path | str | None) -> RunConfig:

@@ -55,9 +55,12 @@ def adapters_records(
     if not (folder / FIGURES).is_file():
         return []
     figures = read_json(folder / FIGURES, "train again.")
-    size, step = figures["train"].get("step_size"), figures["best_step"] or figures["train"]["steps"]
+    trained = figures.get("train", {})
+    size, step = trained.get("step_size"), figures.get("best_step") or trained.get("steps")
+    if size is None or step is None:
+        return []
     all_chosen = config.max_samples is None or config.max_samples >= len(train)
-    if size is None or (all_chosen and step * size >= len(train)):
+    if all_chosen and step * size >= len(train):
         return []
     encoded = encode_file(*training_file(config), builder)
     chosen = choose_runs(shared_runs(encoded), config.max_samples, config.seed)
@@ -86,11 +89,11 @@ def with_own_records(
     """
     liked = likes_of(rows, labels)
     baselines = [system for system in systems if system.kind == "baseline"]
-    best = max(baselines, key=lambda system: auc(liked, system.p_yes) if 0 < liked.mean() < 1 else 0.0)
+    best = max(baselines, key=lambda system: auc(liked, system.p_yes))
     known = {system.name: system.p_yes for system in baselines}
     fewer = [
         replace(system, name=f"{system.name}, {len(own):,} records")
-        for system in baseline_systems(own, rows, labels, earlier, words, only=(best.name, *TREES))[0]
+        for system in baseline_systems(own, rows, labels, earlier, words, only=known.keys() & {best.name, *TREES})[0]
         # One that fits nothing would say the same again.
         if not np.array_equal(system.p_yes, known[system.name])
     ]

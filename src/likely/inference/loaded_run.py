@@ -150,11 +150,14 @@ class LoadedRun:
             records: records, or rows as a file for this run has them: by default `instruction` and `input`.
 
         Raises:
-            LikelyError: a row lacks something, or one is longer than the run's `cutoff_len` even without its history.
+            LikelyError: a row lacks something, or one is longer than the run's `cutoff_len` even without its history,
+                or does not get in the run's layout what it gets alone; see :meth:`check`.
         """
         columns, labels = columns_of(self.folder), self.builder.labels
         asked = records_of(records, Path("the records given"), labels, columns, answered=False)
-        return self.answers(list(asked)).p_yes
+        encoded = self.encode(list(asked))
+        self.check(encoded)
+        return self.answers(encoded).p_yes
 
     def check(self, encoded: Sequence[EncodedRecord], times: int = 1) -> None:
         """Check that records get the answers in this layout that they get alone, unless ones as long were checked.
@@ -230,15 +233,12 @@ class LoadedRun:
             passes = kept.open(self._made_with(encoded, adapter, plan)) if kept and encoded else None
             return score(self.model, self.base, encoded, plan, on_progress, passes)
 
-    def item_embeddings(
-        self, texts: Sequence[str], noun: str, cache: Path | None = None, on_progress: Progress | None = None
-    ) -> Vectors:
+    def item_embeddings(self, texts: Sequence[str], noun: str, on_progress: Progress | None = None) -> Vectors:
         """Return what the base model, without the adapter, makes of items; see :func:`item_embeddings.embed_items`.
 
         Args:
             texts: items as prompts name them, no two alike and none empty.
             noun: of what is rated, in the singular.
-            cache: where they are kept; the user's cache folder if None.
             on_progress: told how many texts are done, and of how many.
 
         Returns:
@@ -249,7 +249,7 @@ class LoadedRun:
         """
         embedder = Embedder(self.base, self.builder.tokenizer, self.plan)
         with self.model.disable_adapter():
-            return embed_items(embedder, texts, noun, cache or cache_folder(), on_progress)
+            return embed_items(embedder, texts, noun, cache_folder(), on_progress)
 
     def _made_with(self, encoded: Sequence[EncodedRecord], adapter: bool, plan: PassPlan) -> str:
         """Return everything that answers depend on, to the last digit."""

@@ -103,7 +103,8 @@ class ScoresInProgress:
         try:
             before = json.loads(header)
             day = datetime.date.fromisoformat(before[BEGUN])
-            changed = [f"{name}: {before[name]} -> {now}" for name, now in made_with.items() if before[name] != now]
+            known = {**dict.fromkeys(before.keys() - {BEGUN}), **made_with}
+            changed = [f"{name}: {before[name]} -> {now}" for name, now in known.items() if before[name] != now]
         except (ValueError, KeyError, TypeError) as error:
             raise LikelyError(f"{self.path} is damaged or of another version of likely; delete it.") from error
         if changed:

@@ -1,7 +1,7 @@
 """transformers' Trainer with four things of our own: the step, the loss, the evaluation and the checkpoint.
 
 An element of the data loader is a whole optimizer step, laid out in as many forward passes as the
-token budget asks for (`batching`); the loss looks only at the answers; evaluation scores the
+token budget asks for (`batches`); the loss looks only at the answers; evaluation scores the
 records (`scoring`) instead of running a second forward pass over full logits; and a checkpoint is
 there when it is whole (`checkpoints`). `training` builds it.
 """
@@ -25,16 +25,16 @@ from likely.encoding.batches import make_batches
 from likely.encoding.order import Order
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
-from likely.model.adapter import base_model
+from likely.model.adapter import ADAPTER_WEIGHTS, base_model
 from likely.model.answers import Answers
 from likely.model.forward import answer_logits
 from likely.model.scoring import PassPlan, score
 from likely.training.checkpoints import (
-    ADAPTER,
     STATE,
     checkpoint_of,
     publish,
     rotate,
+    save_adapter,
     saying_why,
     staging_of,
     what_is_wrong,
@@ -181,7 +181,7 @@ class AnswerTrainer(Trainer):
                 f"The weights of the best evaluation, in {checkpoint}, cannot be read ({problem}); go on with --resume "
                 "to take the best of what is left."
             )
-        set_peft_model_state_dict(self.adapter, load_file(checkpoint / ADAPTER))
+        set_peft_model_state_dict(self.adapter, load_file(checkpoint / ADAPTER_WEIGHTS))
 
     def check_weights(self) -> None:
         """Check that the trained weights are numbers.
@@ -226,9 +226,7 @@ class AnswerTrainer(Trainer):
 
     def _save_rest(self, staging: Path) -> None:
         """Write what is the same in all processes."""
-        # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
-        self.adapter.save_pretrained(str(staging), save_embedding_layers=False)
-        (staging / "README.md").unlink()
+        save_adapter(self.adapter, staging)
         self._save_optimizer_and_scheduler(str(staging))
         self._save_scaler(str(staging))
         self.state.save_to_json(str(staging / STATE))

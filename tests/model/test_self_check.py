@@ -79,6 +79,13 @@ def test_an_exact_model_passes_and_is_left_as_it_was(layout):
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
+def test_a_history_can_be_kept_beside_records_that_share_none():
+    """Some templates begin otherwise where a record has a system prompt."""
+    others = [record_of(*[4, *record.input_ids[1:]]) for record in ENCODED[:2]]
+    model = family_of("Llama").build()
+    assert check_exactness(model, [*ENCODED, *others, record_of(4, 5)], "tree", FIRST, keeps_history=True) is None
+
+
 def test_dropout_is_off_while_it_checks():
     """With attention dropout no two passes would agree."""
     family = family_of("Llama")

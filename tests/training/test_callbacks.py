@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
+from likely.model.adapter import ADAPTER_WEIGHTS
 from likely.training.callbacks import (
     Clock,
     EvaluateAtEnd,
@@ -19,7 +20,7 @@ from likely.training.callbacks import (
     StopWithoutBetter,
     evaluations_since_best,
 )
-from likely.training.checkpoints import ADAPTER, STATE, checkpoint_of, newest_whole, step_of
+from likely.training.checkpoints import STATE, checkpoint_of, newest_whole, step_of
 from likely.training.stopping import StopRequest
 from tiny_trainer import fresh_model, trainer_for
 
@@ -105,7 +106,7 @@ def test_the_best_evaluation_leaves_its_weights(build, whole, strategy, best, sa
     trainer.state = ended.state
     trainer.load_best()
     assert not same(weights(trainer), weights(ended))
-    kept = load_file(checkpoint_of(trainer.output_dir, best) / ADAPTER)
+    kept = load_file(checkpoint_of(trainer.output_dir, best) / ADAPTER_WEIGHTS)
     assert same({name.replace(".default", ""): weight for name, weight in weights(trainer).items()}, kept)
 
 
@@ -169,11 +170,14 @@ def test_a_request_in_an_evaluation_keeps_that_evaluation(make, strategy, step):
     assert state["log_history"][-1]["eval_loss"] == BEST_IN_THE_MIDDLE[step]
 
 
-def test_a_run_resumed_from_a_saved_step_logs_what_it_would_have(make, whole):
+@pytest.mark.parametrize("strategy", ["steps", "epoch"])
+def test_a_run_resumed_from_a_saved_step_logs_what_it_would_have(build, tmp_path, strategy):
+    make = partial(build, strategy=strategy, logging_steps=4)
+    whole = make(tmp_path / "whole")
+    whole.train()
     with pytest.raises(KilledError):
-        make(more=[At("on_step_end", 7, kill)]).train()
-    resumed = resume(make(resumed=True))
-    assert history(resumed) == history(whole("steps"))
+        make(tmp_path / "run", more=[At("on_step_end", 7, kill)]).train()
+    assert history(resume(make(tmp_path / "run", resumed=True))) == history(whole)
 
 
 def test_a_run_that_had_come_to_its_end_takes_no_further_step(make):

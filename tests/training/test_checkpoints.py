@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 
 from likely.data.task import BLEND_FILES
 from likely.errors import LikelyError
+from likely.model.adapter import ADAPTER_WEIGHTS
 from likely.training.checkpoints import (
     ABOUT,
-    ADAPTER,
     STATE,
     checkpoint_of,
     checkpoints_in,
@@ -24,7 +24,7 @@ from likely.training.checkpoints import (
 from likely.training.run_folder import leave_adapter
 from tiny_trainer import fresh_model, trainer_for
 
-FILES = (ADAPTER, "adapter_config.json", "optimizer.pt", "scheduler.pt", STATE, "rng_state.pth")
+FILES = (ADAPTER_WEIGHTS, "adapter_config.json", "optimizer.pt", "scheduler.pt", STATE, "rng_state.pth")
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_a_run_resumed_from_a_whole_checkpoint_ends_with_the_same_weights(run, t
     trainer = small_trainer(run, tiny_base, builder, records)
     trainer.train(resume_from_checkpoint=str(found))
     assert newest_whole(run) == (run / "checkpoint-9", [])
-    expected, got = (load_file(folder / "checkpoint-9" / ADAPTER) for folder in (trained, run))
+    expected, got = (load_file(folder / "checkpoint-9" / ADAPTER_WEIGHTS) for folder in (trained, run))
     assert all((got[name] == expected[name]).all() for name in expected)
 
 

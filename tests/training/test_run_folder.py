@@ -3,7 +3,7 @@
 import pytest
 
 from likely.errors import LikelyError
-from likely.training.run_folder import check_output
+from likely.training.run_folder import check_folder, check_output
 
 
 def test_nothing_to_resume_is_said(tmp_path):
@@ -14,12 +14,12 @@ def test_nothing_to_resume_is_said(tmp_path):
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(LikelyError, match="cannot be written"):
-        check_output(tmp_path / "file" / "run", overwrite=False, resume=False)
+        check_folder(tmp_path / "file" / "run")
 
 
 def test_a_new_folder_is_made(tmp_path):
+    check_folder(tmp_path / "a" / "run")
     assert check_output(tmp_path / "a" / "run", overwrite=False, resume=False).checkpoint is None
-    assert (tmp_path / "a" / "run").is_dir()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """An epoch is every record once, in steps of the promised size."""
 
+from accelerate import skip_first_batches
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
@@ -32,3 +33,20 @@ def test_a_data_loader_gives_the_steps_of_the_epoch_it_was_set_to(records, step_
     assert len(steps) == len(loader)
     assert [row for step in steps for row in step] == shuffled(records, seed=1)(epoch)
     assert {len(step) for step in steps[:-1]} <= {step_size}
+
+
+@given(records=st.integers(1, 40), step_size=st.integers(1, 4), devices=st.integers(1, 5), epoch=st.integers(0, 3))
+def test_devices_share_out_the_very_steps_that_one_would_take(records, step_size, devices, epoch):
+    """None is seen twice to fill up the last step, and a resumed run goes on in the order of its epoch."""
+    alone = StepSampler(shuffled(records, seed=1), records, step_size * devices)
+    alone.set_epoch(epoch)
+    parts = []
+    for rank in range(devices):
+        sampler = StepSampler(shuffled(records, seed=1), records, step_size, rank, devices)
+        loader = DataLoader(RowNumbers(records), batch_sampler=sampler, collate_fn=list)
+        seen = skip_first_batches(loader, 1)
+        sampler.set_epoch(epoch)
+        parts.append(list(loader))
+        assert list(seen) == parts[-1][1:]
+        assert all(len(part) <= step_size for part in parts[-1])
+    assert [[row for part in step for row in part] for step in zip(*parts, strict=True)] == list(alone)

@@ -87,7 +87,7 @@ class ChatTemplate:
         """
         key = (system, history, lead, trail)
         if key not in self._frames:
-            found = self._cut_out(self._turns(system, history, f"{lead}{USER_TURN}{trail}"))
+            found = self._cut_out(self.turns(system, history, f"{lead}{USER_TURN}{trail}"))
             size = len(found.before) + len(found.after)
             self._characters += size
             if len(self._frames) >= KEPT_FRAMES or self._characters > KEPT_CHARACTERS:
@@ -113,10 +113,6 @@ class ChatTemplate:
         return rendered
 
     def turns(self, system: str, history: Exchanges, question: str) -> list[dict[str, str]]:
-        """Return a conversation up to a question, as this template is given it."""
-        return self._turns(system, history, question)
-
-    def _turns(self, system: str, history: Exchanges, question: str) -> list[dict[str, str]]:
         """Return a conversation up to a question; the system prompt goes before the user's text if it has to."""
         said = [text for exchange in history for text in exchange]
         texts = [*map(self.control.hide, said), question]
@@ -158,7 +154,7 @@ class ChatTemplate:
             LikelyError: the template changes one of the texts.
         """
         frame = self.frame("", ())
-        turns = [*self._turns("", (), question), {"role": "assistant", "content": answer}]
+        turns = [*self.turns("", (), question), {"role": "assistant", "content": answer}]
         finished = self.render(turns, answered=True)
         if not finished.startswith(unmarked(frame.before + question)):
             raise self._refusal("changes the user's text")

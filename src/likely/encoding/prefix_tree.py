@@ -1,6 +1,6 @@
 """Many token sequences as one tree in which every shared prefix is stored once.
 
-Takes token ids from `prompt` (by way of `batching`) and gives the three integers a token that the
+Takes token ids from `prompt` (by way of `batches`) and gives the three integers a token that the
 model needs to compute all sequences at once and each exactly as if it were alone.
 
 Sequences in lexicographic order, each without what it shares with the one before it, are a tree
@@ -22,13 +22,9 @@ subtree is itself alone is padding.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    pass
 
 TokenIds = NDArray[np.int32]
 """Token ids of one sequence, or indices into a tree: int32 [length]."""

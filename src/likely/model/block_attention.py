@@ -1,7 +1,7 @@
 """Attention on a CPU that leaves out the keys after each block of queries.
 
 `base` hands over a model loaded with `sdpa`; from then on transformers calls
-:func:`block_attention` in each of its layers, with the mask that `attention` made.
+:func:`block_attention` in each of its layers, with the mask that `masks` made.
 
 Rows are written depth first (`prefix_tree`), so no token attends to a later one. Under a dense mask
 torch computes the scores of those pairs all the same and throws them away. Here a block of queries

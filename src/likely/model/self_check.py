@@ -78,6 +78,8 @@ def check_exactness(
     largest = max(max(int(record.input_ids.max()), *record.answer, *first_tokens) for record in encoded)
     note = check_fit(model, max(len(record.input_ids) for record in encoded), largest)
     sample = choose_sample(encoded, tokens, layout)
+    if keeps_history:  # of which there is none before records that do not begin alike
+        sample = [record for record in sample if record.input_ids[0] == sample[0].input_ids[0]]
     was_training = model.training
     model.eval()
     try:

@@ -121,9 +121,10 @@ class EvaluateAtEnd(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Do not evaluate and save a second time where the end has done both."""
+        """Log before an evaluation and a checkpoint, which do not come a second time where the end has done both."""
         if _is_evaluated(state):
             control.should_evaluate = control.should_save = False
+        control.should_log |= control.should_evaluate or control.should_save
 
 
 class StopOnRequest(TrainerCallback):

@@ -14,18 +14,21 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from likely.data.task import digest_of
 from likely.errors import LikelyError
 from likely.files import WRITING
+from likely.model.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 NAME = re.compile(r"checkpoint-([0-9]+)")
 LEFT_OVER = re.compile(rf"\.checkpoint-[0-9]+(\.going)?|{re.escape(WRITING)}.+")
 ABOUT = "checkpoint.json"
-ADAPTER = "adapter_model.safetensors"
 STATE = "trainer_state.json"
-NEEDED = (ADAPTER, "adapter_config.json", "optimizer.pt", "scheduler.pt", STATE)
+NEEDED = (ADAPTER_WEIGHTS, ADAPTER_CONFIG, "optimizer.pt", "scheduler.pt", STATE)
 FORMAT = 1
 
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
@@ -109,6 +112,17 @@ def read_about(checkpoint: Path) -> Mapping[str, Any]:
     if written["sha256"] != _digest(about):
         raise ValueError("its parts do not belong together")
     return about
+
+
+def save_adapter(model: "PeftModel", folder: Path) -> None:
+    """Write an adapter's weights and configuration into a folder, and nothing else.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+    (folder / "README.md").unlink()
 
 
 def publish(staging: Path, about: Mapping[str, Any]) -> Path:
@@ -211,10 +225,10 @@ def _cannot_be_loaded(checkpoint: Path) -> str | None:
     from transformers.trainer_callback import TrainerState
     from transformers.trainer_pt_utils import safe_globals
 
-    name = ADAPTER
+    name = ADAPTER_WEIGHTS
     try:
         load_file(checkpoint / name)
-        name = "adapter_config.json"
+        name = ADAPTER_CONFIG
         json.loads((checkpoint / name).read_text(encoding="utf-8"))["base_model_name_or_path"]
         name = STATE
         if TrainerState.load_from_json(str(checkpoint / name)).global_step != step_of(checkpoint):

@@ -17,13 +17,14 @@ from likely.data.catalogue_file import CATALOGUE_FILE
 from likely.data.task import BLEND_FILES
 from likely.errors import LikelyError
 from likely.files import make_writable_folder, replacing, replacing_folder, write_json
+from likely.model.adapter import ADAPTER_WEIGHTS
 from likely.training.checkpoints import (
-    ADAPTER,
     STATE,
     checkpoint_of,
     checkpoints_in,
     newest_whole,
     read_about,
+    save_adapter,
     saying_why,
     what_is_wrong,
 )
@@ -80,20 +81,19 @@ def check_folder(output_dir: Path) -> None:
 
 
 def check_output(output_dir: Path, overwrite: bool, resume: bool) -> Start:
-    """Check that a run may write to its output folder, and find where to go on from.
+    """Check that a run may write to its output folder, which is there, and find where to go on from.
 
     Returns:
         The newest checkpoint that is whole if `resume` is set, otherwise none. Nothing is removed yet.
 
     Raises:
-        LikelyError: the folder cannot be written, holds another run, or holds nothing to resume.
+        LikelyError: the folder holds another run, or nothing to resume.
     """
-    check_folder(output_dir)
     if resume:
         return _newest(output_dir)
     if overwrite:
         return Start()
-    if (output_dir / ADAPTER).exists():
+    if (output_dir / ADAPTER_WEIGHTS).exists():
         raise LikelyError(
             f"output_dir {output_dir} holds a finished run; set overwrite_output_dir=true, or choose another folder."
         )
@@ -138,11 +138,9 @@ def leave_adapter(
     Raises:
         LikelyError: they cannot be written.
     """
-    with saying_why("The adapter", folder), replacing_folder(folder, last=ADAPTER) as finishing:
-        # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
-        model.save_pretrained(str(finishing), save_embedding_layers=False)
+    with saying_why("The adapter", folder), replacing_folder(folder, last=ADAPTER_WEIGHTS) as finishing:
+        save_adapter(model, finishing)
         tokenizer.save_pretrained(str(finishing))
-        (finishing / "README.md").unlink()
         for name, text in texts.items():
             (finishing / name).write_text(text, encoding="utf-8")
         for stale in ("metrics.json", "README.md", "preparation.json", CATALOGUE_FILE, *BLEND_FILES):

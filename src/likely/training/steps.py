@@ -1,4 +1,4 @@
-"""The optimizer steps of an epoch, as a data loader gives them to `trainer`."""
+"""The optimizer steps of an epoch, as a data loader gives them to `trainer`, in each process its part of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,42 +12,56 @@ from likely.encoding.order import Order, steps_of
 
 @dataclass(frozen=True)
 class Step:
-    """The records of one optimizer step on one device, in forward passes."""
+    """The records of one optimizer step on one device, in forward passes.
+
+    Attributes:
+        batches: the passes.
+        records: indices of the records.
+        weight: 1, or 0 on a device that has none of the last records of an epoch: all wait for its gradients, so it
+            computes a record for nothing.
+    """
 
     batches: list[Batch]
     records: list[int]
+    weight: int = 1
 
 
 class StepSampler(Sampler[list[int]]):
-    """Gives the records of one optimizer step after another.
+    """Gives a device its part of one optimizer step after another.
 
-    A pure function of the epoch, so that a resumed run can skip what it has seen.
+    A pure function of the epoch, so that a resumed run can skip what it has seen. All devices together see every record
+    once in an epoch. accelerate's sharding, which is not asked, would fill up the last step with records of the first.
 
     Args:
         order: order of the records in each epoch.
         records: number of records in an epoch.
         step_size: records of one optimizer step on one device.
+        rank: which of the devices this is.
+        devices: how many train together.
     """
 
-    def __init__(self, order: Order, records: int, step_size: int) -> None:
+    def __init__(self, order: Order, records: int, step_size: int, rank: int = 0, devices: int = 1) -> None:
         """Begin at epoch 0."""
         self.order = order
         self.records = records
-        self.batch_size = step_size
-        self.drop_last = False
+        self.together = step_size * devices
+        self.rank = rank
+        self.devices = devices
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; accelerate calls this."""
+        """Choose the epoch whose order comes next."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         """Return the number of optimizer steps in an epoch."""
-        return -(-self.records // self.batch_size)
+        return -(-self.records // self.together)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield the record indices of every step of the epoch."""
-        yield from steps_of(self.order(self.epoch), self.batch_size)
+        """Yield the record indices of every step of the epoch; of a small last one there may be none for a device."""
+        for step in steps_of(self.order(self.epoch), self.together):
+            start, end = (len(step) * rank // self.devices for rank in (self.rank, self.rank + 1))
+            yield step[start:end]
 
 
 class RowNumbers(torch.utils.data.Dataset[int]):

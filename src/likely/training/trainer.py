@@ -1,7 +1,7 @@
 """transformers' Trainer with four things of our own: the step, the loss, the evaluation and the checkpoint.
 
 An element of the data loader is a whole optimizer step, laid out in as many forward passes as the
-token budget asks for (`batching`); the loss looks only at the answers; evaluation scores the
+token budget asks for (`batches`); the loss looks only at the answers; evaluation scores the
 records (`scoring`) instead of running a second forward pass over full logits; and a checkpoint is
 there when it is whole (`checkpoints`). `training` builds it.
 """
@@ -25,16 +25,16 @@ from likely.encoding.batches import make_batches
 from likely.encoding.order import Order
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
-from likely.model.adapter import base_model
+from likely.model.adapter import ADAPTER_WEIGHTS, base_model
 from likely.model.answers import Answers
 from likely.model.forward import answer_logits
 from likely.model.scoring import PassPlan, score
 from likely.training.checkpoints import (
-    ADAPTER,
     STATE,
     checkpoint_of,
     publish,
     rotate,
+    save_adapter,
     saying_why,
     staging_of,
     what_is_wrong,
@@ -81,7 +81,8 @@ class AnswerTrainer(Trainer):
         assert self.args.gradient_accumulation_steps == 1
         self.train_records = train_records
         self.eval_records = eval_records
-        self.order = order
+        devices = self.accelerator.process_index, self.accelerator.num_processes
+        self.steps = StepSampler(order, len(train_records), self.args.per_device_train_batch_size, *devices)
         self.step_plan = step_plan
         self.eval_plan = eval_plan
         self.metrics_of = metrics_of
@@ -89,10 +90,7 @@ class AnswerTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return a loader whose elements are :class:`Step` in a dictionary."""
-        sampler = StepSampler(self.order, len(self.train_records), self.args.per_device_train_batch_size)
-        loader = DataLoader(RowNumbers(len(self.train_records)), batch_sampler=sampler, collate_fn=self.lay_out_step)
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
-        return prepared
+        return DataLoader(RowNumbers(len(self.train_records)), batch_sampler=self.steps, collate_fn=self.lay_out_step)
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
@@ -108,7 +106,7 @@ class AnswerTrainer(Trainer):
         model.train()
         step: Step = inputs["step"]
         inner = base_model(self.accelerator.unwrap_model(model))
-        tokens = torch.tensor(sum(len(batch.targets) for batch in step.batches), device=self.args.device)
+        tokens = torch.tensor(step.weight * sum(len(batch.targets) for batch in step.batches), device=self.args.device)
         tokens = self.accelerator.reduce(tokens, "sum")
         losses: list[torch.Tensor] = []
         for place, laid in enumerate(step.batches, start=1):
@@ -116,7 +114,8 @@ class AnswerTrainer(Trainer):
             with nullcontext() if is_last else self.accelerator.no_sync(model):
                 batch = laid.to(self.args.device)
                 logits = answer_logits(model, batch, inner)
-                loss = torch.nn.functional.cross_entropy(logits.float(), batch.targets, reduction="sum") / tokens
+                loss = torch.nn.functional.cross_entropy(logits.float(), batch.targets, reduction="sum")
+                loss = step.weight * loss / tokens
                 # DistributedDataParallel averages gradients over devices; the loss is a sum over them.
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             losses.append(loss.detach())
@@ -149,9 +148,10 @@ class AnswerTrainer(Trainer):
         return 0
 
     def lay_out_step(self, indices: list[int]) -> dict[str, Step]:
-        """Return the training records of these indices as the input of :meth:`training_step`."""
-        records = [self.train_records[index] for index in indices]
-        return {"step": Step(list(make_batches(records, self.step_plan.layout, self.step_plan.budget)), indices)}
+        """Return the training records of these indices, or one for none, as the input of :meth:`training_step`."""
+        rows = indices or [0]
+        batches = make_batches([self.train_records[row] for row in rows], self.step_plan.layout, self.step_plan.budget)
+        return {"step": Step(list(batches), rows, weight=int(bool(indices)))}
 
     @property
     def output_dir(self) -> Path:
@@ -181,7 +181,7 @@ class AnswerTrainer(Trainer):
                 f"The weights of the best evaluation, in {checkpoint}, cannot be read ({problem}); go on with --resume "
                 "to take the best of what is left."
             )
-        set_peft_model_state_dict(self.adapter, load_file(checkpoint / ADAPTER))
+        set_peft_model_state_dict(self.adapter, load_file(checkpoint / ADAPTER_WEIGHTS))
 
     def check_weights(self) -> None:
         """Check that the trained weights are numbers.
@@ -193,10 +193,11 @@ class AnswerTrainer(Trainer):
         if not all(bool(torch.isfinite(weight).all()) for weight in trained):
             raise LikelyError(f"The weights are not finite after step {self.state.global_step}; {REMEDY}")
 
-    def _run_epoch(self, *arguments: Any, **named: Any) -> None:
-        """Take no step where a resumed run has come to its end already."""
+    def _run_epoch(self, model: torch.nn.Module, epoch: int, *arguments: Any, **named: Any) -> None:
+        """Take the steps of an epoch, but none where a resumed run has come to its end already."""
+        self.steps.set_epoch(epoch)
         if not self.control.should_training_stop:
-            super()._run_epoch(*arguments, **named)  # type: ignore[no-untyped-call]
+            super()._run_epoch(model, epoch, *arguments, **named)  # type: ignore[no-untyped-call]
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write a checkpoint beside its place, all processes together, and put it there when it is whole.
@@ -225,9 +226,7 @@ class AnswerTrainer(Trainer):
 
     def _save_rest(self, staging: Path) -> None:
         """Write what is the same in all processes."""
-        # Left to itself, peft asks the hub whether a vocabulary has grown; ours never does.
-        self.adapter.save_pretrained(str(staging), save_embedding_layers=False)
-        (staging / "README.md").unlink()
+        save_adapter(self.adapter, staging)
         self._save_optimizer_and_scheduler(str(staging))
         self._save_scaler(str(staging))
         self.state.save_to_json(str(staging / STATE))

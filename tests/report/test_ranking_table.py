@@ -4,13 +4,16 @@ import io
 
 from rich.console import Console
 
+from likely.data.records import Record
 from likely.inference.movies import Movie
 from likely.inference.ranking import Ranked
 from likely.report.ranking_table import ranking_table
 
+ASKED = Record("Will this user like it?", "a candidate", "Yes")
+
 
 def test_each_candidate_has_its_rank_its_name_and_its_probability():
-    ranked = [Ranked(Movie("[bold]Heat", 1995, ["Crime"]), 0.91234), Ranked(Movie("Babe"), 0.5)]
+    ranked = [Ranked(Movie("[bold]Heat", 1995, ["Crime"]), 0.91234, ASKED), Ranked(Movie("Babe"), 0.5, ASKED)]
     console = Console(file=io.StringIO(), width=80)
     console.print(ranking_table(ranked, "Best of 2", "[single] film"))
     lines = console.file.getvalue().splitlines()
@@ -24,7 +27,7 @@ def test_each_candidate_has_its_rank_its_name_and_its_probability():
 
 
 def test_where_a_run_keeps_an_answer_it_stands_before_its_parts():
-    ranked = [Ranked(Movie("Heat"), 0.25, answer=0.91234, counting=0.75)]
+    ranked = [Ranked(Movie("Heat"), 0.25, ASKED, answer=0.91234, counting=0.75)]
     console = Console(file=io.StringIO(), width=80)
     console.print(ranking_table(ranked, "Best of 1", "film"))
     said = console.file.getvalue()

@@ -3,7 +3,8 @@
 import polars as pl
 
 LATEST_SECOND = 1e11
-"""Times beyond the year 5138 are taken for milliseconds, and a thousand times later for microseconds, and so on."""
+"""Times beyond the year 5138 are taken for milliseconds, a thousand times later for microseconds, then nanoseconds, and
+then for none."""
 
 EARLIEST_SECOND = 1e8
 """Milliseconds between 1970 and March 1973 are taken for none: seconds among them would be such."""
@@ -25,6 +26,7 @@ def seconds(text: pl.Series) -> pl.Series:
         sound = (numbers.abs() >= EARLIEST_SECOND * unit) | (numbers == 0) if unit > 1 else numbers.is_not_null()
         # numpy divides exactly where polars multiplies by the inverse.
         numbers = pl.Series(numbers.set(~sound, None).to_numpy() / unit).fill_nan(None)
+        numbers = numbers.set(numbers.abs() >= LATEST_SECOND, None)
     return numbers.cast(pl.Int64) if (numbers == numbers.floor()).all() else numbers
 
 

@@ -21,11 +21,11 @@ ORDER = (
     "evaluation-throughput",
     "peak-memory",
     "cpu-layers",
-    "upper-layers",
     "gpu",
     "start-up",
     "serve-load",
     "predict-on-ray",
+    "upper-layers",
 )
 VERDICT = {True: "met", False: "**missed**", None: "not measured"}
 

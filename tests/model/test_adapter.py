@@ -186,6 +186,15 @@ def test_upper_layers_of_experts_are_refused(targets):
         add_adapter(family_of("Qwen3-MoE").build(), Lora(2, 4, 0.0, targets, upper_layers=1))
 
 
+@pytest.mark.parametrize("name", ["Phi-3.5-MoE", "Llama 4"])
+def test_routers_that_give_more_than_their_product_stay_as_they_are(name):
+    model = add_adapter(family_of(name).build(), Lora(2, 4, 0.0, ["all"])).train()
+    model(torch.arange(3, 20)[None]).logits.sum().backward()
+    trained = {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
+    assert not any("router" in name for name in trained)
+    assert all(gradient is not None for gradient in trained.values())
+
+
 def test_a_wrong_target_is_told_which_there_are():
     with pytest.raises(
         LikelyError, match=r"names k_proj, which Phi3.* set lora_target to all, .*: down_proj, .*qkv_proj\.$"

@@ -72,7 +72,7 @@ def add_adapter(model: "PreTrainedModel", lora: Lora) -> "PeftModel":
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=targets,
-        exclude_modules=_outside_the_text(model) or None,
+        exclude_modules=[*_outside_the_text(model), *_routers(model)] or None,
         layers_to_transform=upper.numbers if upper else None,
         layers_pattern=upper.list_name if upper else None,
         task_type="CAUSAL_LM",
@@ -137,7 +137,7 @@ def linear_modules(model: "PreTrainedModel") -> list[str]:
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    outside, head = set(_outside_the_text(model)), model.get_output_embeddings()
+    outside, head = {*_outside_the_text(model), *_routers(model)}, model.get_output_embeddings()
     return [
         name
         for name, module in model.named_modules()
@@ -153,6 +153,23 @@ def _outside_the_text(model: "PreTrainedModel") -> list[str]:
         return []
     text = {*model.get_decoder().modules(), model.get_output_embeddings()}
     return [n for n, module in model.named_modules() if isinstance(module, torch.nn.Linear) and module not in text]
+
+
+def _routers(model: "PreTrainedModel") -> list[str]:
+    """Return the names of linear layers of a family's own that give more than their product, as routers of experts may.
+
+    peft adds an adapter's product to what a layer gives, which has to be a tensor.
+    """
+    import torch
+
+    def gives_more(module: torch.nn.Module) -> bool:
+        if not isinstance(module, torch.nn.Linear) or type(module).__module__ != type(model).__module__:
+            return False
+        nothing = torch.zeros(1, module.in_features, dtype=module.weight.dtype, device=module.weight.device)
+        return not isinstance(module(nothing), torch.Tensor)
+
+    with torch.no_grad():
+        return [name for name, module in model.named_modules() if gives_more(module)]
 
 
 def _check_targets(targets: Sequence[str], linear: Sequence[str], model: "PreTrainedModel") -> None:

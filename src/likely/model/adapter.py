@@ -72,7 +72,7 @@ def add_adapter(model: "PreTrainedModel", lora: Lora) -> "PeftModel":
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=targets,
-        exclude_modules=[*_outside_the_text(model), *_routers(model)] or None,
+        exclude_modules=_left_alone(model) or None,
         layers_to_transform=upper.numbers if upper else None,
         layers_pattern=upper.list_name if upper else None,
         task_type="CAUSAL_LM",
@@ -137,12 +137,17 @@ def linear_modules(model: "PreTrainedModel") -> list[str]:
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    outside, head = {*_outside_the_text(model), *_routers(model)}, model.get_output_embeddings()
+    left_alone, head = set(_left_alone(model)), model.get_output_embeddings()
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head and name not in outside
+        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head and name not in left_alone
     ]
+
+
+def _left_alone(model: "PreTrainedModel") -> list[str]:
+    """Return the names of linear modules that get no adapter whatever the targets are."""
+    return [*_outside_the_text(model), *_routers(model)]
 
 
 def _outside_the_text(model: "PreTrainedModel") -> list[str]:

@@ -35,8 +35,8 @@ test-extras: $(READY)
 # What takes minutes, ten times the examples of every property, and a training killed at 60 moments
 # (docs/reliability.md); half an hour.
 torture: $(READY)
-	$(BIN)/pytest -m minutes
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'hypothesis and not minutes' --hypothesis-profile=thorough -n auto
+	$(BIN)/pytest -m minutes --timeout=3600
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'hypothesis and not minutes' --hypothesis-profile=thorough --timeout=3600 -n auto
 	cd tests && ../$(BIN)/python -m torture.kills --kills 60 --aimed 20
 
 # The server of RUN under load for five minutes, with bad requests mixed in.

@@ -153,11 +153,12 @@ def test_a_signal_ends_a_run_with_a_checkpoint_and_the_command_that_goes_on(
     before = signal.getsignal(number)
 
     def send_when_training():
-        while not (tmp_path / "run" / "checkpoint-2").exists():
+        until = time.monotonic() + 60
+        while not (tmp_path / "run" / "checkpoint-2").exists() and time.monotonic() < until:
             time.sleep(0.005)
         os.kill(os.getpid(), number)
 
-    sender = threading.Thread(target=send_when_training)
+    sender = threading.Thread(target=send_when_training, daemon=True)
     sender.start()
     assert run(["train", "--config", str(path), "logging_steps=1"]) == status
     sender.join()

@@ -85,7 +85,8 @@ def test_nothing_that_is_said_later_or_by_others_changes_a_row():
     other = Moments(told.users, np.where(hidden, 3, told.items), told.times)
     np.testing.assert_array_equal(text_columns(asked, other, np.where(hidden, ~liked, liked), vectors_of()), before)
     shown = Moments(*(column[~hidden] for column in told))
-    np.testing.assert_array_equal(text_columns(asked, shown, liked[~hidden], vectors_of()), before)
+    fewer = text_columns(asked, shown, liked[~hidden], vectors_of())
+    np.testing.assert_allclose(fewer, before, rtol=1e-6)  # sums of fewer rows, which some processors round otherwise
 
 
 def test_a_new_user_is_asked_in_the_same_way_as_one_of_the_records():

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -15,6 +16,7 @@ from fuzz import run
 from fuzz.cases import Case, play
 from fuzz.kinds import KINDS
 from fuzz.world import make_world
+from processes import FORKS
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 
@@ -65,12 +67,15 @@ def test_a_signal_ends_the_fuzzer_at_once_with_the_count_so_far(world, number, m
         os.kill(os.getpid(), number)
         return failures
 
-    count_batch, forks = run.count_batch, multiprocessing.get_context("fork")  # which need not import all anew
+    count_batch = run.count_batch
     monkeypatch.setattr(run, "count_batch", counted)
-    monkeypatch.setattr(run.multiprocessing, "get_context", lambda _: forks)
+    monkeypatch.setattr(run.multiprocessing, "get_context", lambda _: FORKS)  # whose processes need not import all anew
     options = argparse.Namespace(inputs=20_000, seed=0, kind="override", processes=1)
     with run.heard():
         assert run.fuzz(options, world) == 128 + number
+    until = time.monotonic() + 60
+    while multiprocessing.active_children() and time.monotonic() < until:  # one of the pool's threads ends them too
+        time.sleep(0.01)
     assert not multiprocessing.active_children()
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("25 inputs of seed 0 in ")

@@ -145,9 +145,13 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
             torch.nn.functional.cross_entropy(logits.float(), batch.targets, reduction="sum").backward()
         return torch.cat([weight.grad.flatten() for weight in trained])
 
-    together = gradient(make_batches(encoded, "tree", Budget(4000)))
-    alone = gradient(make_batches(encoded, "padded", Budget(1)))
+    tree, one_by_one = (list(make_batches(encoded, *how)) for how in (("tree", Budget(4000)), ("padded", Budget(1))))
+    together, alone = gradient(tree), gradient(one_by_one)
     assert (together - alone).norm() / alone.norm() < 1e-4
+    with torch.no_grad():
+        answer_logits(model.eval(), tree[0], base)
+    model.train()
+    assert torch.equal(gradient(tree), together)  # no evaluation changes the weights, or how they are held
 
 
 def test_beside_four_bit_weights_nothing_becomes_float32_but_the_adapter(tiny_base):

@@ -300,16 +300,17 @@ def test_too_much_is_refused_before_anything_is_computed(client):
 
 
 def held_up(served, monkeypatch):
-    """Let every turn wait for an event."""
-    go_on = threading.Event()
+    """Let every turn wait for the second event, and set the first once one does."""
+    waits, go_on = threading.Event(), threading.Event()
     compute = served.compute
 
     def slow(self, turn):
+        waits.set()
         assert go_on.wait(30)
         compute(turn)
 
     monkeypatch.setattr(type(served), "compute", slow)
-    return go_on
+    return waits, go_on
 
 
 def wait_for(condition):
@@ -319,8 +320,14 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
+async def until(condition):
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 def test_who_finds_no_place_is_sent_away_and_may_come_again(served, monkeypatch):
-    go_on = held_up(served, monkeypatch)
+    _, go_on = held_up(served, monkeypatch)
     with TestClient(make_app(served)) as client, ThreadPoolExecutor(8) as clients:
         waiting = [clients.submit(client.post, "/v1/rank", json=RANK) for _ in range(8)]
         wait_for(lambda: client.app.state.service.line.taken == 8)
@@ -356,7 +363,7 @@ def asgi_request(app, body, messages):
 
 
 def test_a_client_that_goes_away_frees_its_place_and_is_not_computed_for(served, monkeypatch):
-    go_on = held_up(served, monkeypatch)
+    waits, go_on = held_up(served, monkeypatch)
     asked = []
 
     async def scene():
@@ -370,9 +377,10 @@ def test_a_client_that_goes_away_frees_its_place_and_is_not_computed_for(served,
                 return {"type": "http.disconnect"}
 
             (first, _), (second, statuses) = (asgi_request(app, RANK, messages) for messages in ([], [disconnect]))
-            staying, leaving = asyncio.create_task(first), asyncio.create_task(second)
-            while line.taken < 2 or not line._waiting:
-                await asyncio.sleep(0.01)
+            staying = asyncio.create_task(first)
+            await until(waits.is_set)  # only then is the second sure to miss its turn
+            leaving = asyncio.create_task(second)
+            await until(lambda: line._waiting)
             leave.set()
             await leaving
             await asyncio.sleep(0)

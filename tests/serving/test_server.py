@@ -87,11 +87,13 @@ def test_sigterm_lets_requests_under_way_finish(served_folder):
     body = {"history": [{"title": "Heat", "rating": 4}], "candidates": "catalogue", "top": None}
 
     def stop_at_work():
-        wait_for(lambda: answers(port))
         with ThreadPoolExecutor(8) as clients:
-            waiting = [clients.submit(post, port, body) for _ in range(8)]
-            wait_for(lambda: under_way(port) == 8 or any(one.done() for one in waiting))
-            os.kill(os.getpid(), signal.SIGTERM)
+            try:
+                wait_for(lambda: answers(port))
+                waiting = [clients.submit(post, port, body) for _ in range(8)]
+                wait_for(lambda: under_way(port) == 8 or any(one.done() for one in waiting))
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)  # whatever failed, or the command would serve for ever
             return [one.result() for one in waiting]
 
     signals = []

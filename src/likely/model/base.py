@@ -175,12 +175,8 @@ def load_base(
     arguments: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention, "revision": revision}
     arguments["trust_remote_code"] = False  # left open, transformers asks on the terminal whether to run it
     if precision.four_bit:
-        arguments["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
+        how = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
+        arguments["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, **how)
     if ready_cuda():
         arguments["device_map"] = {"": torch.cuda.current_device()}
     else:
@@ -200,11 +196,26 @@ def load_base(
         return model
 
     model = _load("model", name_or_path, revision, WEIGHT_FILES, load)
+    if precision.four_bit:
+        _never_repack(model)
     if in_blocks:
         from likely.model.block_attention import attend_in_blocks
 
         attend_in_blocks(model)
     return model
+
+
+def _never_repack(model: "PreTrainedModel") -> None:
+    """Keep 4-bit weights as they were loaded, whatever the processor.
+
+    On CPUs with AVX512-BF16 bitsandbytes packs them anew at the first evaluation: their scales are rounded to 16 bits
+    from then on, and a training that goes on gets no gradient through them.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
 
 
 def device_of(model: "torch.nn.Module") -> "torch.device":

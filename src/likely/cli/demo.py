@@ -167,7 +167,7 @@ def finetune(console: Console, config: RunConfig) -> None:
     from likely.config.reading import load_config
 
     output = Path(config.output_dir)
-    _heading(console, "Finetune", f"LoRA on {config.max_samples} records, about 7 min")
+    _heading(console, "Finetune", f"LoRA on up to {config.max_samples:,} records, about 7 min")
     if (output / "adapter_model.safetensors").is_file():
         same = load_config(output / "config.yaml", ["overwrite_output_dir=true"]) == config
         if same:

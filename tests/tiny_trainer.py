@@ -24,7 +24,9 @@ def fresh_model(tiny_base, dropout=0.0, checkpointing=False, dtype="float32"):
     return model
 
 
-def trainer_for(model, builder, encoded, layout, tmp_path, tokens=1500, callbacks=(), about=dict, **arguments):
+def trainer_for(
+    model, builder, encoded, layout, tmp_path, tokens=1500, callbacks=(), about=dict, rows=None, **arguments
+):
     plan = PassPlan(layout, Budget(tokens), (builder.positive_ids[0], builder.negative_ids[0]))
     defaults = {
         "output_dir": str(tmp_path),
@@ -42,6 +44,7 @@ def trainer_for(model, builder, encoded, layout, tmp_path, tokens=1500, callback
         eval_plan=plan,
         metrics_of=lambda answers: {"loss": float(answers.loss.mean())},
         about=about,
+        rows=rows,
         model=model,
         callbacks=list(callbacks),
         args=TrainingArguments(**{**defaults, **arguments}),

@@ -84,3 +84,24 @@ def test_four_bits_on_a_cpu_are_asked_for_with_a_dtype():
     assert config_of(quantization_bit=4, four_bit_on_cpu=True, dtype="float32").four_bit_on_cpu
     with pytest.raises(ValidationError, match="set dtype to float32 or bfloat16"):
         config_of(quantization_bit=4, four_bit_on_cpu=True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"max_steps": 0}, "max_steps 0 would train nothing"),
+        ({"lr_scheduler_type": "polynomial", "learning_rate": 1e-7}, "learning_rate 1e-07 is not above 1e-07"),
+    ],
+)
+def test_what_transformers_would_take_for_something_else_is_refused(keys, words):
+    with pytest.raises(ValidationError, match=words):
+        config_of(**keys)
+
+
+@pytest.mark.parametrize(
+    "key", ["model_name_or_path", "dataset_dir", "train_file", "eval_file", "test_file", "output_dir"]
+)
+def test_a_path_may_begin_at_home(key, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert getattr(config_of(**{key: "~/here"}), key) == "/home/somebody/here"
+    assert getattr(config_of(**{key: "here/~/there"}), key) == "here/~/there"

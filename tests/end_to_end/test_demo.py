@@ -9,6 +9,7 @@ from rich.console import Console
 
 from likely.cli import demo, run
 from likely.config.presets import preset_yaml
+from likely.config.reading import load_config
 from likely.data.task import RatingsTask, read_task
 from likely.errors import LikelyError
 from likely.sources import catalogue as sources
@@ -79,6 +80,24 @@ def test_a_demo_that_was_there_is_not_trained_again(done, small_config):
     demo.run_demo(again, folder / "out", small_config)
     assert "is there already" in again.file.getvalue()
     assert (folder / "out" / "adapter_model.safetensors").stat().st_mtime == trained_at
+
+
+def test_an_adapter_of_other_records_is_not_taken_for_the_demo_s(done, monkeypatch):
+    """Such as invented ones, where the ratings can be fetched by now."""
+    folder, _ = done
+    config = load_config(folder / "out" / "config.yaml", ["overwrite_output_dir=true"])
+    trained = []
+    monkeypatch.setattr("likely.cli.train.train_shown", lambda console, config: trained.append(config))
+    demo.finetune(Console(quiet=True), config)
+    assert trained == []
+    records = folder / "out" / "data" / "train.json"
+    before = records.read_bytes()
+    try:
+        records.write_bytes(before + b"\n")
+        demo.finetune(Console(quiet=True), config)
+    finally:
+        records.write_bytes(before)
+    assert trained == [config]
 
 
 def test_a_preset_that_is_missing_is_told_before_anything_is_fetched(monkeypatch, tmp_path):

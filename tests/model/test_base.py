@@ -14,6 +14,7 @@ from likely.model.adapter import Lora, add_adapter, recompute_activations
 from likely.model.base import (
     Precision,
     attention_share,
+    check_model_folder,
     choose_precision,
     load_base,
     load_model_config,
@@ -168,3 +169,8 @@ def test_weights_that_are_missing_are_not_drawn_at_random(tiny_base, tmp_path):
     save_file({name: weight for name, weight in weights.items() if name != gone}, folder / "model.safetensors")
     with pytest.raises(LikelyError, match=r"has no weights for 1 of its tensors, such as .*down_proj"):
         load_base(str(folder), FLOAT32, "sdpa")
+
+
+def test_a_path_in_nobody_s_home_is_no_model():
+    with pytest.raises(LikelyError, match="is not a folder; check the path"):
+        check_model_folder("~nobody-of-this-name/model")

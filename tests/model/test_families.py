@@ -18,6 +18,7 @@ from likely.model.base import attention_share
 from likely.model.families import check_fit, choose_layout, position_limit, width_multiple
 from likely.model.forward import answer_logits
 from likely.model.masks import Reach
+from likely.model.memory import kept_of
 from likely.model.self_check import REFUSALS, check_exactness
 from zoo import ALL, FAMILIES, POSITIONS, VOCABULARY, WINDOW, Family, family_of, family_records
 
@@ -92,6 +93,7 @@ def test_a_family_is_exact_where_the_table_says(family):
     assert (layout if layout in exact else "refused") == family.chosen
     assert choose_layout(model.config, "padded") == ("padded", None)
     assert 0 <= attention_share(model) < 1
+    assert kept_of(model, Lora(4, 8, 0.05, ["all"]), gradient_checkpointing=False).token > 0  # asked on CUDA alone
 
 
 @each_family

@@ -1,5 +1,7 @@
 """Tokens of a pass follow from free memory by arithmetic, and what they are said to keep is what autograd keeps."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -11,6 +13,7 @@ from likely.model.adapter import Lora, add_adapter, base_model
 from likely.model.base import Precision, load_base
 from likely.model.forward import answer_logits
 from likely.model.memory import MOST_TOKENS, SHARE, Kept, free_bytes, kept_of, tokens_that_fit
+from zoo import family_of
 
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 GIB = 2**30
@@ -86,6 +89,16 @@ def test_qwen3_takes_two_to_three_mebibytes_a_token():
     assert tokens_that_fit(2048, plain, 6 * GIB) == 2048
     recomputed = kept_of(model, Lora(16, 64, 0.05, ALL), gradient_checkpointing=True)
     assert recomputed.token < plain.token / 5
+
+
+def test_of_layers_of_several_widths_the_widest_counts():
+    """Gemma 3n has a width for each layer."""
+    lora, family = Lora(4, 8, 0.05, ALL), family_of("Gemma 3n, text")
+    widths = ([48, 48], [16, 48], [16, 16])
+    models = [replace(family, settings={**family.settings, "intermediate_size": each}).build() for each in widths]
+    alike, wide, narrow = (kept_of(model, lora, gradient_checkpointing=False) for model in models)
+    assert alike == wide
+    assert narrow.token < wide.token
 
 
 def test_flex_attention_keeps_no_mask(tiny_base):

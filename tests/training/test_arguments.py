@@ -106,6 +106,13 @@ def test_on_a_gpu_transformers_computes_in_the_dtype_of_the_weights(tmp_path, mo
     assert (translated.bf16, translated.fp16) == (dtype == "bfloat16", dtype == "float16")
 
 
+def test_the_precision_is_the_run_s_whatever_accelerate_was_configured_to(tmp_path, monkeypatch):
+    """`accelerate launch` sets this variable by its own configuration, and transformers would compute by it."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    translated = training_arguments(config_of(output_dir=str(tmp_path)), Precision("float32", False), 10, "cpu")
+    assert translated.mixed_precision == "no"
+
+
 def test_several_gpus_in_one_process_do_not_split_rows_of_trees(tmp_path, monkeypatch):
     """transformers would wrap the model into nn.DataParallel, which cuts batches along their rows."""
     monkeypatch.setattr(TrainingArguments, "_setup_devices", property(lambda self: setattr(self, "_n_gpu", 2)))

@@ -191,6 +191,22 @@ def test_a_run_that_had_come_to_its_end_takes_no_further_step(make):
     assert patient.state.global_step == 9
 
 
+def test_a_run_that_had_come_to_its_end_within_an_epoch_takes_no_further_step(make):
+    """Asked to stop in its last step, which is the second of an epoch of three."""
+    request = StopRequest()
+    make("steps", request, more=[At("on_step_end", 8, lambda: ask(request))], max_steps=8).train()
+    resumed = resume(make(max_steps=8, resumed=True))
+    assert resumed.state.global_step == 8
+    assert max(entry["step"] for entry in resumed.state.log_history if "eval_loss" in entry) == 8
+
+
+def test_a_run_whose_patience_ends_is_saved_there(make):
+    """Whatever the interval of checkpoints; that of step 5 is the last one by it."""
+    ended = make(more=[StopWithoutBetter(1, "eval_loss", False)])
+    ended.train()
+    assert newest_whole(ended.output_dir)[0] == checkpoint_of(ended.output_dir, 6)
+
+
 def test_time_before_a_resume_counts(make):
     timed = make(more=[StopAfter(1, Clock(before=30))], num_train_epochs=1)
     timed.train()

@@ -1,11 +1,14 @@
 """A checkpoint is whole or not there; what is not whole is named, skipped, and never in the way of one that is."""
 
+import errno
 import os
 import shutil
 import socket
+import stat
 
 import pytest
 from safetensors.torch import load_file
+from transformers import TrainerCallback
 
 from likely.data.task import BLEND_FILES
 from likely.errors import LikelyError
@@ -216,6 +219,31 @@ def fail_at(monkeypatch, target):
         real(path)
 
     monkeypatch.setattr(checkpoints, "_flush", flush)
+
+
+def test_a_file_system_that_flushes_no_folders_keeps_checkpoints(tmp_path, tiny_base, builder, records, monkeypatch):
+    real = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    small_trainer(tmp_path, tiny_base, builder, records, num_train_epochs=1).train()
+    assert newest_whole(tmp_path) == (tmp_path / "checkpoint-3", [])
+
+
+def test_a_folder_that_is_removed_while_a_run_is_in_it_is_said(tmp_path, tiny_base, builder, records):
+    trainer = small_trainer(tmp_path / "run", tiny_base, builder, records)
+    trainer.add_callback(RemovesTheFolder())
+    with pytest.raises(LikelyError, match=r"checkpoint of step 3 cannot be written .*No such file or directory"):
+        trainer.train()
+
+
+class RemovesTheFolder(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        shutil.rmtree(args.output_dir, ignore_errors=True)
 
 
 def test_every_byte_of_what_a_checkpoint_says_counts(run):

@@ -50,6 +50,19 @@ def test_csv_with_answers_of_ones_own_is_trained_on(tmp_path, tiny_base):
     assert [record.liked for record in swapped.train] == [True, False] * 3
 
 
+def test_records_know_their_rows_when_not_all_are_taken(tmp_path, tiny_base, records):
+    path = tmp_path / "train.json"
+    write_records(path, rows_of(records))
+    keys = {"max_samples": 9, "max_eval_samples": 7, "eval_file": str(path), "eval_strategy": "steps"}
+    config = config_of(tmp_path, tiny_base, path).model_copy(update=keys)
+    read = read_inputs(config, DAY)
+    for rows, chosen in ((read.train_rows, read.train), (read.eval_rows, read.eval)):
+        assert len(rows) == len(chosen) < len(records)
+        assert rows != list(range(1, len(rows) + 1))
+        for row, record in zip(rows, chosen, strict=True):
+            assert record.input_ids.tolist() == read.builder.encode(records[row - 1]).input_ids.tolist()
+
+
 def test_what_is_cut_off_is_said_and_nothing_else(tmp_path, tiny_base, records):
     path = tmp_path / "train.json"
     write_records(path, rows_of(records))

@@ -56,6 +56,21 @@ def test_what_records_have_in_common_is_their_question(records, record_of):
     assert question_of([records[0], replace(records[1], instruction="Liked?")]).instruction is None
 
 
+def test_records_with_more_than_a_question_get_no_code(builder, records):
+    """The code of the page knows one system prompt and no earlier turns."""
+    alone = question_of(records)
+    assert is_made_by_transformers(builder, alone)
+    turned = replace(records[1], history=(("Liked Heat?", "Yes"),))
+    for other in (turned, replace(records[1], system="Be brief.")):
+        question = question_of([records[0], other])
+        assert question.instruction == alone.instruction
+        is_plain = is_made_by_transformers(builder, question)
+        assert not is_plain
+        text = model_card(replace(FACTS, question=question, is_plain=is_plain), FIGURES)
+        assert "```python" not in text
+        assert "which take whole records" in text
+
+
 def test_the_page_says_what_was_asked_trained_and_measured():
     _, front, text = model_card(FACTS, FIGURES).split("---\n", 2)
     assert yaml.safe_load(front)["base_model"] == "somebody/model"

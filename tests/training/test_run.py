@@ -77,6 +77,16 @@ def test_the_adapter_is_on_disk_before_anything_is_told_about_it(config_of, monk
     assert not (run.output_dir / "README.md").exists()
 
 
+def test_a_folder_at_home_is_one_folder(config_of, tmp_path, monkeypatch):
+    """transformers writes ~ out, so that checkpoints would be in another folder than the adapter."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    training.train(config_of(output_dir="~/run"), answer_metrics)
+    names = {path.name for path in (tmp_path / "home" / "run").iterdir()}
+    assert {"adapter_model.safetensors", "checkpoint-2", "logs"} <= names
+    assert not (tmp_path / "~").exists()
+
+
 def test_how_records_were_prepared_goes_with_the_run(config_of, tmp_path):
     protocol, digest = {"like_threshold": 3.5, "hints": True}, digest_of(tmp_path / "train.json")
     description = {"dataset": "ml-tiny", "protocol": protocol, "sha256": {"train.json": digest}}

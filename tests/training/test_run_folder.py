@@ -3,7 +3,8 @@
 import pytest
 
 from likely.errors import LikelyError
-from likely.training.run_folder import check_folder, check_output
+from likely.training.run_folder import check_folder, check_output, run_figures
+from tiny_trainer import fresh_model, trainer_for
 
 
 def test_nothing_to_resume_is_said(tmp_path):
@@ -34,3 +35,30 @@ def test_what_another_run_left_is_kept_unless_told(tmp_path, content, words):
         check_output(tmp_path, overwrite=False, resume=False)
     assert path.read_bytes() == b"weights"
     assert check_output(tmp_path, overwrite=True, resume=False).checkpoint is None
+
+
+@pytest.fixture
+def figures_of(tiny_base, builder, records, tmp_path):
+    """Return the figures of a training on five records, of which a step has two."""
+    encoded = builder.encode_all(records[:5])
+
+    def figures(**arguments):
+        own = {"per_device_train_batch_size": 2, "save_strategy": "no", **arguments}
+        trainer = trainer_for(fresh_model(tiny_base), builder, encoded, "tree", tmp_path, **own)
+        trainer.train()
+        return run_figures(trainer, 1.0)["train"]
+
+    return figures
+
+
+@pytest.mark.parametrize(("steps", "seen"), [(1, 2), (2, 4), (3, 5), (5, 9), (6, 10)])
+def test_records_are_counted_as_they_were_seen(figures_of, steps, seen):
+    assert figures_of(max_steps=steps)["records"] == seen
+
+
+@pytest.mark.parametrize(
+    ("schedule", "left"),
+    [("linear", 0.0), ("cosine", 0.0), ("constant", None), ("constant_with_warmup", None), ("inverse_sqrt", None)],
+)
+def test_schedules_that_never_come_down_have_nothing_left_to_come_down(figures_of, schedule, left):
+    assert figures_of(num_train_epochs=1, lr_scheduler_type=schedule)["rate_left"] == left

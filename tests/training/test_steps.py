@@ -50,3 +50,10 @@ def test_devices_share_out_the_very_steps_that_one_would_take(records, step_size
         assert list(seen) == parts[-1][1:]
         assert all(len(part) <= step_size for part in parts[-1])
     assert [[row for part in step for row in part] for step in zip(*parts, strict=True)] == list(alone)
+
+
+@given(st.integers(1, 30), st.integers(1, 9), st.integers(1, 4), st.integers(0, 40))
+def test_what_has_been_seen_is_what_the_steps_had(records, step_size, devices, steps):
+    shares = [StepSampler(shuffled(records, 0), records, step_size, rank, devices) for rank in range(devices)]
+    taken = [sum(len(rows) for rows in step) for step in zip(*shares, strict=True)]
+    assert shares[0].seen_after(steps) == sum((taken * (steps + 1))[:steps])

@@ -145,6 +145,21 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_rows(tiny_base, builder, 
     trainer = trainer_for(model, builder, encoded, "padded", tmp_path)
     with pytest.raises(LikelyError, match=r"not finite at step 1 \(training rows 1, 2, 3, 4\)"):
         trainer.train()
+    with pytest.raises(LikelyError, match=r"not finite after step 0 \(evaluation rows 1, 2, 3, 4\)"):
+        trainer.evaluate()
+
+
+def test_rows_are_those_of_the_files(tiny_base, builder, records, tmp_path):
+    """Where `max_samples` chose some of them."""
+    model = fresh_model(tiny_base)
+    with torch.no_grad():
+        model.get_base_model().get_input_embeddings().weight.fill_(float("nan"))
+    encoded = builder.encode_all(records[:2])
+    trainer = trainer_for(model, builder, encoded, "padded", tmp_path, rows=([7, 3], [12, 40]))
+    with pytest.raises(LikelyError, match=r"training rows 3, 7\)"):
+        trainer.train()
+    with pytest.raises(LikelyError, match=r"evaluation rows 12, 40\)"):
+        trainer.evaluate()
 
 
 def test_answers_from_several_devices_come_back_in_order(records):

@@ -162,18 +162,28 @@ def tiny_base(folder: Path, data: Path) -> Path:
 
 
 def finetune(console: Console, config: RunConfig) -> None:
-    """Train, unless an earlier demo left an adapter made in the same way."""
+    """Train, unless an earlier demo left an adapter made in the same way of the same records."""
     from likely.cli.train import train_shown
-    from likely.config.reading import load_config
 
     output = Path(config.output_dir)
     _heading(console, "Finetune", f"LoRA on up to {config.max_samples:,} records, about 7 min")
-    if (output / "adapter_model.safetensors").is_file():
-        same = load_config(output / "config.yaml", ["overwrite_output_dir=true"]) == config
-        if same:
-            console.print(f"  The adapter in {output} is there already; delete the folder to train anew.")
-            return
+    if (output / "adapter_model.safetensors").is_file() and _is_made_so(output, config):
+        console.print(f"  The adapter in {output} is there already; delete the folder to train anew.")
+        return
     train_shown(console, config)
+
+
+def _is_made_so(output: Path, config: RunConfig) -> bool:
+    """Return whether a finished run was made by this configuration, and of what is in its training file now."""
+    from likely.config.reading import load_config
+    from likely.data.run_data import training_file
+    from likely.training.checkpoints import newest_whole, read_about
+    from likely.training.resume import content
+
+    checkpoint, _ = newest_whole(output)
+    trained_on = read_about(checkpoint).get("made_with", {}).get("train_data") if checkpoint else None
+    same = load_config(output / "config.yaml", ["overwrite_output_dir=true"]) == config
+    return same and trained_on == content(*training_file(config))
 
 
 def _heading(console: Console, title: str, about: str) -> None:

@@ -5,6 +5,7 @@ take plain arguments. The familiar LLaMA-Factory spellings of the keys are under
 """
 
 import datetime
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -76,6 +77,9 @@ Metric = Literal["eval_auc", "eval_loss", "eval_accuracy", "eval_f1", "eval_log_
 
 LARGEST = 2**32 - 1
 """Of any whole number here: what numpy takes for a seed, and more than any of the others can need."""
+
+POLYNOMIAL_END = 1e-7
+"""The learning rate at which transformers' polynomial schedule ends."""
 
 SECTIONS = {
     "model_name_or_path": "model",
@@ -210,6 +214,12 @@ class RunConfig(BaseModel):
             raise ValueError(f"more than {LARGEST}")
         return without_nul(value)
 
+    @field_validator("model_name_or_path", "dataset_dir", "train_file", "eval_file", "test_file", "output_dir")
+    @classmethod
+    def _at_home(cls, path: str | None) -> str | None:
+        """Return a path with ~ written out, as transformers does by itself in some places and not in others."""
+        return os.path.expanduser(path) if path else path
+
     @model_validator(mode="after")
     def _agree(self) -> "RunConfig":
         if self.positive_label == self.negative_label:
@@ -227,6 +237,13 @@ class RunConfig(BaseModel):
             )
         if self.four_bit_on_cpu and self.dtype == "auto":
             raise ValueError("four_bit_on_cpu needs a dtype; set dtype to float32 or bfloat16")
+        if self.max_steps == 0:
+            raise ValueError("max_steps 0 would train nothing; set it to 1 or more, or to -1 for num_train_epochs")
+        if self.lr_scheduler_type == "polynomial" and self.learning_rate <= POLYNOMIAL_END:
+            raise ValueError(
+                f"learning_rate {self.learning_rate:g} is not above {POLYNOMIAL_END:g}, where lr_scheduler_type "
+                "polynomial ends; raise it, or set another schedule"
+            )
         if not self.dataset and not self.train_file:
             raise ValueError("neither dataset nor train_file is set")
         return self

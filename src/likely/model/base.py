@@ -108,7 +108,7 @@ def check_model_folder(name_or_path: str, needs_weights: bool = True) -> None:
     Raises:
         LikelyError: the path exists but is no model folder, or it can only be a path and is missing.
     """
-    path = Path(name_or_path).expanduser()
+    path = Path(name_or_path)
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise LikelyError(

@@ -57,7 +57,8 @@ def kept_of(model: "PreTrainedModel", lora: Lora, gradient_checkpointing: bool) 
     hidden, queries = config.hidden_size, heads * head_size
     keys = (getattr(config, "num_key_value_heads", None) or heads) * head_size
     experts = getattr(config, "num_experts_per_tok", None) or 1
-    inner = (getattr(config, "intermediate_size", None) or 4 * hidden) * experts
+    inner = getattr(config, "intermediate_size", None) or 4 * hidden
+    inner = experts * (max(inner) if isinstance(inner, list | tuple) else inner)  # each layer of Gemma 3n has its own
 
     norms = FULL * (2 * hidden + queries + keys)
     attention = number * (hidden + 5 * queries)  # what projections take; queries, keys and values by head, and the sum

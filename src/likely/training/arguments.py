@@ -106,4 +106,5 @@ def training_arguments(config: RunConfig, precision: Precision, records: int, de
         ddp_find_unused_parameters=False,  # every weight of an adapter is in every pass
     )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # nn.DataParallel would split rows of trees
+    arguments.mixed_precision = "bf16" if arguments.bf16 else "fp16" if arguments.fp16 else "no"  # not accelerate's own
     return arguments

@@ -99,9 +99,9 @@ class StopWithoutBetter(TrainerCallback):
         self.on_evaluate(args, state, control)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Stop when the patience is at its end."""
+        """Save and stop when the patience is at its end."""
         if evaluations_since_best(state.log_history, self.metric, self.greater_is_better) >= self.patience:
-            control.should_training_stop = True
+            control.should_save = control.should_training_stop = True
 
 
 class EvaluateAtEnd(TrainerCallback):
@@ -165,12 +165,13 @@ class GoOn(TrainerCallback):
     ) -> None:
         """Set intervals and learning rate, and catch up on an evaluation that the stopped run left out."""
         state.compute_steps(args, state.max_steps)
+        control.should_training_stop |= state.global_step >= state.max_steps  # also where that is within an epoch
         redraw_schedule(kwargs["optimizer"], kwargs["lr_scheduler"], args.learning_rate)
         if self.best_is_lost:
             state.best_metric = state.best_global_step = None
         due = _ends_epoch(state) if args.eval_strategy == "epoch" else state.global_step % state.eval_steps == 0
-        is_over = state.global_step >= state.max_steps or control.should_training_stop
-        args.eval_on_start = args.eval_strategy != "no" and (due or is_over) and not _is_evaluated(state)
+        is_due = due or control.should_training_stop
+        args.eval_on_start = args.eval_strategy != "no" and is_due and not _is_evaluated(state)
 
 
 def is_better(value: float, best: float | None, greater_is_better: bool) -> bool:

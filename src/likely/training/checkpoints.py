@@ -5,6 +5,7 @@ transformers' Trainer resumes from, and `checkpoint.json`: size and SHA-256 of e
 with. The trainer writes here; `training` asks for the newest checkpoint that is whole.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -33,6 +34,9 @@ FORMAT = 1
 
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
 """What reading a damaged file raises: the file system, PyTorch, JSON, and pickle about values it did not expect."""
+
+NOT_OF_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP)
+"""What fsync raises of a folder where a file system has none for folders, such as VirtualBox's shared ones."""
 
 
 def checkpoint_of(output_dir: Path, step: int) -> Path:
@@ -209,7 +213,8 @@ def saying_why(what: str, output_dir: Path) -> Iterator[None]:
         reason = "not all of it was taken" if isinstance(error, RuntimeError) else str(error)
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror
-        free = shutil.disk_usage(output_dir).free / 1e6
+        there = next(folder for folder in (output_dir.absolute(), *output_dir.absolute().parents) if folder.exists())
+        free = shutil.disk_usage(there).free / 1e6
         earlier = [path.name for path in checkpoints_in(output_dir) if (path / ABOUT).is_file()]
         then = f"make space and go on with --resume from {earlier[-1]}" if earlier else "make space and start again"
         raise LikelyError(
@@ -247,10 +252,13 @@ def _digest(about: Mapping[str, Any]) -> str:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the names in a folder, are on the disk; some file systems do the latter for files alone."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if not path.is_dir() or error.errno not in NOT_OF_FOLDERS:
+            raise
     finally:
         os.close(descriptor)
 

@@ -25,7 +25,9 @@ class RunInputs:
         location: hub name or folder of the base model.
         builder: of prompts, with its tokenizer.
         train: records to train on, encoded.
+        train_rows: which rows of their file they are, from 1.
         eval: records to evaluate on, encoded; none without evaluation.
+        eval_rows: which rows of their file these are.
         eval_users: whose each of these is.
         question: what the records ask.
         training_file: where those to train on come from.
@@ -35,7 +37,9 @@ class RunInputs:
     location: str
     builder: PromptBuilder
     train: list[EncodedRecord]
+    train_rows: list[int]
     eval: list[EncodedRecord]
+    eval_rows: list[int]
     eval_users: list[str | None]
     question: Question
     training_file: Path
@@ -70,7 +74,9 @@ def read_inputs(config: RunConfig, date: datetime.date) -> RunInputs:
         location=location,
         builder=builder,
         train=[everything[index] for index in chosen],
+        train_rows=[index + 1 for index in chosen],
         eval=builder.encode_all(evaluated),
+        eval_rows=[record.place.row for record in evaluated if record.place],
         eval_users=[record.user_id for record in evaluated],
         question=question_of(asked),
         training_file=path,

@@ -27,10 +27,17 @@ RATE_LEFT = 0.1
 
 @dataclass(frozen=True)
 class Question:
-    """What the prompts of all records have in common; None is what differs, or is not there."""
+    """What the prompts of all records have in common; None is what differs, or is not there.
+
+    Attributes:
+        instruction: what is asked.
+        system: the system prompt.
+        is_all: whether there is nothing else before a record's own text: no other system prompts, no earlier turns.
+    """
 
     instruction: str | None
     system: str | None
+    is_all: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,16 +75,17 @@ class CardFacts:
 
 def question_of(records: Iterable[Record]) -> Question:
     """Return what records have in common."""
-    asked = {(record.instruction, record.system) for record in records}
-    instructions, systems = (set(parts) for parts in zip(*asked, strict=True))
-    return Question(*(next(iter(parts)) or None if len(parts) == 1 else None for parts in (instructions, systems)))
+    asked = {(record.instruction, record.system, bool(record.history)) for record in records}
+    instructions, systems, turns = (set(parts) for parts in zip(*asked, strict=True))
+    instruction, system = (next(iter(p)) or None if len(p) == 1 else None for p in (instructions, systems))
+    return Question(instruction, system, len(systems) == 1 and turns == {False})
 
 
 def is_made_by_transformers(builder: PromptBuilder, question: Question) -> bool:
     """Return whether the code of the page gets a run's very prompts from the tokenizer's chat template, on any day.
 
-    It does not where the template leaves to a finished conversation what stands before an answer, writes no system
-    prompt, or writes the date.
+    It does not where records have system prompts that differ, or earlier turns, nor where the template leaves to a
+    finished conversation what stands before an answer, writes no system prompt, or writes the date.
 
     Args:
         builder: of the run's prompts.
@@ -93,7 +101,7 @@ def is_made_by_transformers(builder: PromptBuilder, question: Question) -> bool:
         return False
     made: Any = builder.tokenizer(text, add_special_tokens=False)["input_ids"]
     prompt = encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
-    return builder.date is None and list(made) == prompt
+    return question.is_all and builder.date is None and list(made) == prompt
 
 
 def model_card(facts: CardFacts, figures: Mapping[str, Any]) -> str:
@@ -185,6 +193,12 @@ def p_yes(text):  # {"the input of a record" if instruction else "instruction an
 def _loading(facts: CardFacts) -> str:
     if facts.is_plain:
         return f"In the folder of this file, with transformers and peft:\n\n```python\n{loading_code(facts)}```"
+    if not facts.question.is_all:
+        return (
+            "The adapter loads in plain peft. Its records have system prompts that differ, or earlier turns, and "
+            "answers to prompts without these are not the ones measured here. Ask it by `likely predict` or `likely "
+            "serve`, which take whole records."
+        )
     return (
         "The adapter loads in plain peft, but transformers alone does not make the prompts that it was trained with of "
         "this chat template, and answers to other prompts are not the ones measured here. Ask it by `likely predict` "

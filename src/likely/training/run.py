@@ -242,6 +242,7 @@ def build_trainer(
     trainer = AnswerTrainer(
         train_records=inputs.train,
         eval_records=inputs.eval,
+        rows=(inputs.train_rows, inputs.eval_rows),
         order=plan.order,
         step_plan=PassPlan(config.batching, plan.budget, first_tokens),
         eval_plan=PassPlan(config.batching, evaluation_budget, first_tokens),

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
     from likely.training.trainer import AnswerTrainer
 
+NEVER_COME_DOWN = ("constant", "constant_with_warmup", "inverse_sqrt")
+"""Schedules whose learning rate is not small at the end of a run, however long it is."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -171,8 +174,8 @@ def run_figures(trainer: "AnswerTrainer", seconds: float) -> dict[str, Any]:
             "steps": trainer.state.global_step,
             "planned_steps": trainer.state.max_steps,
             "rate_left": _rate_left(trainer),
-            "step_size": trainer.args.per_device_train_batch_size * trainer.args.world_size,
-            "records": round((trainer.state.epoch or 0) * len(trainer.train_records)),
+            "step_size": trainer.steps.together,
+            "records": trainer.steps.seen_after(trainer.state.global_step),
             "seconds": round(seconds, 1),
         },
         "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
@@ -182,7 +185,7 @@ def run_figures(trainer: "AnswerTrainer", seconds: float) -> dict[str, Any]:
 
 def _rate_left(trainer: "AnswerTrainer") -> float | None:
     """Return from what share of its peak the learning rate had yet to come down; None for one that never does."""
-    if trainer.lr_scheduler is None or "constant" in str(trainer.args.lr_scheduler_type):
+    if trainer.lr_scheduler is None or trainer.args.lr_scheduler_type in NEVER_COME_DOWN:
         return None
     (shape, *_) = trainer.lr_scheduler.lr_lambdas
     state = trainer.state

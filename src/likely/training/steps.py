@@ -57,6 +57,11 @@ class StepSampler(Sampler[list[int]]):
         """Return the number of optimizer steps in an epoch."""
         return -(-self.records // self.together)
 
+    def seen_after(self, steps: int) -> int:
+        """Return how many records all devices together have seen after so many steps from the first on."""
+        epochs, further = divmod(steps, len(self))
+        return epochs * self.records + min(further * self.together, self.records)
+
     def __iter__(self) -> Iterator[list[int]]:
         """Yield the record indices of every step of the epoch; of a small last one there may be none for a device."""
         for step in steps_of(self.order(self.epoch), self.together):

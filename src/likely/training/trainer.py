@@ -59,6 +59,7 @@ class AnswerTrainer(Trainer):
         eval_plan: layout of an evaluation.
         metrics_of: metrics of an evaluation.
         about: says what a checkpoint was made with, in JSON values; called at every save.
+        rows: which rows of their files the two lists of records are, for messages; None for 1, 2 and so on.
         **arguments: of `transformers.Trainer`; `args.per_device_train_batch_size` is the records of
             a whole step on one device and `args.gradient_accumulation_steps` is 1.
     """
@@ -72,6 +73,7 @@ class AnswerTrainer(Trainer):
         eval_plan: PassPlan,
         metrics_of: MetricsOf,
         about: Callable[[], Mapping[str, Any]] = dict,
+        rows: tuple[Sequence[int], Sequence[int]] | None = None,
         **arguments: Any,
     ) -> None:
         """Take the records out of transformers' hands; it only counts them."""
@@ -87,6 +89,7 @@ class AnswerTrainer(Trainer):
         self.eval_plan = eval_plan
         self.metrics_of = metrics_of
         self.about = about
+        self.train_rows, self.eval_rows = rows or (range(1, len(train_records) + 1), range(1, len(eval_records) + 1))
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return a loader whose elements are :class:`Step` in a dictionary."""
@@ -235,7 +238,7 @@ class AnswerTrainer(Trainer):
         finite = torch.isfinite(torch.stack(losses)).tolist()
         if not all(finite):
             bad = step.batches[finite.index(False)]
-            rows = _listed([step.records[place] for place in bad.records.tolist()])
+            rows = _listed([self.train_rows[step.records[place]] for place in bad.records.tolist()])
             raise LikelyError(
                 f"The loss is not finite at step {self.state.global_step + 1} (training rows {rows}); {REMEDY}"
             )
@@ -243,15 +246,15 @@ class AnswerTrainer(Trainer):
     def _check_answers(self, answers: Answers) -> None:
         finite = np.isfinite(answers.loss) & np.isfinite(answers.p_yes) & np.isfinite(answers.label_mass)
         if not finite.all():
-            rows = _listed(np.flatnonzero(~finite).tolist())
+            rows = _listed([self.eval_rows[place] for place in np.flatnonzero(~finite).tolist()])
             raise LikelyError(
                 f"The answers are not finite after step {self.state.global_step} (evaluation rows {rows}); {REMEDY}"
             )
 
 
 def _listed(rows: Sequence[int]) -> str:
-    """Return the first of some rows in words, counted from 1."""
-    shown = ", ".join(str(row + 1) for row in sorted(rows)[:8])
+    """Return the first of some rows in words."""
+    shown = ", ".join(str(row) for row in sorted(rows)[:8])
     return f"{shown} ..." if len(rows) > 8 else shown
 
 

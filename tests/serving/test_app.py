@@ -265,7 +265,7 @@ def test_a_history_that_grows_does_not_wait_for_a_check_at_every_title(served, m
     checked = []
     monkeypatch.setattr(loaded_run, "check_exactness", lambda *_: checked.append(1))
 
-    fresh = replace(served, run=replace(served.run, _checked=[]))
+    fresh = replace(served, run=replace(served.run, _checked={}))
 
     def rank(*titles):
         history = [{"title": title, "rating": 4} for title in titles]
@@ -274,7 +274,7 @@ def test_a_history_that_grows_does_not_wait_for_a_check_at_every_title(served, m
 
     with TestClient(make_app(fresh)) as client:
         assert [rank("Heat"), rank("Heat", "Ronin"), rank("Heat", "Ronin", "Babe")] == [1, 1, 1]
-        fresh.run._checked[:] = [10]  # tokens, as if no prompt had been longer
+        fresh.run._checked.update(dict.fromkeys(fresh.run._checked, 10))  # as if no prompt had had more tokens
         assert rank("Heat") == 2
 
 

@@ -71,7 +71,7 @@ class LoadedRun:
     model: "PeftModel"
     plan: PassPlan
     _notes: list[str] = field(default_factory=list, repr=False, compare=False)
-    _checked: list[int] = field(default_factory=list, repr=False, compare=False)
+    _checked: dict[PassPlan, int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path | str, config: RunConfig | None = None, layout: Layout | None = None) -> "LoadedRun":
@@ -160,7 +160,7 @@ class LoadedRun:
         return self.answers(encoded).p_yes
 
     def check(self, encoded: Sequence[EncodedRecord], times: int = 1) -> None:
-        """Check that records get the answers in this layout that they get alone, unless ones as long were checked.
+        """Check that records get the answers in this plan that they get alone, unless ones as long were checked in it.
 
         Args:
             encoded: records, of which a few are asked.
@@ -202,10 +202,10 @@ class LoadedRun:
 
     def _check(self, encoded: Sequence[EncodedRecord], plan: PassPlan, times: int) -> None:
         longest = max((len(record.input_ids) for record in encoded), default=0)
-        if longest > times * max(self._checked, default=0):
+        if longest > times * self._checked.get(plan, 0):
             tokens = plan.budget.tokens
             check_exactness(self.base, encoded, plan.layout, plan.first_tokens, tokens, plan.keeps_history)
-            self._checked.append(longest)
+            self._checked[plan] = longest
 
     def answers(
         self,

@@ -3,6 +3,7 @@
 import csv
 import datetime
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -163,6 +164,23 @@ def test_scores_of_something_else_are_not_gone_on_with(tmp_path, folder, rows, m
     partial.path.write_text("{", encoding="utf-8")
     with pytest.raises(LikelyError, match="damaged"):
         predict(folder, source, output, resume=True)
+
+
+def test_what_json_and_csv_do_not_know_is_written_in_a_form_that_they_do(tmp_path, folder, rows):
+    told = {"day": [datetime.date(2024, 5, 31), None], "share": [math.nan, 0.5], "tags": [["a", "b"], []]}
+    pl.DataFrame({**{key: [row[key] for row in rows[:2]] for key in ("instruction", "input")}, **told}).write_parquet(
+        tmp_path / "in.parquet"
+    )
+    for ending in ("jsonl", "csv"):
+        predict(folder, tmp_path / "in.parquet", tmp_path / f"out.{ending}")
+    first, second = read(tmp_path / "out.jsonl")
+    assert "NaN" not in (tmp_path / "out.jsonl").read_text(encoding="utf-8")
+    assert [(row["day"], row["share"], row["tags"]) for row in (first, second)] == [
+        ("2024-05-31", None, ["a", "b"]),
+        (None, 0.5, []),
+    ]
+    first, second = read(tmp_path / "out.csv")
+    assert [(row["day"], row["tags"]) for row in (first, second)] == [("2024-05-31", '["a", "b"]'), ("", "[]")]
 
 
 @pytest.fixture

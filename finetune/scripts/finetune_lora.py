@@ -1,8 +1,6 @@
 """Finetune with LoRA, or QLoRA on CUDA; the same as `likely train`."""
 
-import sys
-
-from likely.cli import run
+from likely.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run(["train", *sys.argv[1:]]))
+    main("train")

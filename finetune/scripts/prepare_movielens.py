@@ -1,8 +1,6 @@
 """Turn MovieLens ratings into train.json, eval.json and test.json; the same as `likely prepare`."""
 
-import sys
-
-from likely.cli import run
+from likely.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run(["prepare", *sys.argv[1:]]))
+    main("prepare")

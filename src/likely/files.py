@@ -286,8 +286,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_line(value: Any) -> str:
-    """Return a value as a line of JSON Lines, with its end; numbers that are not finite become null."""
-    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False) + "\n"
+    """Return a value as a line of JSON Lines; what JSON has not becomes text, and numbers that are not finite null."""
+    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
 def _finite(value: Any) -> Any:

@@ -82,6 +82,18 @@ def run_folder(tmp_path, tiny_base, records):
     return tmp_path
 
 
+def test_the_verb_prints_what_is_left_of_a_prompt_that_is_too_long(run_folder, builder, records, capsys):
+    config = (run_folder / "config.yaml").read_text().replace("512", "90")
+    (run_folder / "config.yaml").write_text(config)
+    short = PromptBuilder(builder.tokenizer, Labels(), 90)
+    row = next(place for place, record in enumerate(records) if short.encode(record).dropped_lines)
+    asked = ["render", "--run", str(run_folder), "--row", str(row + 1)]
+    assert likely(asked) == 0
+    text = capsys.readouterr().out.removesuffix("\n")
+    assert likely([*asked, "--ids"]) == 0
+    assert builder.tokenizer(text, add_special_tokens=False)["input_ids"] == json.loads(capsys.readouterr().out)
+
+
 def test_the_verb_prints_the_prompt_and_the_request(run_folder, builder, records, capsys):
     asked = ["render", "--run", str(run_folder), "--row", "3"]
     assert likely(asked) == 0

@@ -37,7 +37,7 @@ def as_verb(command: str) -> list[str]:
     if first == "likely":
         return words
     script = (ROOT / words[0]).read_text(encoding="utf-8")
-    return [re.findall(r'run\(\["(\w+)"', script)[0], *words[1:]]
+    return [re.findall(r'main\("(\w+)"', script)[0], *words[1:]]
 
 
 @pytest.mark.parametrize(

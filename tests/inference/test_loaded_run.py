@@ -192,3 +192,27 @@ def test_records_are_checked_again_only_where_they_are_so_much_longer(folder, mo
 
     assert [check(10), check(10), check(11)] == [1, 1, 2]
     assert [check(22, times=2), check(23, times=2), check(24)] == [2, 3, 4]
+
+
+def test_records_that_were_checked_in_one_plan_are_checked_in_another_too(folder, records, monkeypatch):
+    """A model may be exact in rows and not after a kept history, or exact in padded rows only."""
+    kept = []
+    monkeypatch.setattr(loaded_run, "check_exactness", lambda *given: kept.append(given[-1]))
+    run = LoadedRun.load(folder, layout="tree")
+    encoded = run.encode(records[:4])
+    run.check(encoded)
+    assert run.exact_plan(encoded).keeps_history
+    assert kept == [False, True]
+    run.check(encoded)
+    run.exact_plan(encoded)
+    assert kept == [False, True]
+
+    def only_padded(model, encoded, layout, *_):
+        if layout != "padded":
+            raise OnlyPaddedError("It mixes records")
+
+    monkeypatch.setattr(loaded_run, "check_exactness", only_padded)
+    run = LoadedRun.load(folder, layout="tree")
+    assert run.exact_plan(encoded).layout == "padded"
+    with pytest.raises(LikelyError, match="It mixes records"):
+        run.predict(records[:4])

@@ -3,12 +3,15 @@
 import csv
 import datetime
 import json
+import math
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,10 +21,15 @@ from likely.data.task import TASK_FILE, RecordsTask, dump_task
 from likely.errors import LikelyError
 from likely.inference import loaded_run
 from likely.inference import predict as predicting
-from likely.inference.loaded_run import LoadedRun
+from likely.inference.loaded_run import LoadedRun, config_of
+from likely.inference.precision_here import settled
 from likely.inference.predict import predict
+from likely.inference.predict_folder import predict_folder
 from likely.inference.scores_in_progress import ScoresInProgress
 from likely.locking import alone_at
+from likely.model import base
+from likely.model.base import Precision, load_base
+from likely.model.fingerprint import sample_of
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +149,7 @@ def test_scores_of_something_else_are_not_gone_on_with(tmp_path, folder, rows, m
     source, output = saved(tmp_path / "in.jsonl", rows), tmp_path / "out.csv"
     monkeypatch.setattr(LoadedRun, "load", lambda *_: pytest.fail("the model was loaded"))
     partial = ScoresInProgress.beside(output, 4)
-    made_with = predicting.made_with(folder, predicting.config_of(folder), source, False)
+    made_with = predicting.made_with(folder, settled(folder, predicting.config_of(folder)), source, False)
     assert partial.begin(made_with, resume=False) == (0, datetime.date.today())
     with pytest.raises(LikelyError, match="go on with --resume, or delete it"):
         predict(folder, source, output)
@@ -156,6 +164,72 @@ def test_scores_of_something_else_are_not_gone_on_with(tmp_path, folder, rows, m
     partial.path.write_text("{", encoding="utf-8")
     with pytest.raises(LikelyError, match="damaged"):
         predict(folder, source, output, resume=True)
+
+
+def test_what_json_and_csv_do_not_know_is_written_in_a_form_that_they_do(tmp_path, folder, rows):
+    told = {"day": [datetime.date(2024, 5, 31), None], "share": [math.nan, 0.5], "tags": [["a", "b"], []]}
+    pl.DataFrame({**{key: [row[key] for row in rows[:2]] for key in ("instruction", "input")}, **told}).write_parquet(
+        tmp_path / "in.parquet"
+    )
+    for ending in ("jsonl", "csv"):
+        predict(folder, tmp_path / "in.parquet", tmp_path / f"out.{ending}")
+    first, second = read(tmp_path / "out.jsonl")
+    assert "NaN" not in (tmp_path / "out.jsonl").read_text(encoding="utf-8")
+    assert [(row["day"], row["share"], row["tags"]) for row in (first, second)] == [
+        ("2024-05-31", None, ["a", "b"]),
+        (None, 0.5, []),
+    ]
+    first, second = read(tmp_path / "out.csv")
+    assert [(row["day"], row["tags"]) for row in (first, second)] == [("2024-05-31", '["a", "b"]'), ("", "[]")]
+
+
+@pytest.fixture
+def trained_in_bfloat16(tmp_path, folder, tiny_base, monkeypatch):
+    """Folder of a run that answers in bfloat16 where a trial says that this processor is fast in it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    sample = sample_of(load_base(str(tiny_base), Precision("bfloat16", False), "sdpa"))
+    run = shutil.copytree(folder, tmp_path / "run")
+    (run / "metrics.json").write_text(json.dumps({"base": {"precision": "bfloat16", "sample": sample}}))
+    return run
+
+
+def test_scores_of_two_precisions_do_not_go_into_one_file(tmp_path, trained_in_bfloat16, rows, monkeypatch):
+    monkeypatch.setattr(predicting, "WINDOW", 9)
+    run, source, output = trained_in_bfloat16, saved(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
+    append, appended = ScoresInProgress.append, []
+
+    def killed(self, scores):
+        if len(appended) == 2:
+            raise KeyboardInterrupt
+        appended.append(append(self, scores))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(base, "bfloat16_gain", lambda hidden: 2.0)
+        predict(run, source, tmp_path / "whole.jsonl")
+        patch.setattr(ScoresInProgress, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            predict(run, source, output)
+    monkeypatch.setattr(base, "bfloat16_gain", lambda hidden: 0.1)  # on another machine, or a busy one
+    with pytest.raises(LikelyError, match=r"made with something else \(dtype: bfloat16 -> float32\); set it back"):
+        predict(run, source, output, resume=True)
+    assert predict(run, source, output, config_of(run, None, ["dtype=bfloat16"]), resume=True).kept == 18
+    assert output.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_the_files_of_a_folder_are_of_one_precision(tmp_path, trained_in_bfloat16, rows, monkeypatch):
+    (tmp_path / "in").mkdir()
+    for place in range(3):
+        pl.DataFrame(rows[:4]).write_parquet(tmp_path / "in" / f"{place}.parquet")
+    gains = iter((2.0, *[0.1] * 9))  # the trial comes out otherwise when it is repeated
+    monkeypatch.setattr(base, "bfloat16_gain", lambda hidden: next(gains))
+    predict_folder(trained_in_bfloat16, tmp_path / "in", tmp_path / "out")
+    scores = {tuple(pl.read_parquet(path)["p_yes"]) for path in (tmp_path / "out").iterdir()}
+    assert len(scores) == 1
+    (tmp_path / "in" / "0.parquet").rename(tmp_path / "in" / "3.parquet")  # and now it is float32
+    predict_folder(trained_in_bfloat16, tmp_path / "in", tmp_path / "out")
+    again = {tuple(pl.read_parquet(tmp_path / "out" / f"{place}.parquet")["p_yes"]) for place in (1, 2, 3)}
+    assert len(again) == 1
+    assert again != scores
 
 
 def test_a_second_command_does_not_write_the_same_output(tmp_path, folder, rows, capsys, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from likely.errors import LikelyError
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.trained_on import check_base
 from likely.model.base import Precision, load_base
-from likely.model.fingerprint import sample_of
+from likely.model.fingerprint import rounded_sample_of, sample_of
 from likely.training.run import train
 from support import rows_of
 
@@ -44,6 +45,25 @@ def test_another_precision_is_said_and_another_library_cannot_be_compared(tmp_pa
     assert "trained beside bfloat16, 4-bit weights and answers here beside float32" in said
     says(tmp_path, base={"sample": "other", "precision": "float32"}, versions={"transformers": "4.0"})
     assert "could not be compared" in check_base(tmp_path, base, FLOAT32)
+
+
+@pytest.mark.parametrize(("before", "now"), [("bfloat16", "float32"), ("float32", "bfloat16")])
+@pytest.mark.parametrize("four_bit", [False, True])
+def test_another_base_that_is_held_otherwise_is_refused_too(tmp_path, tiny_base, before, now, four_bit):
+    trained = load_base(str(tiny_base), Precision(before, False), "sdpa")
+    said = {"precision": str(Precision(before, four_bit)), "sample": "0", "rounded": rounded_sample_of(trained)}
+    says(tmp_path, base=said, versions={"transformers": version("transformers")})
+    here = load_base(str(tiny_base), Precision(now, False), "sdpa")
+    assert "differs a little" in check_base(tmp_path, here, Precision(now, False))
+    with torch.no_grad():
+        next(weight for weight in here.parameters() if weight.dim() == 1).mul_(1.1)
+    with pytest.raises(LikelyError, match="are not those that the adapter"):
+        check_base(tmp_path, here, Precision(now, False))
+    says(tmp_path, base=said, versions={"transformers": "4.0"})
+    assert "could not be compared" in check_base(tmp_path, here, Precision(now, False))
+    said["precision"] = "float16"  # which rounds before bfloat16 does
+    says(tmp_path, base=said, versions={"transformers": version("transformers")})
+    assert "differs a little" in check_base(tmp_path, here, Precision(now, False))
 
 
 def test_an_adapter_on_another_base_of_the_same_name_is_refused(tmp_path, tiny_base, records):

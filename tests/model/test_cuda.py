@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from likely.inference import loaded_run
+from likely.inference import loaded_run, precision_here
 from likely.inference.loaded_run import LoadedRun
 from likely.model.base import Precision, load_base
 from likely.model.cuda import ready_cuda
@@ -40,7 +40,7 @@ def as_third_rank(gpus, monkeypatch):
         assert gpus == [2]
         raise AskedError
 
-    for module, name in ((run, "look_around"), (run, "choose_precision"), (loaded_run, "choose_precision")):
+    for module, name in ((run, "look_around"), (run, "choose_precision"), (precision_here, "choose_precision")):
         monkeypatch.setattr(module, name, ask)
 
 

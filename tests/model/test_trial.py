@@ -7,7 +7,7 @@ import torch
 
 from likely.model import base
 from likely.model.base import choose_precision
-from likely.model.trial import bfloat16_gain
+from likely.model.trial import FEW, bfloat16_gain
 
 
 @pytest.fixture
@@ -23,6 +23,17 @@ def test_the_trial_is_short_and_draws_no_random_number():
     assert bfloat16_gain(2048) > 0
     assert time.perf_counter() - started < 5  # 0.1 s where nothing else runs
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_product_that_was_interrupted_does_not_decide(monkeypatch):
+    pauses = iter([0, 0.1])  # of products in bfloat16; the first one is not timed
+
+    def linear(x, weight):
+        time.sleep(0.02 if x.dtype == torch.float32 else 0.01 + next(pauses, 0) * (len(x) == FEW))
+        return x
+
+    monkeypatch.setattr(torch.nn.functional, "linear", linear)
+    assert bfloat16_gain(8) > 1
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,11 @@ def _say(sentence: Exception) -> None:
     SafeConsole(stderr=True).print(said, soft_wrap=True, highlight=False)
 
 
-def main() -> None:
-    """Run `likely` with the arguments of the process; of names that are no text, the bytes are shown."""
+def main(*words: str) -> None:
+    """Run `likely` with words of a script and the arguments of the process.
+
+    Of names that are no text, the bytes are shown, and of what a terminal cannot show, an escape.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run([*words, *sys.argv[1:]]))

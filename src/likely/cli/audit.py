@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,17 +36,22 @@ def audit(
 
 
 def audit_prompts(console: Console, config: RunConfig, max_samples: int | None) -> None:
-    """Print the lengths of training records in tokens, uncut, and what the configured layout saves on them."""
+    """Print the lengths of training records in tokens, uncut, and what the configured layout saves on them.
+
+    A length is that of the prompt and the longer of the two answers.
+    """
     from likely.data.run_data import subset_of_users, training_records
     from likely.report.lengths_table import print_audit
 
     records = subset_of_users(training_records(config), max_samples, config.seed)
     encoded = prompt_builder(config, cutoff_len=1 << 30).encode_all(records)
-    print_audit(console, [len(record.input_ids) + 1 for record in encoded], "tokens", config.cutoff_len)
     builder = prompt_builder(config, config.cutoff_len)
+    answer = max(len(builder.positive_ids), len(builder.negative_ids))  # for which each prompt leaves room
+    lengths = [len(whole.input_ids) + 1 - len(whole.answer) + answer for whole in encoded]
+    print_audit(console, lengths, "tokens", config.cutoff_len)
     cut = [
-        builder.encode(record) if len(whole.input_ids) >= config.cutoff_len else whole
-        for record, whole in zip(records, encoded, strict=True)
+        builder.encode(record) if length > config.cutoff_len else whole
+        for record, whole, length in zip(records, encoded, lengths, strict=True)
     ]
     console.print(f"{saving_in_words(config, cut)}.", highlight=False)
 
@@ -56,7 +62,8 @@ def character_lengths(config: RunConfig, max_samples: int | None) -> list[int]:
     from likely.encoding.prompt import user_turn
 
     records = subset_of_users(training_records(config), max_samples, config.seed)
-    return [len(record.system) + len(user_turn(record)) + len(record.output) for record in records]
+    texts = ((one.system, *chain(*one.history), user_turn(one), one.output) for one in records)
+    return [sum(map(len, of_record)) for of_record in texts]
 
 
 def prompt_builder(config: RunConfig, cutoff_len: int) -> PromptBuilder:

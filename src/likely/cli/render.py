@@ -36,8 +36,11 @@ def render(
     builder = prompt_builder(config, config.cutoff_len)
     if not split:
         encoded = builder.encode(record)
-        prompt = encoded.input_ids[: encoded.answer_positions[0] + 1]
-        typer.echo(json.dumps(prompt.tolist()) if ids else printable(builder.render(record)))
+        prompt = encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
+        text = builder.render(record)
+        if encoded.dropped_lines:  # then the text of the record is more than the model reads
+            text = str(builder.tokenizer.decode(prompt, clean_up_tokenization_spaces=False))
+        typer.echo(json.dumps(prompt) if ids else printable(text))
         return
     neighbours = [other for other in records if other.user_id == record.user_id and other is not record]
     parts = split_prompts(builder, [record], neighbours)

@@ -22,14 +22,14 @@ from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
-from likely.inference.trained_on import check_base, precision_before
+from likely.inference.precision_here import precision_here
+from likely.inference.trained_on import check_base
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
 from likely.model.base import (
     attention_share,
     check_model_folder,
-    choose_precision,
     load_base,
     load_model_config,
     load_tokenizer,
@@ -71,7 +71,7 @@ class LoadedRun:
     model: "PeftModel"
     plan: PassPlan
     _notes: list[str] = field(default_factory=list, repr=False, compare=False)
-    _checked: list[int] = field(default_factory=list, repr=False, compare=False)
+    _checked: dict[PassPlan, int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path | str, config: RunConfig | None = None, layout: Layout | None = None) -> "LoadedRun":
@@ -99,8 +99,7 @@ class LoadedRun:
         of_training = ("flex_attention", *(FLASH_ATTENTIONS if layout == "tree" else ()))
         flash_attn = "auto" if config.flash_attn in of_training else config.flash_attn
         ready_cuda()
-        hidden, before = model_config.get_text_config().hidden_size, precision_before(folder)
-        precision = choose_precision(config.dtype, config.quantization_bit, config.four_bit_on_cpu, hidden, before)
+        precision = precision_here(folder, config, model_config)
         attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
         tokenizer = load_tokenizer(location, config.model_revision)
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)
@@ -160,7 +159,7 @@ class LoadedRun:
         return self.answers(encoded).p_yes
 
     def check(self, encoded: Sequence[EncodedRecord], times: int = 1) -> None:
-        """Check that records get the answers in this layout that they get alone, unless ones as long were checked.
+        """Check that records get the answers in this plan that they get alone, unless ones as long were checked in it.
 
         Args:
             encoded: records, of which a few are asked.
@@ -202,10 +201,10 @@ class LoadedRun:
 
     def _check(self, encoded: Sequence[EncodedRecord], plan: PassPlan, times: int) -> None:
         longest = max((len(record.input_ids) for record in encoded), default=0)
-        if longest > times * max(self._checked, default=0):
+        if longest > times * self._checked.get(plan, 0):
             tokens = plan.budget.tokens
             check_exactness(self.base, encoded, plan.layout, plan.first_tokens, tokens, plan.keeps_history)
-            self._checked.append(longest)
+            self._checked[plan] = longest
 
     def answers(
         self,

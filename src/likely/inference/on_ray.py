@@ -15,7 +15,9 @@ from typing import Any
 import ray
 from ray.data import ActorPoolStrategy, DataContext
 
+from likely.config.run_config import RunConfig
 from likely.errors import LikelyError
+from likely.inference.precision_here import settled
 from likely.inference.predict import Prediction
 from likely.inference.predict_folder import FolderJob, PartScorer
 from likely.model.runtime import ready_process
@@ -76,6 +78,15 @@ class Worker:
         return {"name": name, "done": done, "problem": problem}
 
 
+def settled_there(job: FolderJob) -> tuple[RunConfig, str]:
+    """Return the configuration of a job with the precision of a worker, or a sentence for the user."""
+    ready_process()
+    try:
+        return settled(job.run, job.config), ""
+    except LikelyError as error:
+        return job.config, str(error)
+
+
 def spread_on_ray(job: FolderJob, names: Sequence[str], workers: int | None) -> Iterator[tuple[str, Prediction]]:
     """Score files on a cluster of Ray: the one that is connected to or running, or else one of this machine alone.
 
@@ -93,6 +104,12 @@ def spread_on_ray(job: FolderJob, names: Sequence[str], workers: int | None) -> 
     job = replace(job, run=job.run.resolve(), data=job.data.resolve(), output=job.output.resolve())
     with connected():
         share = share_of([node["Resources"] for node in ray.nodes() if node["Alive"]], workers)
+        # One worker decides for all: others may find another precision, and files of two do not go together.
+        settle = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus)(settled_there)
+        config, problem = ray.get(settle.remote(job))
+        if problem:
+            raise LikelyError(problem)
+        job = replace(job, config=config)
         tries = ray.remote(num_cpus=0, max_restarts=-1)(Tries).remote()
         data = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names))
         scored = data.map(

@@ -18,6 +18,7 @@ from likely.data.run_data import labels_of
 from likely.data.task import columns_of, digest_of
 from likely.encoding.prompt import EncodedRecord
 from likely.inference.loaded_run import LoadedRun, config_of, notes_on
+from likely.inference.precision_here import settled
 from likely.inference.scored_file import check_output, look_through, write_scored
 from likely.inference.scores_in_progress import MadeWith, ScoresInProgress
 from likely.locking import alone_at
@@ -114,6 +115,7 @@ def _predict(
     columns = columns_of(folder)
     added = [P_YES, *([ANSWER] if mixing else []), *([BASE_P_YES] if with_base else [])]
     shape = look_through(data, labels_of(config), columns, added)
+    config = settled(folder, config)
     scores = ScoresInProgress.beside(output, WINDOW)
     origin = made_with(folder, config, data, with_base, mixing)
     kept, day = scores.begin(origin, resume)
@@ -167,7 +169,7 @@ def _ask(
 
 
 def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool, mixing: Mixing | None = None) -> MadeWith:
-    """Return what the scores of a file depend on; arguments as of :func:`predict`."""
+    """Return what the scores of a file depend on; arguments as of :func:`predict`, the precision settled."""
     return {
         "records": digest_of(data)[:16],
         "columns": repr(columns_of(folder)),
@@ -176,7 +178,6 @@ def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool, mixi
         "model_revision": config.model_revision,
         "dtype": config.dtype,
         "quantization_bit": config.quantization_bit,
-        "four_bit_on_cpu": config.four_bit_on_cpu,
         "cutoff_len": config.cutoff_len,
         "prompt_date": str(config.prompt_date),
         "positive_label": config.positive_label,

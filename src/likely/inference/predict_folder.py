@@ -14,6 +14,7 @@ from likely.data.row_files import count_parquet_rows
 from likely.errors import LikelyError
 from likely.files import make_writable_folder, writing
 from likely.inference.loaded_run import LoadedRun, config_of
+from likely.inference.precision_here import settled
 from likely.inference.predict import Mixing, Prediction, made_with, predict
 from likely.inference.scored_file import rows_written
 from likely.model.scoring import Progress
@@ -27,7 +28,7 @@ class FolderJob:
         run: folder of a finished run.
         data: folder of the Parquet files.
         output: folder of the scored ones.
-        config: of the run, or other knobs.
+        config: of the run, or other knobs; its precision is settled before any file is scored (`precision_here`).
         with_base: whether the base model is asked too.
         mixing: gives the run's answer; None without.
     """
@@ -106,7 +107,9 @@ def predict_folder(
     """
     folder = Path(folder)
     rows = rows_of_parts(data)
-    job = FolderJob(folder, data, output, config or config_of(folder), with_base, mixing)
+    config = config or config_of(folder)
+    # Workers elsewhere may not be like this process.
+    job = FolderJob(folder, data, output, config if spread else settled(folder, config), with_base, mixing)
     with writing(output):
         make_writable_folder(output)
     models = 1 + with_base

@@ -17,7 +17,7 @@ from likely.data.dataset_info import Columns
 from likely.data.records import Labels, records_of
 from likely.data.row_files import SLICE, iter_rows, parquet_frames
 from likely.errors import LikelyError
-from likely.files import check_writable, replacing_bytes, writing
+from likely.files import check_writable, json_line, replacing_bytes, writing
 from likely.inference.scores_in_progress import MadeWith
 
 if TYPE_CHECKING:
@@ -97,8 +97,9 @@ def write_scored(
 ) -> None:
     """Write the rows of a file with scores beside them, whole or not at all, in the format that the name ends in.
 
-    Values of JSON Lines and CSV are written as they were read. Where a column of Parquet would need several types, or
-    a list, its values are JSON text; those of a Parquet file keep their types.
+    Values of JSON Lines and CSV are written as they were read, but that JSON has null for numbers that are not finite.
+    Where a column of Parquet would need several types, or a list, its values are JSON text; those of Parquet files keep
+    their types.
 
     Args:
         output: what to write.
@@ -122,7 +123,7 @@ def write_scored(
             table.writerow([*shape.kinds, *added])
             table.writerows([_cell(row.get(name)) for name in (*shape.kinds, *added)] for row in rows)
         else:
-            text.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+            text.writelines(_json(row) + "\n" for row in rows)
         text.detach()
 
 
@@ -197,7 +198,15 @@ def _column_type(kinds: set[Kind]) -> "pl.DataType":
 def _as_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    # What JSON does not know, such as a date of Parquet, has a spelling of its own.
+    return _json(value) if isinstance(value, int | float | list | dict) else str(value)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+    except ValueError:  # of a number that is not finite, which is rare, and takes long to look for
+        return json_line(value).removesuffix("\n")
 
 
 def _cell(value: Any) -> str:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from likely.errors import LikelyError
 from likely.model.base import Precision
-from likely.model.fingerprint import sample_of
+from likely.model.fingerprint import rounded_sample_of, sample_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,6 +23,7 @@ class _Base(BaseModel):
 
     precision: str
     sample: str
+    rounded: str | None = None
 
 
 class _Metrics(BaseModel):
@@ -48,20 +49,31 @@ def check_base(folder: Path, base: "PreTrainedModel", precision: Precision) -> s
     """
     metrics = _metrics_of(folder)
     trained = metrics.base
-    if trained is None or (trained.precision == str(precision) and trained.sample == sample_of(base)):
+    if trained is None:
         return None
-    if trained.precision != str(precision):
-        return (
+    name, note = base.config.name_or_path, None
+    if trained.precision == str(precision):
+        is_same = trained.sample == sample_of(base)
+    else:
+        note = (
             f"The adapter was trained beside {trained.precision} and answers here beside {precision}, so P(Yes) "
             "differs a little from what the run was measured with."
         )
-    name = base.config.name_or_path
+        is_same = not _can_compare(trained, precision) or trained.rounded == rounded_sample_of(base)
+    if is_same:
+        return note
     if metrics.versions.get("transformers") != version("transformers"):
-        return f"Another version of transformers holds the weights of {name} otherwise, so they could not be compared."
+        other = f"Another version of transformers holds the weights of {name} otherwise, so they could not be compared."
+        return f"{note} {other}" if note else other
     raise LikelyError(
         f"The weights of {name} are not those that the adapter in {folder} was trained on; set model_name_or_path to "
         "its own base model, or train again."
     )
+
+
+def _can_compare(trained: _Base, precision: Precision) -> bool:
+    """Return whether weights that are held otherwise than in training can be told from others."""
+    return trained.rounded is not None and "float16" not in (trained.precision.partition(",")[0], precision.dtype)
 
 
 def precision_before(folder: Path) -> str:

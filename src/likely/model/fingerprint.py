@@ -15,6 +15,7 @@ from likely.model.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 SAMPLE = 64
 """Values of a weight that are looked at where all would take too long."""
@@ -64,6 +65,21 @@ def sample_of(model: "torch.nn.Module") -> str:
         if weight.is_floating_point():
             digest.update(repr(tuple(weight.shape)).encode())
             digest.update(_digest_of(weight.detach().flatten()[:SAMPLE]).encode())
+    return digest.hexdigest()[:16]
+
+
+def rounded_sample_of(model: "PreTrainedModel") -> str:
+    """Return what tells a model from others in float32, in bfloat16 and beside 4-bit weights alike.
+
+    It is a hash of the first values, in bfloat16, of what is never held in 4 bits: the embeddings, and weights of one
+    dimension such as norms. Not of a model in float16, which has rounded otherwise.
+    """
+    import torch
+
+    digest, embeddings = hashlib.sha256(), model.get_input_embeddings().weight
+    for weight in model.parameters():
+        if weight.is_floating_point() and (weight.dim() == 1 or weight is embeddings):
+            digest.update(_digest_of(weight.detach().flatten()[:SAMPLE].to(torch.bfloat16)).encode())
     return digest.hexdigest()[:16]
 
 

@@ -12,8 +12,8 @@ WIDEST = 1024
 FEW, MANY = 16, 256
 """Rows of the first trial, which no processor takes long for, and of the second, as wide as a block of attention."""
 
-SECONDS = 0.05
-"""How long the second trial takes, or one product of each kind."""
+SECONDS, ROUNDS = 0.05, 3
+"""How long the second trial takes, and the fewest products of each kind in both: one alone may be interrupted."""
 
 
 def bfloat16_gain(hidden: int) -> float:
@@ -39,8 +39,9 @@ def _gain(width: int, rows: int, seconds: float) -> float:
     with torch.inference_mode():
         for x, weight in pairs:
             torch.nn.functional.linear(x, weight)  # the first one chooses and loads its code
-        end = time.perf_counter() + seconds
-        while least[1] == float("inf") or time.perf_counter() < end:
+        end, rounds = time.perf_counter() + seconds, 0
+        while rounds < ROUNDS or time.perf_counter() < end:
+            rounds += 1
             for place, (x, weight) in enumerate(pairs):
                 started = time.perf_counter()
                 torch.nn.functional.linear(x, weight)

@@ -32,7 +32,7 @@ from likely.model.base import (
 from likely.model.compiled import compile_layers, is_compiled
 from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
-from likely.model.fingerprint import sample_of, weights_of
+from likely.model.fingerprint import rounded_sample_of, sample_of, weights_of
 from likely.model.memory import free_bytes, kept_of, tokens_that_fit
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
@@ -92,7 +92,7 @@ class ReadyRun:
     trainer: "AnswerTrainer"
     clock: "Clock"
     run_name: str
-    base: str
+    base: Mapping[str, str]
 
 
 @quiet_libraries()
@@ -166,7 +166,8 @@ def set_up(
     for title, note in (("Layout", layout_note), ("Length", length_note)):
         if note:
             tell(title, note)
-    facts["base_weights"], sample = weights_of(base), sample_of(base)
+    facts["base_weights"] = weights_of(base)
+    told = {"sample": sample_of(base), "rounded": rounded_sample_of(base)}
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
     model = add_adapter(base, lora_of(config))
@@ -183,7 +184,7 @@ def set_up(
     named = config.model_copy(update={"run_name": run_name})
     trainer = build_trainer(named, model, inputs, plan, precision, metrics_of, [*callbacks, *own])
     trainer.about = lambda: {"made_with": facts, "run_name": run_name, "seconds": clock.seconds()}
-    return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name, sample)
+    return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name, told)
 
 
 def precision_of_run(config: RunConfig, model: "PretrainedConfig", start: Start) -> Precision:
@@ -272,7 +273,7 @@ def leave_run(ready: ReadyRun) -> TrainedRun:
         texts |= {CATALOGUE_FILE: catalogue} if catalogue else {}
         leave_adapter(folder, trainer.adapter, inputs.builder.tokenizer, texts)
     figures = {**run_figures(trainer, ready.clock.seconds()), "saving": ready.plan.saving}
-    figures["base"] = {"precision": str(ready.precision), "sample": ready.base}
+    figures["base"] = {"precision": str(ready.precision), **ready.base}
     log = [dict(entry) for entry in trainer.state.log_history]
     if is_first_process():
         facts = CardFacts(

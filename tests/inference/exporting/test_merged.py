@@ -86,6 +86,14 @@ def test_four_bit_weights_are_not_merged_into(make_run, tiny_base, records, tmp_
     assert "unquantised" in exported.notes[0]
 
 
+def test_what_a_run_has_to_say_of_its_answers_is_said_of_its_export(make_run, tiny_base, records, tmp_path):
+    """Here, that `likely evaluate` and `likely serve` may ask it in bfloat16."""
+    folder = make_run(tmp_path / "run", tiny_base)
+    (folder / "metrics.json").write_text(json.dumps({"base": {"precision": "bfloat16", "sample": "0"}}))
+    (note,) = export_merged(folder, tmp_path / "model", records[:5]).notes
+    assert "trained beside bfloat16 and answers here beside float32" in note
+
+
 def test_a_merged_model_that_is_not_the_run_is_refused_and_gone(run_folder, records, tmp_path, monkeypatch):
     honest = merged.plain_answers
     monkeypatch.setattr(merged, "plain_answers", lambda *arguments: honest(*arguments) + 0.002)

@@ -18,7 +18,7 @@ from likely.data.records import Record
 from likely.errors import LikelyError
 from likely.files import new_folder
 from likely.inference.exporting.card import gguf_card
-from likely.inference.exporting.merged import TOLERANCE, Exported, notes_on, write_merged
+from likely.inference.exporting.merged import TOLERANCE, Exported, write_merged
 from likely.inference.exporting.modelfile import modelfile
 from likely.inference.exporting.plain import agreement, load_plain, plain_answers
 from likely.inference.loaded_run import config_of
@@ -87,7 +87,7 @@ def export_gguf(
         (scratch / "Modelfile").write_text(modelfile(merged, file.name, expected), encoding="utf-8")
         card = gguf_card(config_of(run_folder).model_name_or_path, file.name, expected)
         (scratch / "README.md").write_text(card, encoding="utf-8")
-    return Exported(output, found, notes_on(config_of(run_folder)))
+    return Exported(output, found, expected.notes)
 
 
 def convert(command: Sequence[str], merged: Path, file: Path, outtype: OutType) -> None:

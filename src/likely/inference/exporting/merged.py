@@ -60,7 +60,7 @@ def export_merged(
     with new_folder(output) as scratch:
         expected = write_merged(run_folder, scratch, records, on_progress)
         found = agreement(plain_answers(scratch, expected), expected, TOLERANCE, "the merged model")
-    return Exported(output, found, notes_on(config_of(run_folder)))
+    return Exported(output, found, expected.notes)
 
 
 @quiet_libraries()
@@ -79,7 +79,8 @@ def write_merged(
     prompts = prompts_of(run.builder, records)
     template = plain_template(run.builder, prompts)
     answers = run.answers(records, on_progress=on_progress)
-    expected = Expected(prompts, answers.p_yes, run.builder.first_tokens, run.builder.labels)
+    notes = (*notes_on(config), *run.notes)
+    expected = Expected(prompts, answers.p_yes, run.builder.first_tokens, run.builder.labels, notes)
 
     merged = run.model.merge_and_unload(safe_merge=True)
     longest = max(len(run.builder.positive_ids), len(run.builder.negative_ids))

@@ -31,12 +31,14 @@ class Expected:
         p_yes: of its adapter on the unquantised base model in float32, float64 [prompts].
         first_tokens: first token of the positive and of the negative label.
         labels: the two answers.
+        notes: what a person should know of its answers, a sentence each.
     """
 
     prompts: Sequence[Prompt]
     p_yes: FloatRows
     first_tokens: tuple[int, int]
     labels: Labels
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -243,6 +243,28 @@ def test_lists_of_details_are_read_however_they_are_spelled(tmp_path: Path) -> N
     assert read(tmp_path, table, details="kinds").items["details"].to_list() == [["x", "y"]] * len(spelled)
 
 
+@pytest.mark.parametrize("written", ["json lines", "parquet"])
+def test_empty_lists_and_what_is_nothing_in_one_are_no_details(tmp_path: Path, written: str) -> None:
+    kinds: list[Any] = [[], None, [None], [None, "x"], ["x", "", "x"]]
+    rows = [{"reader": 1, "isbn": str(place), "stars": 5, "when": place, "kinds": k} for place, k in enumerate(kinds)]
+    items = read(tmp_path, FORMATS[written](rows), details="kinds").items
+    assert items["details"].to_list() == [[], [], [], ["x"], ["x"]]
+    assert read(tmp_path, FORMATS[written](rows), details="by {kinds}").items["details"][3].to_list() == ["by x"]
+
+
+def test_lists_in_lists_of_parquet_are_unfolded_like_those_of_json(tmp_path: Path) -> None:
+    rows = [{"reader": 1, "isbn": "1", "stars": 5, "when": 1, "kinds": [["x", "y"], ["x", None], None]}]
+    for written in ("json lines", "parquet"):
+        assert read(tmp_path, FORMATS[written](rows), details="kinds").items["details"].to_list() == [["x", "y"]]
+
+
+def test_what_only_begins_like_a_list_stays_text(tmp_path: Path) -> None:
+    spelled = ["[x", "[{[]: 1}]", "[x] and y"]
+    rows = [{"reader": 1, "isbn": str(place), "stars": 5, "when": place, "kinds": k} for place, k in enumerate(spelled)]
+    items = read(tmp_path, FORMATS["json lines"](rows), details="kinds").items
+    assert items["details"].to_list() == [[text] for text in spelled]
+
+
 def test_flags_are_spelled_in_many_ways_and_others_are_refused(tmp_path: Path) -> None:
     content = "reader,isbn,stars,when,War,Love\n1,a,9,1,True,0\n1,b,9,2,1.0,false\n1,c,9,3,,yes\n"
     items = read(tmp_path, content.encode(), flags="War,Love").items

@@ -7,6 +7,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -75,24 +76,28 @@ def _is_set(value: str | None, flag: str, config: TableConfig) -> bool:
     return TRUTHS[spelled] == 1
 
 
-def _parts(value: str | Sequence[str] | None, config: TableConfig) -> list[str]:
-    """Return the details in a field: in a list, as JSON or Python spell one, or between separators."""
-    if isinstance(value, str) and value.startswith("["):
-        value = _listed(value) or value
+def _parts(value: str | Sequence[Any] | None, config: TableConfig) -> list[str]:
+    """Return the details in a field: in a list, as JSON or Python spell one, or between separators.
+
+    One level of lists in a list is unfolded, and what is nothing in it is left out.
+    """
     if isinstance(value, str):
-        value = value.split(next((one for one in config.details_separators if one in value), None) or "\n")
-    parts = [" ".join(str(part).split()) for part in value or ()]
+        listed = _listed(value) if value.startswith("[") else None
+        separator = next((one for one in config.details_separators if one in value), None)
+        value = value.split(separator or "\n") if listed is None else listed
+    unfolded = [part for one in value or () for part in (one if isinstance(one, list) else [one])]
+    parts = [" ".join(str(part).split()) for part in unfolded if part is not None]
     return [part for part in dict.fromkeys(parts) if part not in NO_DETAIL]
 
 
-def _listed(text: str) -> list[str] | None:
-    """Return the texts of a list within text, one level of lists in it unfolded; None for what is no list."""
+def _listed(text: str) -> list[Any] | None:
+    """Return the list that a text spells; None for what is no list."""
     for parse in (json.loads, ast.literal_eval):
         try:
             parts = parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             continue
-        return [str(one) for part in parts for one in (part if isinstance(part, list) else [part])]
+        return parts if isinstance(parts, list) else None
     return None
 
 

@@ -165,6 +165,14 @@ def test_without_times_the_order_of_the_file_counts_and_without_a_scale_that_of_
     assert any("3 to 9" in note for note in data.notes)
 
 
+@pytest.mark.parametrize(("users", "said"), [("1122", True), ("1212", False), ("1111", False)])
+def test_that_nothing_is_known_of_users_further_down_is_said(tmp_path: Path, users: str, said: bool) -> None:
+    lines = "".join(f"{user},{item},{3 + item}\n" for item, user in enumerate(users))
+    for time in (None, "isbn"):
+        notes = read(tmp_path, f"reader,isbn,stars\n{lines}".encode(), time=time).notes
+        assert any("users further down" in note for note in notes) == (said and time is None)
+
+
 def test_a_column_called_timestamp_is_the_time_unless_another_or_none_is_named(tmp_path: Path) -> None:
     content = b"user_id,item_id,rating,timestamp,seen\n1,b,3,900,7\n1,a,9,100,8\n"
     path = tmp_path / "ratings.csv"

@@ -6,6 +6,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ IDENTIFIERS = ("user_id", "item_id")
 
 NUMBERS = ("timestamp", "history_likes", "history_length")
 """Keys that are counted with; CSV has text there, too."""
+
+_WHOLE = re.compile(r"-?\d+\.0")
+"""How CSV spells a whole number of a column with gaps."""
 
 CUT_AT_ANCHORS = "cut_at_anchors"
 """Key of rows of long windows: a prompt that is too long begins where a user's other prompts do; see `shortening`."""
@@ -145,8 +149,8 @@ def records_of(
             output=label,
             system=asked.system,
             history=asked.history,
-            user_id=_identifier(row.get("user_id")),
-            item_id=_identifier(row.get("item_id")),
+            user_id=identifier(row.get("user_id")),
+            item_id=identifier(row.get("item_id")),
             extra={
                 key: _number(value) if key in NUMBERS else value
                 for key, value in row.items()
@@ -223,8 +227,10 @@ def _label(answer: Any, answers: Mapping[str, str], where: str, labels: Labels) 
     )
 
 
-def _identifier(value: Any) -> str | None:
+def identifier(value: Any) -> str | None:
     """Return an id as text: 7.0, as a column with gaps has it, is the 7 of other files, and NaN is a gap."""
+    if isinstance(value, str):
+        value = value.removesuffix(".0") if _WHOLE.fullmatch(value) else value
     if isinstance(value, float):
         value = None if math.isnan(value) else int(value) if value.is_integer() else value
     return None if value is None or value == "" else str(value)

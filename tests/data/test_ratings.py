@@ -266,6 +266,25 @@ def test_lists_in_lists_of_parquet_are_unfolded_like_those_of_json(tmp_path: Pat
         assert read(tmp_path, FORMATS[written](rows), details="kinds").items["details"].to_list() == [["x", "y"]]
 
 
+def test_parts_of_a_given_split_may_spell_lists_in_other_ways(tmp_path: Path) -> None:
+    spelled: list[Any] = [["x", "y"], None, "x|y"]
+    paths = [tmp_path / f"{place}.parquet" for place in range(3)]
+    for place, path in enumerate(paths):
+        path.write_bytes(parquet([{"reader": 1, "isbn": f"a{place}", "stars": 5, "when": 1, "kinds": spelled[place]}]))
+    for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1]):
+        files = dict(
+            zip(("ratings", "eval_ratings", "test_ratings"), (str(paths[place]) for place in order), strict=True)
+        )
+        data = read_ratings(describe_table({**KEYS, **files, "details": "kinds"}, "a test"))
+        assert data.items["details"].to_list() == [["x", "y"], [], ["x", "y"]]
+
+
+def test_what_ratings_say_of_an_item_in_lists_does_not_depend_on_their_order(tmp_path: Path) -> None:
+    rows = [{"reader": n, "isbn": "a", "stars": 5, "when": n, "kinds": ["x"] if n % 3 else ["y"]} for n in range(9)]
+    for some in (rows, rows[::-1], rows[1:] + rows[:1]):
+        assert read(tmp_path, parquet(some), details="kinds").items["details"].to_list() == [["y"]]
+
+
 def test_what_only_begins_like_a_list_stays_text(tmp_path: Path) -> None:
     spelled = ["[x", "[{[]: 1}]", "[x] and y"]
     rows = [{"reader": 1, "isbn": str(place), "stars": 5, "when": place, "kinds": k} for place, k in enumerate(spelled)]

@@ -39,7 +39,7 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
     parts = config.details_parts
     columns = [key, *(name for name in (config.title, config.year) if name), *(column for _, column, _ in parts)]
     lists = [column for _, column, _ in parts]
-    rows = pl.concat([file.read([*columns, *config.flags], lists=lists) for file in files], how="vertical_relaxed")
+    rows = _together([file.read([*columns, *config.flags], lists=lists) for file in files])
     filled = pl.any_horizontal(pl.all().is_not_null())
     rows = rows.with_columns(stripped(rows[key]).alias(key))
     if config.items and config.ids == "numbers":
@@ -51,8 +51,7 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
             )
     rows = rows.filter(pl.col(key).is_not_null())
     if not config.items:  # what rows say of an item must not depend on their order
-        texts = [name for name, dtype in rows.schema.items() if dtype == pl.String]
-        rows = rows.unique(texts).sort(texts)
+        rows = rows.unique().sort(rows.columns)
     rows = rows.unique(key, keep="last", maintain_order=True)
     told = [
         [f"{before}{part}{after}" for before, name, after in parts for part in _parts(row[name], config)]
@@ -65,6 +64,21 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
     # Text that is split again: polars is slow to make a column of very many short lists.
     joined = pl.Series("details", [UNIT.join(details) for details in told], pl.String)
     return listed.with_columns(joined.str.split(UNIT).list.eval(pl.element().filter(pl.element() != "")))
+
+
+def _together(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return several tables as one; lists are text where not all of them have lists."""
+    other = [name for name, kind in tables[0].schema.items() if any(table.schema[name] != kind for table in tables)]
+    alike = [table.with_columns(_as_text(table[name]) for name in other) for table in tables]
+    return pl.concat(alike, how="vertical_relaxed")
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    """Return lists as the JSON that spells them, and what is none as it is."""
+    if not isinstance(values.dtype, pl.List):
+        return values
+    spelled = [None if value is None else json.dumps(value, default=str) for value in values.to_list()]
+    return pl.Series(values.name, spelled, pl.String)
 
 
 def _is_set(value: str | None, flag: str, config: TableConfig) -> bool:

@@ -112,6 +112,8 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         ("seed: [1\n", "is not YAML: line 2"),
         ("just words", "holds a str"),
         ("# nothing\n", "holds nothing"),
+        ("seed: 1\nlearning_rate: 1\nseed: 2\n", "is not YAML: line 3: seed is there twice; fix that line"),
+        ("label_map: {a: Yes, a: No}\n", "line 1: a is there twice"),
     ],
 )
 def test_a_file_that_is_not_keys_and_values(tmp_path, text, complaint):

@@ -62,3 +62,21 @@ def test_a_key_of_the_hardware_may_have_any_value(loaded, key):
 def test_a_precision_may_be_switched_on_or_left_off(loaded):
     assert [loaded(**{key: True}).dtype for key in ("bf16", "pure_bf16", "fp16")] == ["bfloat16", "bfloat16", "float16"]
     assert loaded(bf16=False).dtype == loaded().dtype
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"lora_r": 8, "lora_rank": 16}, "lora_r and lora_rank both set lora_rank, to 8 and 16; take one out"),
+        ({"lr": 1, "learning_rate": 2}, "both set learning_rate, to"),
+        ({"bf16": True, "fp16": True}, "bf16 and fp16 both set dtype, to bfloat16 and float16"),
+        ({"bf16": True, "dtype": "float32"}, "bf16 and dtype both set dtype, to bfloat16 and float32"),
+    ],
+)
+def test_two_spellings_that_say_two_things_are_refused(loaded, keys, said):
+    with pytest.raises(LikelyError, match=said):
+        loaded(**keys)
+
+
+def test_two_spellings_may_say_the_same(loaded):
+    assert loaded(lora_r=8, lora_rank=8, bf16=True, dtype="bfloat16") == loaded(lora_rank=8, dtype="bfloat16")

@@ -60,6 +60,11 @@ def test_parquet_takes_the_place_of_json_that_is_not_there(tmp_path):
         ({"films": "a.json"}, "films", "it is 'a.json'"),
         ({"films": {"file_name": "a.json", "columns": {"images": "images"}}}, "films", "only text can be asked about"),
         ({"films": {"file_name": "a.json", "ranking": True}}, "films", "only records with an answer"),
+        (
+            {"films": {"file_name": "a.json", "num_samples": 9}},
+            "films",
+            "num_samples is not possible here; .*max_samples",
+        ),
         ({"films": {"hf_hub_url": "some/where"}}, "films", "file_name is missing"),
         ("not json", "films", "is not JSON"),
         (["films"], "films", "has to be an object"),

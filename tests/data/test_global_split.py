@@ -83,6 +83,18 @@ def test_who_came_after_the_cut_is_counted_and_the_cut_is_kept(tmp_path: Path) -
     assert read_task(tmp_path).protocol.split == "global-time"  # type: ignore[union-attr]
 
 
+def test_candidates_never_seen_are_counted_from_everybodys_cut_where_some_users_are_kept(tmp_path: Path) -> None:
+    movies = {5: range(1, 8), 6: range(7, 0, -1)}
+    late = [(user, movie, 4.0, 10_000 + place) for user in movies for place, movie in enumerate(movies[user])]
+    protocol = SplitProtocol(warmup=3, split="global-time", eval_fraction=0.4)
+    for seed in range(99):
+        summary = prepare(make_data([*SPREAD, *late]), tmp_path, protocol, max_users=2, seed=seed)
+        if {row["user_id"] for row in read(tmp_path)["test"]} == {5, 6}:
+            break
+    # Both came after the cut: what one of them had in its warm-up was not there to train on.
+    assert summary.test.cold == summary.test.rows == 6
+
+
 def test_rows_that_are_all_of_one_time_cannot_be_cut() -> None:
     data = make_data([(user, movie, 4.0, 7) for user in (1, 2) for movie in range(9)])
     with pytest.raises(LikelyError, match="too few different times"):

@@ -165,6 +165,14 @@ def test_without_times_the_order_of_the_file_counts_and_without_a_scale_that_of_
     assert any("3 to 9" in note for note in data.notes)
 
 
+@pytest.mark.parametrize(("users", "said"), [("1122", True), ("1212", False), ("1111", False)])
+def test_that_nothing_is_known_of_users_further_down_is_said(tmp_path: Path, users: str, said: bool) -> None:
+    lines = "".join(f"{user},{item},{3 + item}\n" for item, user in enumerate(users))
+    for time in (None, "isbn"):
+        notes = read(tmp_path, f"reader,isbn,stars\n{lines}".encode(), time=time).notes
+        assert any("users further down" in note for note in notes) == (said and time is None)
+
+
 def test_a_column_called_timestamp_is_the_time_unless_another_or_none_is_named(tmp_path: Path) -> None:
     content = b"user_id,item_id,rating,timestamp,seen\n1,b,3,900,7\n1,a,9,100,8\n"
     path = tmp_path / "ratings.csv"
@@ -241,6 +249,47 @@ def test_lists_of_details_are_read_however_they_are_spelled(tmp_path: Path) -> N
     assert read(tmp_path, content, details="kinds").items["details"].to_list() == [["x", "y"]] * len(spelled)
     table = parquet([{**row, "kinds": ["x", "y"]} for row in rows])
     assert read(tmp_path, table, details="kinds").items["details"].to_list() == [["x", "y"]] * len(spelled)
+
+
+@pytest.mark.parametrize("written", ["json lines", "parquet"])
+def test_empty_lists_and_what_is_nothing_in_one_are_no_details(tmp_path: Path, written: str) -> None:
+    kinds: list[Any] = [[], None, [None], [None, "x"], ["x", "", "x"]]
+    rows = [{"reader": 1, "isbn": str(place), "stars": 5, "when": place, "kinds": k} for place, k in enumerate(kinds)]
+    items = read(tmp_path, FORMATS[written](rows), details="kinds").items
+    assert items["details"].to_list() == [[], [], [], ["x"], ["x"]]
+    assert read(tmp_path, FORMATS[written](rows), details="by {kinds}").items["details"][3].to_list() == ["by x"]
+
+
+def test_lists_in_lists_of_parquet_are_unfolded_like_those_of_json(tmp_path: Path) -> None:
+    rows = [{"reader": 1, "isbn": "1", "stars": 5, "when": 1, "kinds": [["x", "y"], ["x", None], None]}]
+    for written in ("json lines", "parquet"):
+        assert read(tmp_path, FORMATS[written](rows), details="kinds").items["details"].to_list() == [["x", "y"]]
+
+
+def test_parts_of_a_given_split_may_spell_lists_in_other_ways(tmp_path: Path) -> None:
+    spelled: list[Any] = [["x", "y"], None, "x|y"]
+    paths = [tmp_path / f"{place}.parquet" for place in range(3)]
+    for place, path in enumerate(paths):
+        path.write_bytes(parquet([{"reader": 1, "isbn": f"a{place}", "stars": 5, "when": 1, "kinds": spelled[place]}]))
+    for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1]):
+        files = dict(
+            zip(("ratings", "eval_ratings", "test_ratings"), (str(paths[place]) for place in order), strict=True)
+        )
+        data = read_ratings(describe_table({**KEYS, **files, "details": "kinds"}, "a test"))
+        assert data.items["details"].to_list() == [["x", "y"], [], ["x", "y"]]
+
+
+def test_what_ratings_say_of_an_item_in_lists_does_not_depend_on_their_order(tmp_path: Path) -> None:
+    rows = [{"reader": n, "isbn": "a", "stars": 5, "when": n, "kinds": ["x"] if n % 3 else ["y"]} for n in range(9)]
+    for some in (rows, rows[::-1], rows[1:] + rows[:1]):
+        assert read(tmp_path, parquet(some), details="kinds").items["details"].to_list() == [["y"]]
+
+
+def test_what_only_begins_like_a_list_stays_text(tmp_path: Path) -> None:
+    spelled = ["[x", "[{[]: 1}]", "[x] and y"]
+    rows = [{"reader": 1, "isbn": str(place), "stars": 5, "when": place, "kinds": k} for place, k in enumerate(spelled)]
+    items = read(tmp_path, FORMATS["json lines"](rows), details="kinds").items
+    assert items["details"].to_list() == [[text] for text in spelled]
 
 
 def test_flags_are_spelled_in_many_ways_and_others_are_refused(tmp_path: Path) -> None:

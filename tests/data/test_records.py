@@ -82,11 +82,13 @@ def test_extra_keys_are_kept(tmp_path):
     assert record.extra == {"history_likes": 3}
 
 
-@pytest.mark.parametrize("name", ["data.parquet", "data.jsonl"])
+@pytest.mark.parametrize("name", ["data.parquet", "data.jsonl", "data.csv"])
 def test_ids_of_a_column_with_gaps_are_those_of_other_files(tmp_path, name):
     rows = [{**TALLREC, "user_id": value} for value in (7.0, 1e5, 2.5, math.nan, None)]
     if name == "data.parquet":
         pl.DataFrame(rows).write_parquet(tmp_path / name)
+    elif name == "data.csv":  # as pandas writes them
+        pl.DataFrame(rows).with_columns(pl.col("user_id").fill_nan(None)).write_csv(tmp_path / name)
     else:
         (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
     users = [record.user_id for record in read_records(tmp_path / name, Labels())]

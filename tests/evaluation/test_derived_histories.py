@@ -51,6 +51,13 @@ def test_rows_that_are_the_eval_records_count_once():
         assert [row.extra["history_length"] for row in rows] == [8, 8, 10]
 
 
+def test_rows_that_are_training_records_count_once():
+    train, held_out, rows = parts()
+    (expected, *_), _ = with_histories(train, held_out, rows, Labels())
+    (counted, _, answered), _ = with_histories(train, [*held_out, *train[:3]], [*rows, *train], Labels())
+    assert counted == answered[len(rows) :] == expected
+
+
 def test_what_a_file_says_itself_or_cannot_be_known_stays():
     train, held_out, rows = parts()
     known = [[replace(one, extra={**one.extra, "history_likes": 1, "history_length": 2}) for one in p] for p in parts()]

@@ -151,6 +151,36 @@ def test_where_there_are_many_items_some_are_drawn_and_that_is_said(parts, monke
     assert (ranking.others, ranking.sampled, ranking.users) == (5, True, USERS)
 
 
+def test_negatives_that_were_drawn_compete_and_are_no_sign_of_popularity(parts):
+    def taken(part):
+        return [replace(row, output="Yes") for row in part]
+
+    def with_drawn(part):
+        """Each like and, with its history, an item that its user never took."""
+        mine = {user: {row.item_id for some in parts for row in some if row.user_id == user} for user in users}
+        others = {user: sorted(items - mine[user]) for user in users}
+        items_of = [others[row.user_id][place % 9] for place, row in enumerate(part)]
+        drawn = [
+            replace(row, output="No", item_id=item, input=f"{row.input.rpartition(' ')[0]} {item[1:]}")
+            for row, item in zip(part, items_of, strict=True)
+        ]
+        return [one for pair in zip(part, drawn, strict=True) for one in pair]
+
+    train, earlier, rows = map(taken, parts)
+    users, items = ({getattr(row, key) for part in parts for row in part} for key in ("user_id", "item_id"))
+    more = [with_drawn(part) for part in (train, earlier, rows)]
+    requests = requests_of([*train, *earlier], rows, Labels(), 99)
+    of_more = requests_of([*more[0], *more[1]], more[2], Labels(), 99, drawn=True)
+    assert [(one.first, one.items) for one in of_more] == [(one.first, one.items) for one in requests]
+    popularity = [
+        ranking_metrics._counted(some, requests, Labels(), drawn=True)["popularity"].tolist()
+        for some in ([*train, *earlier, *rows], [row for part in more for row in part])
+    ]
+    assert popularity[0] == popularity[1]
+    ranking, _ = rank_items(Given(more[0], more[2], Labels(), more[1]), 99, drawn=True)
+    assert ranking.others == max(len(one.items) - one.liked.sum() for one in requests)
+
+
 def test_records_of_candidates_are_the_first_row_with_another_last_line(parts):
     train, earlier, rows = parts
     everything = [*train, *earlier, *rows]

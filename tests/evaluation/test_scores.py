@@ -1,8 +1,10 @@
 """Scores of others go to the rows that they are of, and to none by mistake."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from likely.errors import LikelyError
@@ -28,6 +30,21 @@ def test_scores_may_be_a_table(tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("row,p_yes\n2,0.25\n1,0\n3,1e-1\n")
     np.testing.assert_array_equal(read_scores(path, ROWS), [0, 0.25, 0.1])
+
+
+@pytest.mark.parametrize("name", ["other.csv", "other.parquet"])
+def test_scores_of_a_table_with_gaps_go_to_the_same_rows(tmp_path, name):
+    rows = [replace(row, user_id="7", item_id=str(place)) for place, row in enumerate(ROWS)]
+    columns = {"user_id": [7.0] * 4, "item_id": [0.0, 1.0, 2.0, 3.0], "p_yes": [0.0, 0.25, 0.5, 1.0]}
+    table = pl.DataFrame(columns)
+    table.write_csv(tmp_path / name) if name.endswith("csv") else table.write_parquet(tmp_path / name)
+    np.testing.assert_array_equal(read_scores(tmp_path / name, rows), [0, 0.25, 0.5])
+
+
+def test_scores_whose_ids_are_empty_go_by_row(tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_text("user_id,item_id,row,p_yes\n,,2,0.25\n,,1,0\n,,3,0.5\n")
+    np.testing.assert_array_equal(read_scores(path, ROWS), [0, 0.25, 0.5])
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """An evaluation is read back as it was, and one that is damaged or mixed with another says so."""
 
+import base64
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +90,16 @@ def an_evaluation(p_yes=0.7):
     system = System("always Yes", "baseline", np.array([p_yes]), np.array([True]), np.array([False]))
     result = SystemResult(system, {"auc": math.nan}, {"auc": (math.nan, math.nan)}, None)
     return Evaluation([Record("Liked?", "x", "Yes")], np.array([True]), ["row 1"], [result], "always Yes")
+
+
+def test_bytes_beside_a_record_are_kept_as_text(tmp_path):
+    rows = [Record("Liked?", "x", "Yes", extra={"cover": b"\xff\x00", "covers": [b"\xfe"]})]
+    save_evaluation(tmp_path, replace(an_evaluation(), records=rows))
+    (read,) = load_evaluation(tmp_path).records
+    assert [base64.urlsafe_b64decode(text) for text in (read.extra["cover"], *read.extra["covers"])] == [
+        b"\xff\x00",
+        b"\xfe",
+    ]
 
 
 def test_figures_are_plain_json_without_nan(tmp_path):

@@ -74,10 +74,23 @@ def _override_value(text: str, where: str) -> Any:
     return _parse(text, where) if text.startswith(("[", "{", "'", '"')) else text
 
 
+class _Words(yaml.BaseLoader):
+    """Takes every value for text: what a word means is up to the key's type, not to YAML."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping; a key that is there twice, of which YAML's reader would take the last, is refused."""
+        seen = set()
+        for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return dict(super().construct_mapping(node, deep))
+
+
 def _parse(text: str, where: str) -> Any:
-    """Parse YAML with every value as text: what a word means is up to the key's type, not to YAML."""
+    """Parse YAML with every value as text."""
     try:
-        return yaml.load(text, Loader=yaml.BaseLoader)
+        return yaml.load(text, Loader=_Words)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = error.problem or "not readable"

@@ -59,22 +59,31 @@ def canonical(values: Mapping[str, Any], fields: Collection[str], where: str) ->
         where: file or override, for messages.
 
     Raises:
-        LikelyError: a key is unknown, or asks for what is not possible here.
+        LikelyError: a key is unknown, or asks for what is not possible here, or two spellings of one say two things.
     """
     known: dict[str, Any] = {}
+    written: dict[str, str] = {}
+
+    def keep(name: str, value: Any, key: str) -> None:
+        if known.setdefault(name, value) != value:
+            raise LikelyError(
+                f"{where}: {written[name]} and {key} both set {name}, to {known[name]} and {value}; take one out."
+            )
+        written[name] = key
+
     for key, value in values.items():
         name = RENAMED.get(key, key)
         said = str(value[0] if isinstance(value, list) and len(value) == 1 else value).lower()
         said = TRUTHS.get(said, said)
         if key in ("bf16", "fp16", "pure_bf16"):
             if said == "true":
-                known["dtype"] = "float16" if key == "fp16" else "bfloat16"
+                keep("dtype", "float16" if key == "fp16" else "bfloat16", key)
         elif key in NO_EFFECT:
             if said not in NO_EFFECT[key]:
                 allowed = " or ".join(NO_EFFECT[key])
                 raise LikelyError(f"{where}: {key}: {value} is not possible here, only {allowed}; take the line out.")
         elif name in fields:
-            known[name] = value
+            keep(name, value, key)
         elif key not in HARDWARE_ONLY:
             hint = did_you_mean(key, [*fields, *RENAMED, *NO_EFFECT])
             raise LikelyError(f"{where}: unknown key {key!r}; {hint or 'likely config shows all keys.'}")

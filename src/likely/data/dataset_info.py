@@ -74,6 +74,7 @@ class _Entry(BaseModel):
     file_name_test: str | None = None
     formatting: str = "alpaca"
     ranking: bool = False
+    num_samples: Any = None
     columns: dict[str, str | None] | None = None
     tags: dict[str, str | None] | None = None
 
@@ -81,6 +82,8 @@ class _Entry(BaseModel):
     def _can_be_read(self) -> "_Entry":
         for key in (self.columns or {}).keys() & NOT_POSSIBLE:
             raise ValueError(f"{key} is not possible here: {NOT_POSSIBLE[key]}; choose another data set")
+        if self.num_samples is not None:
+            raise ValueError("num_samples is not possible here; take it out, and set max_samples in the configuration")
         if self.ranking:
             raise ValueError(f"ranking is not possible here: {NOT_POSSIBLE['chosen']}; choose another data set")
         return self

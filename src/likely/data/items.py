@@ -7,6 +7,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -38,7 +39,7 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
     parts = config.details_parts
     columns = [key, *(name for name in (config.title, config.year) if name), *(column for _, column, _ in parts)]
     lists = [column for _, column, _ in parts]
-    rows = pl.concat([file.read([*columns, *config.flags], lists=lists) for file in files], how="vertical_relaxed")
+    rows = _together([file.read([*columns, *config.flags], lists=lists) for file in files])
     filled = pl.any_horizontal(pl.all().is_not_null())
     rows = rows.with_columns(stripped(rows[key]).alias(key))
     if config.items and config.ids == "numbers":
@@ -50,8 +51,7 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
             )
     rows = rows.filter(pl.col(key).is_not_null())
     if not config.items:  # what rows say of an item must not depend on their order
-        texts = [name for name, dtype in rows.schema.items() if dtype == pl.String]
-        rows = rows.unique(texts).sort(texts)
+        rows = rows.unique().sort(rows.columns)
     rows = rows.unique(key, keep="last", maintain_order=True)
     told = [
         [f"{before}{part}{after}" for before, name, after in parts for part in _parts(row[name], config)]
@@ -66,6 +66,21 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
     return listed.with_columns(joined.str.split(UNIT).list.eval(pl.element().filter(pl.element() != "")))
 
 
+def _together(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return several tables as one; lists are text where not all of them have lists."""
+    other = [name for name, kind in tables[0].schema.items() if any(table.schema[name] != kind for table in tables)]
+    alike = [table.with_columns(_as_text(table[name]) for name in other) for table in tables]
+    return pl.concat(alike, how="vertical_relaxed")
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    """Return lists as the JSON that spells them, and what is none as it is."""
+    if not isinstance(values.dtype, pl.List):
+        return values
+    spelled = [None if value is None else json.dumps(value, default=str) for value in values.to_list()]
+    return pl.Series(values.name, spelled, pl.String)
+
+
 def _is_set(value: str | None, flag: str, config: TableConfig) -> bool:
     spelled = (value or "").strip().lower() or "0"
     if spelled not in TRUTHS:
@@ -75,24 +90,28 @@ def _is_set(value: str | None, flag: str, config: TableConfig) -> bool:
     return TRUTHS[spelled] == 1
 
 
-def _parts(value: str | Sequence[str] | None, config: TableConfig) -> list[str]:
-    """Return the details in a field: in a list, as JSON or Python spell one, or between separators."""
-    if isinstance(value, str) and value.startswith("["):
-        value = _listed(value) or value
+def _parts(value: str | Sequence[Any] | None, config: TableConfig) -> list[str]:
+    """Return the details in a field: in a list, as JSON or Python spell one, or between separators.
+
+    One level of lists in a list is unfolded, and what is nothing in it is left out.
+    """
     if isinstance(value, str):
-        value = value.split(next((one for one in config.details_separators if one in value), None) or "\n")
-    parts = [" ".join(str(part).split()) for part in value or ()]
+        listed = _listed(value) if value.startswith("[") else None
+        separator = next((one for one in config.details_separators if one in value), None)
+        value = value.split(separator or "\n") if listed is None else listed
+    unfolded = [part for one in value or () for part in (one if isinstance(one, list) else [one])]
+    parts = [" ".join(str(part).split()) for part in unfolded if part is not None]
     return [part for part in dict.fromkeys(parts) if part not in NO_DETAIL]
 
 
-def _listed(text: str) -> list[str] | None:
-    """Return the texts of a list within text, one level of lists in it unfolded; None for what is no list."""
+def _listed(text: str) -> list[Any] | None:
+    """Return the list that a text spells; None for what is no list."""
     for parse in (json.loads, ast.literal_eval):
         try:
             parts = parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             continue
-        return [str(one) for part in parts for one in (part if isinstance(part, list) else [part])]
+        return parts if isinstance(parts, list) else None
     return None
 
 

@@ -40,7 +40,7 @@ class SplitSummary:
         users: with at least one row.
         rows: records.
         positives: rows whose candidate was liked.
-        cold: rows whose candidate occurs in no warm-up and no train row of any user; 0 for train.
+        cold: rows whose candidate occurs in no warm-up and no train row of any user that was kept; 0 for train.
     """
 
     users: int
@@ -103,7 +103,7 @@ def prepare(
         table = add_tastes(table, data.items, protocol.like_threshold, deviations)
     if protocol.negatives:
         table = add_negatives(table, everybody, data, protocol, seed)
-    splits = {split: _summarize(table, split, protocol) for split in SPLITS}
+    splits = {split: _summarize(table, everybody, split, protocol) for split in SPLITS}
     description = {
         **plain(ratings_task(protocol, data.name, data.words)),
         "max_users": max_users,
@@ -212,11 +212,11 @@ def _choose_users(table: pl.DataFrame, max_users: int, seed: int) -> pl.DataFram
     return table.filter(pl.col("user_id").is_in(pl.Series(chosen).implode()))
 
 
-def _summarize(table: pl.DataFrame, split: Split, protocol: SplitProtocol) -> SplitSummary:
+def _summarize(table: pl.DataFrame, everybody: pl.DataFrame, split: Split, protocol: SplitProtocol) -> SplitSummary:
     rows = table.filter(pl.col("split") == split)
     seen = pl.col("split").is_in(["warmup", "train"])
     if protocol.split == "global-time":
-        seen &= pl.col("timestamp") < first_moments(table)["eval"]
+        seen &= pl.col("timestamp") < first_moments(everybody)["eval"]
     known = table.filter(seen)["item_id"].unique()
     candidates = rows["item_id"]
     if protocol.negatives:

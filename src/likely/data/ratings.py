@@ -118,6 +118,9 @@ def _notes(
             config.shows == "rating" and config.scale is None
         ),
         "No column of times is named, so the order of the file counts as the order in time.": config.time is None,
+        "Each user's lines stand together, so hints and baselines know nothing of users further down.": (
+            config.time is None and not config.is_split and _stand_together(table)
+        ),
         "All times are equal, so within a user the order of ids counts as the order in time.": (
             config.time is not None and table["time"].n_unique() == 1
         ),
@@ -127,6 +130,12 @@ def _notes(
         again: repeated > 0,
     }
     return tuple(note for note, holds in notes.items() if holds)
+
+
+def _stand_together(table: pl.DataFrame) -> bool:
+    """Say whether there are several users, and the lines of each follow each other."""
+    changes = int((table["user"] != table["user"].shift()).sum())
+    return 0 < changes == table["user"].n_unique() - 1
 
 
 def _are(number: int, noun: str) -> str:

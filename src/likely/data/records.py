@@ -6,6 +6,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ NUMBERS = ("timestamp", "history_likes", "history_length")
 
 SHARES = "shares"
 """Key of a mapping of numbers; CSV has it as JSON."""
+
+_WHOLE = re.compile(r"-?\d+\.0")
+"""How CSV spells a whole number of a column with gaps."""
 
 CUT_AT_ANCHORS = "cut_at_anchors"
 """Key of rows of long windows: a prompt that is too long begins where a user's other prompts do; see `shortening`."""
@@ -148,8 +152,8 @@ def records_of(
             output=label,
             system=asked.system,
             history=asked.history,
-            user_id=_identifier(row.get("user_id")),
-            item_id=_identifier(row.get("item_id")),
+            user_id=identifier(row.get("user_id")),
+            item_id=identifier(row.get("item_id")),
             extra={
                 key: _number(value) if key in NUMBERS else _mapping(value) if key == SHARES else value
                 for key, value in row.items()
@@ -226,8 +230,10 @@ def _label(answer: Any, answers: Mapping[str, str], where: str, labels: Labels) 
     )
 
 
-def _identifier(value: Any) -> str | None:
+def identifier(value: Any) -> str | None:
     """Return an id as text: 7.0, as a column with gaps has it, is the 7 of other files, and NaN is a gap."""
+    if isinstance(value, str):
+        value = value.removesuffix(".0") if _WHOLE.fullmatch(value) else value
     if isinstance(value, float):
         value = None if math.isnan(value) else int(value) if value.is_integer() else value
     return None if value is None or value == "" else str(value)

@@ -13,7 +13,7 @@ from likely.data.run_data import files_of, held_out_records, labels_of, split_re
 from likely.data.task import TASK_FILE, RatingsTask, Task, read_task, task_of
 from likely.data.wording import Words
 from likely.evaluation.derived_histories import with_histories
-from likely.evaluation.features import not_among
+from likely.evaluation.features import counted_once, not_among
 from likely.evaluation.fusion import why_no_fusion
 from likely.evaluation.given import Given
 
@@ -24,7 +24,9 @@ class Asked:
 
     Attributes:
         train: training records.
-        held_out: all eval records.
+        fitted: those of them that counting is fitted to: where all have times, and so all are counted, those that are
+            not among the rows, for a rating counts once.
+        held_out: all eval records, without training records where all have times.
         tuned: those of them that mixes with the adapter are fitted to; none without a run.
         rows: records to answer.
         labels: which output is a like.
@@ -33,6 +35,7 @@ class Asked:
     """
 
     train: list[Record]
+    fitted: list[Record]
     held_out: list[Record]
     tuned: list[Record]
     rows: list[Record]
@@ -50,15 +53,20 @@ class Asked:
         """In which records speak of ratings, None where that is unknown."""
         return self.task.words if isinstance(self.task, RatingsTask) else None
 
+    @property
+    def drawn(self) -> bool:
+        """Whether dislikes were drawn from items that their users had not taken, see `data.negatives`."""
+        return isinstance(self.task, RatingsTask) and self.task.protocol.negatives > 0
+
     @cached_property
     def given(self) -> Given:
         """What baselines answer from."""
-        return Given(self.train, self.rows, self.labels, self.earlier, self.words)
+        return Given(self.fitted, self.rows, self.labels, self.earlier, self.words)
 
     @cached_property
     def why_no_mix(self) -> str | None:
         """Why nothing can be fitted on eval rows, None if it can."""
-        return why_no_fusion(self.train, self.tuned, self.rows)
+        return why_no_fusion(self.fitted, self.tuned, self.rows)
 
 
 def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, max_samples: int | None) -> Asked:
@@ -69,14 +77,22 @@ def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, 
     """
     labels, rows = labels_of(config), held_out_records(config, data, max_samples)
     train, task = split_records(config, "train"), task_in(folder, config)
-    (train, held_out, rows), notes = with_histories(train, split_records(config, "eval"), rows, labels)
-    tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
-    known = len(rows) - len(not_among(rows, train))
-    if known:
+    (train, everything, rows), notes = with_histories(train, split_records(config, "eval"), rows, labels)
+    fitted, held_out = counted_once(train, everything, rows)
+    known, in_both = len(rows) - len(not_among(rows, train)), len(everything) - len(held_out)
+    if len(fitted) < len(train):
+        notes.append(
+            f"{known:,} rows are training records too: the adapter may know their answers, and counting is fitted to "
+            "the others."
+        )
+    elif known:
         notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
+    if in_both:
+        notes.append(f"{in_both:,} eval records are training records too, and count as these alone.")
+    tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
-    return Asked(train, held_out, tuned, rows, labels, task, notes)
+    return Asked(train, fitted, held_out, tuned, rows, labels, task, notes)
 
 
 def task_in(folder: Path | str | None, config: RunConfig) -> Task | None:

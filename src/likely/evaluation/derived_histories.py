@@ -24,7 +24,7 @@ def with_histories(
 
     Args:
         train: training records.
-        held_out: all eval records; some or all of them may be the rows.
+        held_out: all eval records; some or all of them, or of the training records, may be the rows.
         rows: records to answer.
         labels: which output is a like.
 
@@ -36,7 +36,7 @@ def with_histories(
     no_users = any(record.user_id is None for record in everything)
     if has_history_counts(everything) or no_users or times_of(everything) is None:
         return parts, []
-    once = [*train, *not_among(held_out, rows), *rows]
+    once = [*not_among(train, rows), *not_among(held_out, [*train, *rows]), *rows]
     counts = count_likes(user_keys(once), likes_of(once, labels), times_of(once))
 
     def counted(part: Sequence[Record]) -> list[Record]:

@@ -187,6 +187,18 @@ def not_among(records: Sequence[Record], others: Sequence[Record]) -> list[Recor
     return [record for record in records if identity(record) not in known]
 
 
+def counted_once(
+    train: Sequence[Record], held_out: Sequence[Record], rows: Sequence[Record]
+) -> tuple[list[Record], list[Record]]:
+    """Return training records without the rows, and eval records without training records, where all have times.
+
+    All are counted then, and a rating that stands in two files counts once. Without times training records alone are.
+    """
+    if times_of([*train, *held_out, *rows]) is None:
+        return list(train), list(held_out)
+    return not_among(train, rows), not_among(held_out, train)
+
+
 def likes_of(records: Sequence[Record], labels: Labels) -> BoolRows:
     """Return the truth of each record, bool [rows]."""
     return np.array([record.output == labels.positive for record in records], dtype=bool)

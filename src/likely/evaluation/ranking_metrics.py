@@ -46,7 +46,9 @@ class Request:
     among: int
 
 
-def rank_items(given: Given, users: int, ask: Ask | None = None, seed: int = 0) -> tuple[Ranking | None, list[str]]:
+def rank_items(
+    given: Given, users: int, ask: Ask | None = None, seed: int = 0, drawn: bool = False
+) -> tuple[Ranking | None, list[str]]:
     """Rank what users like in their rows among items that they had not rated before.
 
     Args:
@@ -54,6 +56,8 @@ def rank_items(given: Given, users: int, ask: Ask | None = None, seed: int = 0) 
         users: how many of those with a like, at random.
         ask: what the adapter says of records; None without one.
         seed: of the users, and of the items drawn for each.
+        drawn: whether dislikes were drawn from items that their users had not taken (`data.negatives`): these compete,
+            and are no sign of popularity.
 
     Returns:
         The table, None where users, items or likes are unknown, and what a reader should know, a sentence each.
@@ -62,10 +66,10 @@ def rank_items(given: Given, users: int, ask: Ask | None = None, seed: int = 0) 
     everything = [*train, *given.earlier, *given.rows]
     if not train or any(record.item_id is None or record.user_id is None for record in everything):
         return None, ["Nothing is ranked among all items: that takes training rows, and users and items of all rows."]
-    requests = requests_of([*train, *given.earlier], given.rows, labels, users, seed, given.words)
+    requests = requests_of([*train, *given.earlier], given.rows, labels, users, seed, given.words, drawn)
     if not requests:
         return None, ["Nothing is ranked among all items: no user has a like among the rows."]
-    answers = _counted(given.counted, requests, labels)
+    answers = _counted(given.counted, requests, labels, drawn)
     asked = [
         Record("", "", labels.positive, user_id=one.first.user_id, item_id=item)
         for one in requests
@@ -97,11 +101,13 @@ def requests_of(
     users: int,
     seed: int = 0,
     words: Words | None = None,
+    drawn: bool = False,
 ) -> list[Request]:
     """Choose users with a like among the rows, and for each the items that compete with it.
 
     They are all items of any record, or `SAMPLED` drawn from them, without those that the user is known to have rated
-    before: its records of other parts, and what their histories show, in these words or in any that end in a rating.
+    before: its records of other parts, unless these may have been drawn, and what their histories show, in these words
+    or in any that end in a rating.
     """
     items = np.unique(item_keys([*before, *rows]))
     likes: dict[str, list[Record]] = {}
@@ -113,13 +119,15 @@ def requests_of(
     first: dict[str, Record] = {}
     for row in _in_time(rows):
         first.setdefault(str(row.user_id), row)
-    shown = _rated_items(before, [first[user] for user in sorted(chosen)], _lines_of([*before, *rows]), words)
+    rated = [one for one, like in zip(before, likes_of(before, labels).tolist(), strict=True) if like or not drawn]
+    asked = [first[user] for user in sorted(chosen)]
+    shown = _rated_items(rated, [*before, *asked], asked, _lines_of([*before, *rows]), words)
     requests = []
     for user in sorted(chosen):
         liked = sorted({str(row.item_id) for row in likes[user]})
         others = np.setdiff1d(items, [*liked, *shown[user]])
-        drawn = random.choice(others, SAMPLED, replace=False) if len(others) > SAMPLED else others
-        candidates = random.permutation([*liked, *drawn.tolist()]).tolist()
+        sampled = random.choice(others, SAMPLED, replace=False) if len(others) > SAMPLED else others
+        candidates = random.permutation([*liked, *sampled.tolist()]).tolist()
         is_liked = np.isin(candidates, liked)
         requests.append(Request(first[user], candidates, is_liked, len(others)))
     return requests
@@ -140,9 +148,13 @@ def _shown_as(line: str, words: Words | None) -> Sequence[str]:
 
 
 def _rated_items(
-    before: Sequence[Record], first: Sequence[Record], lines: Mapping[str, str], words: Words | None
+    rated_in: Sequence[Record],
+    told_in: Sequence[Record],
+    first: Sequence[Record],
+    lines: Mapping[str, str],
+    words: Words | None,
 ) -> Mapping[str, set[str]]:
-    """Return what users are known to have rated by their first rows: items of earlier records, and of all histories.
+    """Return what users are known to have rated by their first rows: items of some records, and of some histories.
 
     Of items that are shown alike, all are.
     """
@@ -150,12 +162,12 @@ def _rated_items(
     for item, line in lines.items():
         named.setdefault(line, set()).add(item)
     rated: dict[str, set[str]] = {str(row.user_id): set() for row in first}
-    for record in (*before, *first):
+    for record in told_in:
         if record.user_id in rated:
             for line in history_lines(record.input):
                 for shown in _shown_as(line, words):
                     rated[record.user_id].update(named.get(shown, ()))
-    for record in before:
+    for record in rated_in:
         if record.user_id in rated:
             rated[record.user_id].add(str(record.item_id))
     return rated
@@ -194,8 +206,13 @@ def candidate_records(
     return asked
 
 
-def _counted(records: Sequence[Record], requests: Sequence[Request], labels: Labels) -> dict[str, FloatRows]:
-    """Return what counting says of each candidate: how many records it has from before, and what share were likes."""
+def _counted(
+    records: Sequence[Record], requests: Sequence[Request], labels: Labels, drawn: bool = False
+) -> dict[str, FloatRows]:
+    """Return what counting says of each candidate: how many records it has from before, and what share were likes.
+
+    Where dislikes were drawn, likes alone are counted for the former.
+    """
     times, moments = times_of(records), times_of([one.first for one in requests])
     sizes = [len(one.items) for one in requests]
     asked_at = None if moments is None else np.repeat(moments, sizes)
@@ -204,7 +221,7 @@ def _counted(records: Sequence[Record], requests: Sequence[Request], labels: Lab
         [item for one in requests for item in one.items],
         asked_at,
     )
-    return {"popularity": items.ratings, "item like-rate": like_rates(items)}
+    return {"popularity": items.likes if drawn else items.ratings, "item like-rate": like_rates(items)}
 
 
 def _result(name: str, scores: FloatRows, requests: Sequence[Request], seed: int) -> RankingResult:

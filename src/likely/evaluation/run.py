@@ -19,7 +19,7 @@ from likely.evaluation.answer import Fitted, the_answer, why_no_answer
 from likely.evaluation.asked import Asked, read_asked
 from likely.evaluation.baselines import systems_of
 from likely.evaluation.contest import Evaluation, Kind, System, judge
-from likely.evaluation.features import not_among
+from likely.evaluation.features import counted_once, not_among
 from likely.evaluation.fusion import fusions
 from likely.evaluation.given import Given
 from likely.evaluation.own_records import left_out_briefly, named_by_label
@@ -121,8 +121,8 @@ def evaluate(
         systems += [*read, *said.systems(config)]
         mixed, fitted, left_out = _mix(asked, said, systems)
         systems, notes = [*systems, *mixed], [*notes, *run.notes, *left_out]
-        own = adapters_records(run.folder, config, run.builder, asked.train)
-        if own:
+        trained_on = adapters_records(run.folder, config, run.builder, asked.train)
+        if own := counted_once(trained_on, asked.held_out, asked.rows)[0]:
             systems = with_own_records(systems, own, asked.rows, asked.labels, asked.earlier, asked.words)
     if isinstance(asked.task, RecordsTask):
         systems = named_by_label(systems, asked.labels)
@@ -133,7 +133,7 @@ def evaluate(
     ranked = None
     if ranking is not None:
         ask = (lambda records: _asked_anew(run, records, on_progress, kept)) if run else None
-        ranked, of_ranking = rank_items(asked.given, ranking, ask, config.seed)
+        ranked, of_ranking = rank_items(asked.given, ranking, ask, config.seed, asked.drawn)
         notes += of_ranking
     judged = replace(judged, strata=strata_of(judged, asked.train), ranking=ranked)
     return Findings(judged, notes, count_items(asked.train), asked.task, fitted)
@@ -155,7 +155,7 @@ def _mix(asked: Asked, said: ModelAnswers, systems: Sequence[System]) -> tuple[l
         adapter = (said.adapter_on_eval.p_yes, said.adapter.p_yes)
         return *the_answer(asked.given, tuned, task, adapter), []
     on_eval = said.adapter_on_eval.p_yes
-    mixed = fusions(asked.train, tuned, asked.rows, asked.labels, on_eval, systems, asked.held_out, asked.words)
+    mixed = fusions(asked.fitted, tuned, asked.rows, asked.labels, on_eval, systems, asked.held_out, asked.words)
     note = f"The run keeps no answer of adapter and counting together: {reason}."
     return mixed, None, [note] if isinstance(task, RatingsTask) else []
 
@@ -221,7 +221,8 @@ def simple_baselines(
 
     Where neither can answer, Yes to everything takes their place, so that there is something to compare with.
     """
-    given = Given(train, rows, labels, not_among(held_out, rows))
+    fitted, earlier = counted_once(train, held_out, rows)
+    given = Given(fitted, rows, labels, not_among(earlier, rows))
     systems, _ = systems_of(given, ("item like-rate", "history fraction liked"))
     return systems or systems_of(given, ("always Yes",))[0]
 

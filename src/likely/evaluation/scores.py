@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from likely.data.records import Record
+from likely.data.records import Record, identifier
 from likely.data.row_files import iter_rows
 from likely.errors import LikelyError
 from likely.model.answers import FloatRows
@@ -42,7 +42,7 @@ def read_scores(path: Path, rows: Sequence[Record]) -> FloatRows:
         where = f"{path}, row {number}"
         if not isinstance(line, Mapping):
             raise LikelyError(f"{where} is no object; give p_yes with user_id and item_id, or with row.")
-        by_number = line.get("user_id") is None or line.get("item_id") is None
+        by_number = any(identifier(line.get(name)) is None for name in ("user_id", "item_id"))
         key = _key(line, ("row",) if by_number else ("user_id", "item_id"), where)
         if key in scores:
             raise LikelyError(f"{where} has a second score for {_spoken(key)}; give one for each row.")
@@ -62,10 +62,10 @@ def read_scores(path: Path, rows: Sequence[Record]) -> FloatRows:
 
 
 def _key(line: Mapping[str, Any], names: Sequence[str], where: str) -> Key:
-    values = [line.get(name) for name in names]
-    if any(value is None for value in values):
+    values = tuple(value for name in names if (value := identifier(line.get(name))) is not None)
+    if len(values) < len(names):
         raise LikelyError(f"{where} has neither user_id and item_id nor row; add what says whose score it is.")
-    return tuple(str(value) for value in values)
+    return values
 
 
 def _probability(line: Mapping[str, Any], where: str) -> float:

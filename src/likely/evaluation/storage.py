@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from likely.data.records import Record
 from likely.errors import LikelyError
@@ -64,6 +64,9 @@ class _Figures(BaseModel):
 
 class _Row(BaseModel):
     """A line of evaluation_rows.jsonl: P(Yes) and what was said, None for neither, by name of the system."""
+
+    # Parquet may hold bytes beside a record, and few of them are text.
+    model_config = ConfigDict(ser_json_bytes="base64")
 
     row: int
     user: str

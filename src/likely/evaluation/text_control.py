@@ -36,8 +36,9 @@ def ngram_vectors(texts: Sequence[str]) -> Matrix:
     named = [YEAR.sub("", title) for title, _, _ in parts]
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
     columns = [letters.fit_transform(named), csr_matrix(normalize(_years(texts)))]
-    if any(details for _, _, details in parts):
-        columns.append(TfidfVectorizer(token_pattern=r"[^,]+").fit_transform([details for _, _, details in parts]))
+    details = [some for _, _, some in parts]
+    if any(details):
+        columns.append(TfidfVectorizer(token_pattern=r"[^,\s][^,]*").fit_transform(details))
     together = hstack(columns).tocsr()
     dimensions = min(DIMENSIONS, together.shape[1] - 1, len(texts))
     return np.asarray(TruncatedSVD(dimensions, random_state=0).fit_transform(together), dtype=np.float64)

@@ -1,0 +1,74 @@
+"""A rating counts once, whichever files it stands in, and nobody is fitted to the rows that are answered."""
+
+import numpy as np
+import pytest
+
+from likely.config.run_config import RunConfig
+from likely.data.records import Labels, Record, write_records
+from likely.evaluation.asked import read_asked
+from likely.evaluation.baselines import systems_of
+from likely.evaluation.run import simple_baselines
+
+SPLITS = ("train", "eval", "test")
+
+
+def row(record: Record) -> dict[str, object]:
+    known = ("instruction", "input", "output", "user_id", "item_id")
+    return {**{key: getattr(record, key) for key in known}, **record.extra}
+
+
+@pytest.fixture
+def asked(prepared, tmp_path):
+    """Return a function that reads the records of an evaluation on some of the prepared ones."""
+
+    def read(train, held_out, rows):
+        for split, records in zip(SPLITS, (train, held_out, rows), strict=True):
+            write_records(tmp_path / f"{split}.json", map(row, records))
+        files = {f"{split}_file": str(tmp_path / f"{split}.json") for split in SPLITS}
+        config = RunConfig(model_name_or_path="m", output_dir="o", dataset=None, **files)
+        return read_asked(tmp_path, config, None, None)
+
+    return read
+
+
+def answers(asked):
+    return {system.name: system.p_yes for system in systems_of(asked.given)[0]}
+
+
+def test_rows_that_were_trained_on_are_answered_like_rows_that_were_not(prepared, asked):
+    train, held_out, _ = prepared
+    rows = train[::7]
+    others = [record for record in train if record not in rows]
+    known, unknown = asked(train, held_out, rows), asked(others, held_out, rows)
+    assert len(known.train) == len(train)
+    assert not unknown.notes
+    assert f"{len(rows)} rows are training records too: the adapter may know their answers" in known.notes[0]
+    for name, p_yes in answers(unknown).items():
+        np.testing.assert_array_equal(answers(known)[name], p_yes, err_msg=name)
+
+
+def test_where_all_training_records_are_rows_nothing_is_fitted_and_no_answer_kept(prepared, asked):
+    train, held_out, _ = prepared
+    known = asked(train, held_out, train)
+    assert "training records" in known.why_no_mix
+    assert [*answers(known)] == ["always Yes", "history fraction liked"]
+
+
+def test_eval_records_that_were_trained_on_count_once_and_weigh_nothing(prepared, asked):
+    train, held_out, rows = prepared
+    once, twice = asked(train, held_out, rows), asked(train, [*held_out, *train[::5]], rows)
+    assert twice.tuned == once.tuned
+    assert "eval records are training records too" in twice.notes[0]
+    for name, p_yes in answers(once).items():
+        np.testing.assert_array_equal(answers(twice)[name], p_yes, err_msg=name)
+    assert "eval records with both labels" in asked(train, train, rows).why_no_mix
+
+
+def test_the_two_baselines_that_fit_nothing_count_once_too(prepared):
+    train, held_out, _ = prepared
+    rows = train[::7]
+    others = [record for record in train if record not in rows]
+    known, unknown = (simple_baselines(some, rows, Labels(), held_out) for some in (train, others))
+    assert [one.name for one in known] == ["item like-rate", "history fraction liked"]
+    for one, other in zip(known, unknown, strict=True):
+        np.testing.assert_array_equal(one.p_yes, other.p_yes)

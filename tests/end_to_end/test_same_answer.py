@@ -114,7 +114,7 @@ def asked(request, tmp_path_factory):
     base = said(plain)
     expected = np.array([said(PeftModel.from_pretrained(plain, folder / "run").eval()), base])
     assert np.ptp(expected, axis=1).min() > 0.1
-    assert np.abs(expected[:, -1] - expected[:, -2]).min() > 1e-3  # the same record, shortened otherwise
+    assert np.abs(expected[:, -1] - expected[:, -2]).max() > 1e-3  # the same record, shortened otherwise
     return folder, rows, expected
 
 

@@ -165,15 +165,15 @@ def saving(step: Sequence[EncodedRecord]) -> float:
     return float(sum(len(record.input_ids) for record in step) / own.sum())
 
 
-def alternate(contestants: Mapping[str, Callable[[int], float]], rounds: int) -> dict[str, list[float]]:
-    """Time contestants in turns, every other round in reverse order; the first round warms up and is not kept.
+def alternate(
+    contestants: Mapping[str, Callable[[int], float]], rounds: int, within: float = 1e-3
+) -> dict[str, list[float]]:
+    """Return seconds of every round of contestants, in turns, every other round in reverse order, after one not kept.
 
     Args:
-        contestants: called with the round's number; return a checksum, as the loss, on which all agree to 1 in 1,000.
+        contestants: called with the round's number; return a checksum, as the loss, on which all agree.
         rounds: kept.
-
-    Returns:
-        Seconds of every round of each contestant.
+        within: the most that checksums may differ by, relatively.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     names = list(contestants)
@@ -186,7 +186,7 @@ def alternate(contestants: Mapping[str, Callable[[int], float]], rounds: int) ->
             if turn:
                 seconds[name].append(spent)
         agreed = next(iter(checks.values()))
-        assert all(abs(check - agreed) <= 1e-3 * abs(agreed) for check in checks.values()), checks
+        assert all(abs(check - agreed) <= within * abs(agreed) for check in checks.values()), checks
         print(f"round {turn}: " + ", ".join(f"{name} {seconds[name][-1:]}" for name in names), flush=True)
     return seconds
 

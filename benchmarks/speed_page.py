@@ -26,6 +26,7 @@ ORDER = (
     "serve-load",
     "predict-on-ray",
     "upper-layers",
+    "sixteen-bits",
 )
 VERDICT = {True: "met", False: "**missed**", None: "not measured"}
 

@@ -2,6 +2,7 @@
 
 import json
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,6 +73,21 @@ def test_logits_and_gradients_are_those_of_sdpa(folder, width, layout, checkpoin
     logits, gradient = logits_and_gradient(adapted(folder, True, checkpointing), encoded, layout)
     assert (logits - expected).norm() / expected.norm() < 1e-5
     assert (gradient - expected_gradient).norm() / expected_gradient.norm() < 1e-4
+
+
+@pytest.mark.parametrize("width", [BLOCK, 2 * BLOCK + 77])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("added", [False, True])
+def test_16_bits_attend_in_float32(width, dtype, added):
+    draw = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, heads, width, 16, generator=draw).to(dtype) for heads in (4, 2, 2))
+    seen = torch.ones(1, 1, width, width, dtype=torch.bool).tril()
+    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min) if added else seen
+    layer = SimpleNamespace(num_key_value_groups=2, is_causal=True)
+    found, _ = block_attention.block_attention(layer, query, key, value, mask, scaling=0.25)
+    wide, _ = block_attention.block_attention(layer, query.float(), key.float(), value.float(), seen, scaling=0.25)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, wide.to(dtype), rtol=0, atol=0)
 
 
 def test_no_score_after_a_block_is_computed(tiny_base, monkeypatch):

@@ -166,7 +166,7 @@ def finetune(console: Console, config: RunConfig) -> None:
     from likely.cli.train import train_shown
 
     output = Path(config.output_dir)
-    _heading(console, "Finetune", f"LoRA on {config.max_samples} records, about 7 min")
+    _heading(console, "Finetune", f"LoRA on up to {config.max_samples:,} records, about 7 min")
     if (output / "adapter_model.safetensors").is_file() and _is_made_so(output, config):
         console.print(f"  The adapter in {output} is there already; delete the folder to train anew.")
         return

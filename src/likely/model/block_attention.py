@@ -7,9 +7,12 @@ Rows are written depth first (`prefix_tree`), so no token attends to a later one
 torch computes the scores of those pairs all the same and throws them away. Here a block of queries
 meets only the keys up to its own end, which leaves out nearly half of a wide row's scores and
 changes no result.
+
+Models of 16 bits attend in float32, which rounds less and is faster: torch's kernel for 16 bits gains nothing from a
+processor's instructions for them (`benchmarks.sixteen_bits`).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -66,13 +69,18 @@ def block_attention(
     Returns:
         [rows, width, heads, head size], and no attention weights.
     """
-    width, history = query.shape[2], key.shape[2] - query.shape[2]
     is_special = others.get("position_bias") is not None or others.get("softcap") is not None
+    if query.dtype in (torch.bfloat16, torch.float16) and not is_special:
+        mask = attention_mask.float() if _is_added(attention_mask) else attention_mask
+        parts = query.float(), key.float(), value.float()
+        attended, _ = block_attention(module, *parts, mask, dropout, scaling, **others)
+        return attended.to(query.dtype), None
+    width, history = query.shape[2], key.shape[2] - query.shape[2]
     if attention_mask is None or is_special or width <= BLOCK:
-        attended: tuple[torch.Tensor, None] = sdpa_attention_forward(
+        attended, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
         )
-        return attended
+        return attended, None
     blocks = []
     for start in range(0, width, BLOCK):
         end = min(start + BLOCK, width)
@@ -92,13 +100,18 @@ def block_attention(
     return torch.cat(blocks, dim=2).transpose(1, 2).contiguous(), None
 
 
+def _is_added(mask: torch.Tensor | None) -> TypeGuard[torch.Tensor]:
+    """Return whether a mask is what is added to the scores."""
+    return mask is not None and mask.dtype != torch.bool
+
+
 def _first_key(mask: torch.Tensor) -> int:
     """Return the first key that any query of a block sees: those before it are out of their windows or records.
 
     Args:
         mask: bool, or what is added to the scores, [rows, 1, queries, keys].
     """
-    if mask.dtype != torch.bool:
+    if _is_added(mask):
         return 0
     seen = mask.view(torch.uint8).amax(dim=(0, 1, 2))  # as bytes, which torch reduces faster than truth values
     return int(seen.argmax())

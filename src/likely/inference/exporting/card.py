@@ -24,6 +24,11 @@ def merged_card(base: str, expected: Expected, records: Sequence[Record]) -> str
     instructions = {record.instruction for record in records}
     instruction = instructions.pop() if len(instructions) == 1 else None
     asked = f"`text` is a line of instruction and below it a record's input. {_quoted(instruction)}"
+    if any(record.system or record.history for record in records):
+        asked = (
+            "Its records have a system prompt or earlier turns. They go into `turns`, before the user's; without them "
+            f"it is asked something else than it was trained for. {asked}"
+        )
     return (
         f"---\n{front.to_yaml()}\n---\n\n"
         f"# A model that answers {yes} or {no}\n\n"

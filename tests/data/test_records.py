@@ -131,6 +131,13 @@ def test_what_is_counted_with_is_a_number_in_csv_too(tmp_path):
     assert (half.extra["timestamp"], unknown.extra["timestamp"]) == (2.5, "")
 
 
+def test_shares_of_likes_are_a_mapping_in_csv_too(tmp_path):
+    for text, told in (('{"of_all": 0.5}', {"of_all": 0.5}), ("{'of_all': 0.5}", "{'of_all': 0.5}"), ("", "")):
+        pl.DataFrame([{**TALLREC, "shares": text}]).write_csv(tmp_path / "rows.csv")
+        (one,) = read_records(tmp_path / "rows.csv", Labels())
+        assert one.extra["shares"] == told
+
+
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.csv", "rows.jsonl", "rows.json"])
 def test_every_kind_of_file_gives_the_same_records(tmp_path, name):
     rows = [{**TALLREC, "user_id": n, "history": [["Alien?", "No"]] * (n % 2), "note": f'a, "{n}"'} for n in range(5)]

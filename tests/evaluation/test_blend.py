@@ -1,5 +1,6 @@
 """A run keeps its answer: an evaluation writes it, a ranking and a prediction give it, with its parts beside it."""
 
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -157,6 +158,21 @@ def test_a_prediction_has_the_answer_beside_p_yes_also_for_what_nobody_knows(eva
     assert [{key: value for key, value in row.items() if key != "answer"} for row in scored] == before
     assert all(0 < row["answer"] < 1 for row in scored)
     assert len({row["answer"] for row in scored}) == len(rows)
+
+
+def test_rows_of_csv_get_the_answer_of_the_same_rows_in_json(evaluated, tmp_path):
+    rows = json.loads((evaluated.parent / "data" / "test.json").read_text())[:5]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with (tmp_path / "in.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows({key: json.dumps(v) if isinstance(v, dict) else v for key, v in row.items()} for row in rows)
+    said = []
+    for kind in ("jsonl", "csv"):
+        command = ["predict", "--run", str(evaluated), "--data", str(tmp_path / f"in.{kind}")]
+        assert run([*command, "--output", str(tmp_path / f"{kind}.parquet")]) == 0
+        said.append(pl.read_parquet(tmp_path / f"{kind}.parquet").select("p_yes", "answer"))
+    assert said[0].equals(said[1])
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """What stands in a record's words is read back as numbers, and no training row sees its own answer in them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likely.data.records import Labels, Record
+from likely.data.records import Labels, Place, Record
 from likely.data.wording import Words, show_item, show_question, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.features import (
@@ -107,6 +108,13 @@ def test_shares_of_likes_are_read_whatever_details_are_called(name):
     shares = {"of_all": 0.1, "above": 0.2, name: 0.3, "others": 0.5}
     one = Record("Liked?", "", "Yes", extra={"shares": shares})
     assert share_matrix([one])[0] == pytest.approx([0.1, 0.2, 0.3, np.nan, 0.5], nan_ok=True)
+
+
+@pytest.mark.parametrize("share", ["much", "0.5", -0.1, 5, [0.5], {}])
+def test_a_share_that_is_none_is_refused(share):
+    one = Record("Liked?", "", "Yes", extra={"shares": {"of_all": share}}, place=Place(Path("in.json"), 3))
+    with pytest.raises(LikelyError, match=r"in\.json, row 3, key 'shares': .* is no share of likes"):
+        share_matrix([one])
 
 
 def test_item_columns_of_training_rows_leave_the_row_out():

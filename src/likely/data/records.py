@@ -31,6 +31,9 @@ NUMBERS = ("timestamp", "history_likes", "history_length")
 CUT_AT_ANCHORS = "cut_at_anchors"
 """Key of rows of long windows: a prompt that is too long begins where a user's other prompts do; see `shortening`."""
 
+SHARES = "shares"
+"""Key of a mapping of numbers; CSV has it as JSON."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -148,7 +151,7 @@ def records_of(
             user_id=_identifier(row.get("user_id")),
             item_id=_identifier(row.get("item_id")),
             extra={
-                key: _number(value) if key in NUMBERS else value
+                key: _number(value) if key in NUMBERS else _mapping(value) if key == SHARES else value
                 for key, value in row.items()
                 if key not in asked.known and key not in IDENTIFIERS
             },
@@ -228,6 +231,14 @@ def _identifier(value: Any) -> str | None:
     if isinstance(value, float):
         value = None if math.isnan(value) else int(value) if value.is_integer() else value
     return None if value is None or value == "" else str(value)
+
+
+def _mapping(value: Any) -> Any:
+    """Return the object of JSON that a text spells, and anything else as it is."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
 
 
 def _number(value: Any) -> Any:

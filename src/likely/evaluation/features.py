@@ -124,11 +124,26 @@ def has_shares(records: Sequence[Record]) -> bool:
 
 
 def share_matrix(records: Sequence[Record]) -> Matrix:
-    """Return the columns of `SHARES` of records that have them, float64 [rows, 5]; nan for a share that is unknown."""
-    known = [record.extra["shares"] for record in records]
-    known = [shares if "of_genres" in shares else {**shares, "of_genres": shares.get(OF_DETAILS)} for shares in known]
-    told = np.array([[shares.get(name) for name in SHARES] for shares in known], dtype=float)
-    return told.reshape(len(known), len(SHARES))
+    """Return the columns of `SHARES` of records that have them, float64 [rows, 5]; nan for a share that is unknown.
+
+    Raises:
+        LikelyError: one is no number from 0 to 1; names file and row.
+    """
+    return np.array([_shares_of(record) for record in records], dtype=float).reshape(len(records), len(SHARES))
+
+
+def _shares_of(record: Record) -> list[float | None]:
+    shares = record.extra["shares"]
+    known = [shares.get(name) for name in SHARES]
+    if "of_genres" not in shares:
+        known[SHARES.index("of_genres")] = shares.get(OF_DETAILS)
+    for share in known:
+        if share is not None and (not isinstance(share, int | float) or share < 0 or share > 1):
+            raise LikelyError(
+                f"{record.place or 'A record'}, key 'shares': {str(share)[:40]!r} is no share of likes; write a number "
+                "from 0 to 1, or null."
+            )
+    return known
 
 
 def item_keys(records: Sequence[Record]) -> list[str]:

@@ -69,6 +69,8 @@ class Movie:
             raise LikelyError(f"year is {self.year!r}; write a whole number such as 1995, or leave it out.")
         if not isinstance(self.genres, list | tuple) or not all(isinstance(genre, str) for genre in self.genres):
             raise LikelyError(f"genres is {self.genres!r}; write a list of names, or leave it out.")
+        if any("\n" in text for text in (self.title, *self.genres)):
+            raise LikelyError(f"{self.title!r} or one of its genres goes over several lines; write each in one.")
         counts = (self.earlier_likes, self.earlier_ratings)
         if not all(isinstance(count, int) for count in counts) or not 0 <= counts[0] <= counts[1]:
             raise LikelyError(
@@ -221,9 +223,10 @@ def _value(row: Mapping[str, Any], key: str) -> Any:
 
 
 def _details(value: Any, words: Words) -> tuple[str, ...]:
-    """Return names without white space around them, and without what the releases write for none."""
+    """Return names with single spaces, as training has them, and without what the releases write for none."""
     separators = r"[|,]" if words.details == MOVIES.details else r"\|"  # a comma may part an author's names
     names = re.split(separators, value) if isinstance(value, str) else value or ()
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise LikelyError(f"{words.details} is {value!r}; write a list of names or a text such as 'one|another'.")
-    return tuple(name.strip() for name in names if name.strip() not in NO_DETAIL)
+    plain = (" ".join(name.split()) for name in names)
+    return tuple(name for name in plain if name not in NO_DETAIL)

@@ -84,6 +84,7 @@ def test_a_history_can_be_kept_beside_records_that_share_none():
     others = [record_of(*[4, *record.input_ids[1:]]) for record in ENCODED[:2]]
     model = family_of("Llama").build()
     assert check_exactness(model, [*ENCODED, *others, record_of(4, 5)], "tree", FIRST, keeps_history=True) is None
+    assert check_exactness(model, [record_of(4)], "tree", FIRST, keeps_history=True) is None
 
 
 def test_dropout_is_off_while_it_checks():

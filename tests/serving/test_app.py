@@ -107,6 +107,18 @@ def test_a_ranking_of_several_turns_computes_its_history_once(served, client):
         assert row["base_p_yes"] == pytest.approx(one["base_p_yes"], abs=1e-5)
 
 
+def test_a_request_of_several_turns_whose_records_share_nothing_is_answered(served, client):
+    """With the items first, there is no history that could be computed once."""
+    items = [[10 + number, *range(50 + number, 90)] for number in range(30)]
+    asked = {"query": [5, 6], "items": items, "item_first": True, "label_token_ids": [11, 12]}
+    plan = served.run.plan
+    narrow = replace(plan, budget=replace(plan.budget, tokens=200))
+    with TestClient(make_app(replace(served, run=replace(served.run, plan=narrow), histories=Histories()))) as other:
+        scores = other.post("/v1/score", json=asked).json()["scores"]
+    alone = [client.post("/v1/score", json={**asked, "items": [item]}).json()["scores"][0] for item in items]
+    np.testing.assert_allclose(scores, alone, atol=1e-6)
+
+
 def test_requests_that_wait_together_get_the_answers_that_they_get_alone(served, client):
     """Rankings of several lengths, a prediction and a score at once; more than fit into a turn."""
     asked = [(some_history(served, 3 + n % 4, start=10 + n), catalogue_rows(served, 5 + 9 * n)) for n in range(5)]
@@ -212,6 +224,14 @@ def test_a_single_text_no_items_and_a_temperature(served, client):
     assert client.post("/v1/score", json={**body, "items": []}).json()["scores"] == []
 
 
+def nested(levels):
+    """A list in a list in a list."""
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 HISTORY = [{"title": "Heat", "rating": 4.5}]
 RANK = {"history": HISTORY, "candidates": [{"title": "Ronin"}]}
 SCORE = {"query": [1], "items": [[2]], "label_token_ids": [3]}
@@ -240,6 +260,8 @@ SCORE = {"query": [1], "items": [[2]], "label_token_ids": [3]}
         ("/v1/rank", b"[" * 5000 + b"]" * 5000, "nested too deeply"),
         ("/v1/rank", b'{"history": ' + b"9" * 5000 + b"}", "holds a number that is too long"),
         ("/v1/rank", b'{"history": "\xff\xfe"}', "not UTF-8"),
+        ("/v1/rank", {**RANK, "candidates": [{"title": "Ronin", "x": nested(300)}]}, "nested in more than 100 levels"),
+        ("/v1/rank", {**RANK, "history": [{**HISTORY[0], "x": nested(600)}]}, "nested in more than 100 levels"),
         ("/v1/predict", {"records": []}, "There are no records"),
         ("/v1/predict", {"records": [{"input": "x"}]}, "records.0.instruction: field required"),
         ("/v1/score", {**SCORE, "items": ["text"]}, "different kinds"),

@@ -19,7 +19,7 @@ from likely.model.base import device_of
 from likely.model.block_attention import NAME as IN_BLOCKS
 from likely.model.families import check_fit, width_multiple
 from likely.model.forward import answer_logits, head_only_at, precision_of
-from likely.model.kept_history import History, plan_after_history
+from likely.model.kept_history import History, history_of, plan_after_history
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -208,7 +208,7 @@ def _together(
     width = max(len(record.input_ids) for record in sample) + multiple
     most = len(sample) * width
     budget = Budget(most if tokens is None else min(most, tokens), attention_share=0.0, multiple=multiple)
-    if keeps_history:
+    if keeps_history and len(history_of(sample)):  # a single token has none before it
         planned = plan_after_history(sample, budget)
         cache = History(planned.history).computed_by(model, model)
         batches = [collate(sample, rows, layout, planned.budget) for rows in planned.batches]

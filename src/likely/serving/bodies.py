@@ -20,16 +20,26 @@ HISTORY = [
 CANDIDATES = [{"title": "Ronin", "year": 1998, "genres": ["Action", "Crime"]}, {"title": "Antz", "year": 1998}]
 
 
-def sound(value: Any) -> Any:
-    """Return JSON without what no text and no number is: half surrogate pairs become U+FFFD, NaN and infinity null."""
+DEEPEST = 100
+"""How deep a value may be nested; Python reads about 1,000 levels, and an answer is written with at most 255."""
+
+
+def sound(value: Any, levels: int = DEEPEST) -> Any:
+    """Return JSON without what no text and no number is: half surrogate pairs become U+FFFD, NaN and infinity null.
+
+    Raises:
+        ValueError: it is nested in more levels than it may be.
+    """
+    if levels < 0:
+        raise ValueError(f"nested in more than {DEEPEST} levels")
     if isinstance(value, str):
         return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {sound(key): sound(item) for key, item in value.items()}
+        return {sound(key): sound(item, levels - 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [sound(item) for item in value]
+        return [sound(item, levels - 1) for item in value]
     return value
 
 
@@ -120,7 +130,7 @@ class ScoreBody(Body):
     items: str | list[str] | list[list[int]] = Field(description="Texts or token ids, of the same kind as the query.")
     label_token_ids: list[int] = Field(min_length=1, max_length=1000, description="Tokens whose probability to give.")
     apply_softmax: bool = Field(False, description="Of these tokens alone; false: in the whole vocabulary.")
-    temperature: float = Field(1.0, gt=0, description="Divides the logits before the softmax.")
+    temperature: float = Field(1.0, gt=0, description="Divides the logits before a softmax; else not read.")
     item_first: bool = Field(False, description="Put each item before the query; nothing is shared then.")
     model: str = Field("default", description="Given back as it is.")
     return_pooled_hidden_states: Literal[False] = False

@@ -121,7 +121,7 @@ class Served:
             if not portions:
                 continue
             plan = self._exact_plan(encoded_of(portions))
-            alone = [portion for portion in portions if plan.keeps_history and portion.is_part]
+            alone = [one for one in portions if plan.keeps_history and one.is_part and len(history_of(one.ask.encoded))]
             with nullcontext() if adapter else self.run.model.disable_adapter():
                 for portion in alone:
                     self._compute_after_history(portion, plan)

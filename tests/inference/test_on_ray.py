@@ -1,5 +1,6 @@
 """Workers of Ray write what one process writes, whatever becomes of them."""
 
+import json
 import signal
 import threading
 import time
@@ -12,7 +13,9 @@ import pytest
 
 from likely.cli import run as command
 from likely.errors import LikelyError
+from likely.inference.loaded_run import config_of
 from likely.inference.predict_folder import predict_folder
+from likely.inference.scored_file import ORIGIN
 
 ray = pytest.importorskip("ray", reason="needs Ray, of make test-extras")
 
@@ -75,6 +78,7 @@ def test_a_killed_worker_costs_no_row_and_doubles_none(tmp_path, folder, data, c
         found, expected = (pl.read_parquet(at / path.name) for at in (output, tmp_path / "alone"))
         assert found.drop("p_yes").equals(pl.read_parquet(data / path.name))
         np.testing.assert_allclose(found["p_yes"], expected["p_yes"], atol=1e-6)
+        assert json.loads(pl.read_parquet_metadata(path)[ORIGIN])["dtype"] == "float32"  # found by one of them for all
     before = {path: path.stat().st_mtime_ns for path in output.iterdir()}
     done = predict_folder(folder, data, output)  # one process, or many: what is finished is finished
     assert all(one.kept == ROWS for one in done.values())
@@ -87,6 +91,9 @@ def test_what_a_worker_has_to_say_to_the_user_is_said(tmp_path, folder, cluster)
     pl.DataFrame({"question": ["?"]}).write_parquet(tmp_path / "in" / "a.parquet")
     with pytest.raises(LikelyError, match=r"a\.parquet, row 1: the key 'instruction' is missing"):
         predict_folder(folder, tmp_path / "in", tmp_path / "out", spread=partial(spread_on_ray, workers=1))
+    elsewhere = config_of(folder, None, ["model_name_or_path=/nowhere/tiny"])  # of which the precision depends
+    with pytest.raises(LikelyError, match=r"^model_name_or_path /nowhere/tiny is not a folder"):
+        predict_folder(folder, tmp_path / "in", tmp_path / "out", elsewhere, spread=partial(spread_on_ray, workers=1))
 
 
 @pytest.mark.parametrize(

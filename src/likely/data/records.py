@@ -38,6 +38,9 @@ _WHOLE = re.compile(r"-?\d+\.0")
 CUT_AT_ANCHORS = "cut_at_anchors"
 """Key of rows of long windows: a prompt that is too long begins where a user's other prompts do; see `shortening`."""
 
+SHARES = "shares"
+"""Key of a mapping of numbers; CSV has it as JSON."""
+
 
 @dataclass(frozen=True)
 class Labels:

@@ -240,6 +240,15 @@ def test_what_is_kept_says_the_same_as_what_was_fitted_and_names_no_user(evaluat
     assert likeness["user"].n_unique() <= len({record.user_id for record in train})
 
 
+def test_an_answer_that_was_fitted_with_other_settings_than_the_runs_own_is_not_kept(evaluated, tmp_path, capsys):
+    folder = shutil.copytree(evaluated.parent / "without", tmp_path / "run")
+    assert run(["evaluate", "--run", str(folder), "--no-base", "cutoff_len=512"]) == 0
+    assert not (folder / BLEND_FILE).exists()
+    assert "The answer is not kept, as the adapter was asked by cutoff_len" in " ".join(capsys.readouterr().out.split())
+    assert run(["evaluate", "--run", str(folder), "--no-base", "max_eval_samples=300"]) == 0
+    assert (folder / BLEND_FILE).exists()
+
+
 def test_figures_that_go_elsewhere_leave_the_run_as_it_is(evaluated, tmp_path):
     folder = evaluated.parent / "without"
     assert run(["evaluate", "--run", str(folder), "--no-base", "--output", str(tmp_path)]) == 0

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from likely.inference.kept_answers import KeptAnswers
     from likely.report.facts import RunFacts
 
+ASKED_BY = (
+    *("model_name_or_path", "model_revision", "dtype", "quantization_bit", "four_bit_on_cpu", "cutoff_len"),
+    *("prompt_date", "positive_label", "negative_label"),
+)
+"""Keys on which it depends what an adapter says of a record."""
+
 
 def evaluate(
     overrides: Overrides = None,
@@ -74,7 +80,12 @@ def evaluate(
         findings = measure(console, settings, folder, data, max_samples, base, kept, scores, ranking, text_features)
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
         page = keep_findings(written, findings, _facts(folder, settings), folder)
-        kept_answer = folder is not None and written == folder and keep_answer(folder, findings)
+        has_answer = written == folder and findings.fitted is not None
+        others = asked_otherwise(written, settings) if has_answer else []
+        kept_answer = has_answer and not others and keep_answer(written, findings)
+    if others:
+        own = "other than the run's own, by which rank, predict and serve ask it"
+        console.print(f"The answer is not kept, as the adapter was asked by {', '.join(others)} {own}.", soft_wrap=True)
     written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}{f', {BLEND_FILE}' if kept_answer else ''}"
     console.print(f"Written to {written}: {written_files}.", markup=False, soft_wrap=True, highlight=False)
 
@@ -156,6 +167,19 @@ def keep_answer(folder: Path, findings: Findings) -> bool:
 
     save_blend(folder, findings.fitted)
     return True
+
+
+def asked_otherwise(folder: Path, settings: RunConfig) -> list[str]:
+    """Return the keys by which an evaluation asked a run's adapter otherwise than the run itself says.
+
+    An answer that was fitted so would be given to other figures of the adapter, by all who read the run's own keys.
+    """
+    from likely.config.reading import load_config
+
+    if not (folder / "config.yaml").is_file():
+        return []
+    own = load_config(folder / "config.yaml")
+    return [key for key in ASKED_BY if getattr(settings, key) != getattr(own, key)]
 
 
 def _facts(folder: Path | None, config: RunConfig) -> RunFacts:

@@ -114,7 +114,8 @@ def asked(request, tmp_path_factory):
     base = said(plain)
     expected = np.array([said(PeftModel.from_pretrained(plain, folder / "run").eval()), base])
     assert np.ptp(expected, axis=1).min() > 0.1
-    assert np.abs(expected[:, -1] - expected[:, -2]).max() > 1e-3  # the same record, shortened otherwise
+    # The same record, shortened otherwise: ten times further apart, for both models, than answers may be from these.
+    assert np.abs(expected[:, -1] - expected[:, -2]).min() > 1e-4
     return folder, rows, expected
 
 

@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from likely.inference.kept_answers import KeptAnswers
     from likely.report.facts import RunFacts
 
-ASKED_BY = (
-    *("model_name_or_path", "model_revision", "dtype", "quantization_bit", "four_bit_on_cpu", "cutoff_len"),
-    *("prompt_date", "positive_label", "negative_label"),
-)
-"""Keys on which it depends what an adapter says of a record."""
-
 
 def evaluate(
     overrides: Overrides = None,
@@ -65,15 +59,17 @@ def evaluate(
     console = SafeConsole()
     if baselines_only:
         path = config or (adapter_dir / "config.yaml" if adapter_dir else MAIN_CONFIG)
-        settings, folder = load_config(path, overrides or ()), None
+        settings, folder, others = load_config(path, overrides or ()), None, []
         written = output or adapter_dir or BASELINES
     else:
         from likely.inference.loaded_run import config_of
+        from likely.inference.predict import asked_otherwise
         from likely.model.runtime import ready_process
 
         ready_process()
         folder = adapter_dir or MAIN_RUN
         settings = config_of(folder, config, overrides or ())
+        others = asked_otherwise(folder, settings)
         written = output or folder
     check_folder(written, baselines_only)
     with _kept(written) if folder else nullcontext() as kept:
@@ -81,9 +77,8 @@ def evaluate(
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
         page = keep_findings(written, findings, _facts(folder, settings), folder)
         has_answer = written == folder and findings.fitted is not None
-        others = asked_otherwise(written, settings) if has_answer else []
         kept_answer = has_answer and not others and keep_answer(written, findings)
-    if others:
+    if has_answer and others:
         own = "other than the run's own, by which rank, predict and serve ask it"
         console.print(f"The answer is not kept, as the adapter was asked by {', '.join(others)} {own}.", soft_wrap=True)
     written_files = f"{page.name}, {FIGURES_FILE}, {ROWS_FILE}{f', {BLEND_FILE}' if kept_answer else ''}"
@@ -167,19 +162,6 @@ def keep_answer(folder: Path, findings: Findings) -> bool:
 
     save_blend(folder, findings.fitted)
     return True
-
-
-def asked_otherwise(folder: Path, settings: RunConfig) -> list[str]:
-    """Return the keys by which an evaluation asked a run's adapter otherwise than the run itself says.
-
-    An answer that was fitted so would be given to other figures of the adapter, by all who read the run's own keys.
-    """
-    from likely.config.reading import load_config
-
-    if not (folder / "config.yaml").is_file():
-        return []
-    own = load_config(folder / "config.yaml")
-    return [key for key in ASKED_BY if getattr(settings, key) != getattr(own, key)]
 
 
 def _facts(folder: Path | None, config: RunConfig) -> RunFacts:

@@ -29,6 +29,12 @@ from likely.model.scoring import Progress
 WINDOW = 2048
 """Records that are encoded, scored and kept together."""
 
+ASKED_BY = (
+    *("model_name_or_path", "model_revision", "dtype", "quantization_bit", "cutoff_len"),
+    *("prompt_date", "positive_label", "negative_label"),
+)
+"""Keys on which it depends what an adapter says of a record, once the precision is settled."""
+
 P_YES, ANSWER, BASE_P_YES = "p_yes", "answer", "base_p_yes"
 
 Load = Callable[[Path, RunConfig], LoadedRun]
@@ -168,20 +174,26 @@ def _ask(
     return said
 
 
+def asked_otherwise(folder: Path, config: RunConfig) -> list[str]:
+    """Return the keys by which a configuration asks a run's adapter otherwise than the run's own does, if it has one.
+
+    Who reads the run's own gets other figures of the adapter than a run's answer that was fitted by this one.
+    """
+    if not (folder / "config.yaml").is_file():
+        return []
+    own = config_of(folder)
+    keys = (*ASKED_BY, "four_bit_on_cpu")  # which settles a precision
+    return [key for key in keys if getattr(config, key) != getattr(own, key)]
+
+
 def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool, mixing: Mixing | None = None) -> MadeWith:
     """Return what the scores of a file depend on; arguments as of :func:`predict`, the precision settled."""
     return {
         "records": digest_of(data)[:16],
         "columns": repr(columns_of(folder)),
         "adapter": adapter_of(folder),
-        "model_name_or_path": config.model_name_or_path,
-        "model_revision": config.model_revision,
-        "dtype": config.dtype,
-        "quantization_bit": config.quantization_bit,
-        "cutoff_len": config.cutoff_len,
+        **{key: getattr(config, key) for key in ASKED_BY},
         "prompt_date": str(config.prompt_date),
-        "positive_label": config.positive_label,
-        "negative_label": config.negative_label,
         "--base": with_base,
         **({"blend": mixing.made_with} if mixing else {}),
     }

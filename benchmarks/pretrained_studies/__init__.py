@@ -2,15 +2,15 @@
 
     python -m benchmarks.pretrained_studies prepare --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL --data output/studies
     python -m benchmarks.pretrained_studies run --data output/studies --out output/studies/runs.jsonl
-        [--model smollm2-135m] [--workers 8] [--seconds 280] [--order groups:0 groups:1 ...]
+        [--model smollm2-135m] [--dtype auto] [--workers 8] [--seconds 280] [--order groups:0 groups:1 ...]
     python -m benchmarks.pretrained_studies table output/studies/runs.jsonl --data output/studies
 
 `prepare` writes the same training records and the same eval rows once for each wording and window. `run` trains on them
-with every contestant of `studies` and several seeds: worker processes share one GPU and take one run after the other,
-in the order of what matters most, and none is begun that would not finish in time. Every finished run is a line of OUT,
-with what the model answered to every eval row; runs that OUT has already are not repeated. `table` compares the
-contestants of each study with its first one, over resamples of users and averaged over the seeds that both have, and
-draws docs/pretrained-studies.png.
+with every contestant of `studies` and several seeds: worker processes share one GPU, or the cores, and take one run
+after the other, in the order of what matters most, and none is begun that would not finish in time. Every finished run
+is a line of OUT, with what the model answered to every eval row; runs that OUT has already are not repeated. `table`
+compares the contestants of each study with its first one, over resamples of users and averaged over the seeds that both
+have, and draws docs/pretrained-studies.png.
 """
 
 import argparse
@@ -29,6 +29,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     run = verbs.add_parser("run", help="train until the time is over")
     run.add_argument("--out", type=Path, required=True, help="JSON lines, a run each; kept and added to")
     run.add_argument("--workers", type=int, default=8)
+    run.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
     run.add_argument("--seconds", type=float, default=280, help="from the start of this command, whatever then runs")
     run.add_argument("--order", type=Turn.of, nargs="+", default=list(ORDER), help="study:seed, most important first")
     table = verbs.add_parser("table", help="compare the runs of one file or several")

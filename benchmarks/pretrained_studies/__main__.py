@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     done = finished_runs(read_lines([arguments.out]))
     runs = [run for run in runs_in(arguments.order, arguments.studies) if run not in done]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    ground = Ground(resolve_model(arguments.model).location, arguments.data)
+    ground = Ground(resolve_model(arguments.model).location, arguments.data, arguments.dtype)
     pace = Pace(read_counts(arguments.data))
     workers = min(arguments.workers, len(runs))
     hand_out(runs, pace, workers, until, ground, partial(keep, arguments.out, time.monotonic()))

@@ -28,8 +28,13 @@ WINDOWS = {
     "15": SplitProtocol(),
     "60": SplitProtocol(history_length=60),
     "all": SplitProtocol(window="all"),
+    "8-hints": SplitProtocol(history_length=8, hints=True),
 }
-"""Histories of 15 to 29 movies, of 60 to 119, and of all; the warm-up, and so the candidates, are the same."""
+"""Histories of 15 to 29 movies, of 60 to 119, and of all, which ask about the same candidates; and what the CPU presets
+train on, histories of 8 to 15 with hints, of other histories chosen."""
+
+REWORDED = ("15", "8-hints")
+"""Windows that are written in all wordings."""
 
 CHOSEN_BY = 42
 """Seed of the choice of records, that of the presets."""
@@ -61,6 +66,8 @@ class Count:
 def prepare_records(data: RatingTable, model: str, folder: Path, records: int, evaluated: int | None) -> None:
     """Write the records of all windows and wordings, chosen as `max_samples` would from those of the first window.
 
+    Records with hints are chosen from their own.
+
     Args:
         data: ratings and items.
         model: folder; its tokenizer tells which records are of one history.
@@ -68,20 +75,20 @@ def prepare_records(data: RatingTable, model: str, folder: Path, records: int, e
         records: to train on.
         evaluated: most eval rows, of whole users; None for all.
     """
-    chosen: dict[str, list[str]] = {}
+    chosen: dict[tuple[bool, str], list[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for window, protocol in WINDOWS.items():
             prepare(data, Path(scratch), protocol, file_format="parquet")
             parts = {part: read_records(Path(scratch) / f"{part}.parquet", Labels()) for part in ("train", "eval")}
-            if not chosen:
-                chosen["train"] = keys_of(_chosen_runs(parts["train"], _builder(model), records))
-                chosen["eval"] = keys_of(subset_of_users(parts["eval"], evaluated, CHOSEN_BY))
-            wordings = WORDINGS if window == "15" else {window: as_it_is}
+            if (protocol.hints, "train") not in chosen:
+                chosen[protocol.hints, "train"] = keys_of(_chosen_runs(parts["train"], _builder(model), records))
+                chosen[protocol.hints, "eval"] = keys_of(subset_of_users(parts["eval"], evaluated, CHOSEN_BY))
+            wordings = WORDINGS if window in REWORDED else {"": as_it_is}
             for part, (name, reword) in ((part, pair) for part in parts for pair in wordings.items()):
-                kept = _picked(parts[part], chosen[part])
-                (folder / name).mkdir(parents=True, exist_ok=True)
+                kept = _picked(parts[part], chosen[protocol.hints, part])
+                (folder / f"{window}{name}").mkdir(parents=True, exist_ok=True)
                 write_records(
-                    folder / name / f"{part}.parquet",
+                    folder / f"{window}{name}" / f"{part}.parquet",
                     (_row(replace(record, input=reword(record.input))) for record in kept),
                 )
 

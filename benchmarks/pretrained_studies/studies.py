@@ -29,6 +29,7 @@ class Setting:
         cutoff_len: most tokens of a prompt.
         pass_tokens: of a training pass; the same on every machine, as dropout is drawn pass by pass.
         recompute: activations in the backward pass, where those of a pass would fill the memory that workers share.
+        dropout: of LoRA.
     """
 
     records: str = "15"
@@ -39,6 +40,7 @@ class Setting:
     cutoff_len: int = 1024
     pass_tokens: int = 4096
     recompute: bool = False
+    dropout: float = 0.05
 
 
 class Run(NamedTuple):
@@ -80,6 +82,11 @@ def _in_steps(step: int, group_size: int, times: float | None = None, **other: A
     return Setting(step=step, group_size=group_size, learning_rate=rate, **other)
 
 
+def _with_hints(records: str) -> Setting:
+    """Return the setting of the CPU presets."""
+    return Setting(records, group_size=8, pass_tokens=2048, dropout=0)
+
+
 def _of_window(records: str, **other: Any) -> Setting:
     return _in_steps(64, 16, records=records, cutoff_len=LONGEST, **other)
 
@@ -108,6 +115,11 @@ STUDIES: Mapping[str, Mapping[str, Setting]] = {
         "shorter lines, candidate as a marked line": Setting("15-short-marked"),
         "shorter lines, candidate as a bare line": Setting("15-short-bare"),
     },
+    "hinted-wordings": {
+        "as today": _with_hints("8-hints"),
+        "candidate as a marked line": _with_hints("8-hints-marked"),
+        "shorter lines, candidate as a marked line": _with_hints("8-hints-short-marked"),
+    },
     "histories": {
         "15 movies": _of_window("15"),
         "60 movies": _of_window("60"),
@@ -119,7 +131,7 @@ STUDIES: Mapping[str, Mapping[str, Setting]] = {
 
 ORDER = (
     *(Turn("groups", 0), Turn("groups", 1), Turn("rates", 0), Turn("groups", 2)),
-    *(Turn(study, seed) for seed in range(3) for study in ("wordings", "histories")),
+    *(Turn(study, seed) for seed in range(3) for study in ("wordings", "hinted-wordings", "histories")),
 )
 """Most important first; every turn leaves complete comparisons behind."""
 

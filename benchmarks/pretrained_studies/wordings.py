@@ -10,12 +10,12 @@ that a tree computes it once.
     short-marked    as short                                           - Heat (1995) Action, Crime: candidate
     short-bare      as short                                           - Heat (1995) Action, Crime
 
-Short lines keep title and year, and two genres at most. The question and all else stay as they are.
+Short lines keep title and year, and two genres at most. The question, a hint and all else stay as they are.
 """
 
 from collections.abc import Callable, Mapping
 
-from likely.data.wording import read_rated
+from likely.data.wording import history_lines, read_rated
 
 GENRES = 2
 """Most genres of a short line."""
@@ -53,26 +53,28 @@ def short_bare(text: str) -> str:
 
 
 WORDINGS: Mapping[str, Callable[[str], str]] = {
-    "15": as_it_is,
-    "15-marked": marked,
-    "15-bare": bare,
-    "15-short": short,
-    "15-short-marked": short_marked,
-    "15-short-bare": short_bare,
+    "": as_it_is,
+    "-marked": marked,
+    "-bare": bare,
+    "-short": short,
+    "-short-marked": short_marked,
+    "-short-bare": short_bare,
 }
-"""By the folders of their records."""
+"""By what the folders of their records are called after the window."""
 
 
 def _with_candidate(text: str, write: Callable[[str], str]) -> str:
-    before, found, candidate = text.rpartition(f"\n{CANDIDATE}")
+    before, found, asked = text.rpartition(f"\n{CANDIDATE}")
     assert found, text
-    return f"{before}\n{write(candidate)}"
+    candidate, *hint = asked.split("\n")
+    return "\n".join([before, write(candidate), *hint])
 
 
 def _shortened(text: str, write: Callable[[str], str]) -> str:
-    heading, *history, candidate = text.split("\n")
-    lines = [heading, *map(_short_line, history), write(_short_item(candidate.removeprefix(CANDIDATE)))]
-    return "\n".join(lines)
+    short_candidate = _with_candidate(text, lambda candidate: write(_short_item(candidate)))
+    heading, *lines = short_candidate.split("\n")
+    history = len(history_lines(text))
+    return "\n".join([heading, *map(_short_line, lines[:history]), *lines[history:]])
 
 
 def _short_line(line: str) -> str:

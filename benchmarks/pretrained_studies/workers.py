@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.machine import machine, versions
 from benchmarks.pretrained_studies.records import Count
@@ -143,6 +143,7 @@ class Ground:
 
     model: str
     data: Path
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __call__(self, connection: Connection) -> None:
         """Import and say where we are; then train what comes, until this process is killed."""
@@ -194,6 +195,7 @@ class Ground:
         with tempfile.TemporaryDirectory() as scratch:
             config = RunConfig(
                 model_name_or_path=self.model,
+                dtype=self.dtype,
                 dataset=None,
                 train_file=str(self.data / setting.records / "train.parquet"),
                 eval_file=str(self.data / setting.records / "eval.parquet"),
@@ -208,6 +210,7 @@ class Ground:
                 learning_rate=setting.learning_rate,
                 pass_tokens=setting.pass_tokens,
                 gradient_checkpointing=setting.recompute,
+                lora_dropout=setting.dropout,
                 eval_steps=1_000_000,
                 early_stopping_patience=None,
                 logging_steps=max(256 // setting.step, 1),

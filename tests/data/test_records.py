@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from datetime import date, datetime
 
 import polars as pl
 import pytest
@@ -131,6 +132,31 @@ def test_what_is_counted_with_is_a_number_in_csv_too(tmp_path):
     pl.DataFrame([{**TALLREC, **told, "timestamp": 2.5}, {**TALLREC, "timestamp": None}]).write_csv(tmp_path / "b.csv")
     half, unknown = read_records(tmp_path / "b.csv", Labels())
     assert (half.extra["timestamp"], unknown.extra["timestamp"]) == (2.5, "")
+
+
+NOON = 1716120000
+"""Noon of the nineteenth of May 2024, of UTC."""
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-05-19T12:00:00", "2024-05-19 12:00", "2024-05-19T14:00:00+02:00", " 1716120000"]
+)
+def test_a_time_in_words_is_its_seconds(tmp_path, text):
+    (one,) = read_records(saved(tmp_path, [{**TALLREC, "timestamp": text, "note": text}]), Labels())
+    assert (one.extra["timestamp"], one.extra["note"]) == (NOON, text)
+    (day,) = read_records(saved(tmp_path, [{**TALLREC, "timestamp": "2024-05-19"}]), Labels())
+    assert day.extra["timestamp"] == NOON - 12 * 3600
+
+
+def test_times_and_counts_of_parquet_are_numbers(tmp_path):
+    row = {**TALLREC, "timestamp": datetime(2024, 5, 19, 12), "history_likes": 3.0, "history_length": 15.5}
+    pl.DataFrame([row, {**row, "timestamp": None}]).write_parquet(tmp_path / "rows.parquet")
+    one, unknown = read_records(tmp_path / "rows.parquet", Labels())
+    assert [one.extra[key] for key in ("timestamp", "history_likes", "history_length")] == [NOON, 3, 15.5]
+    assert isinstance(one.extra["history_likes"], int)
+    assert unknown.extra["timestamp"] is None
+    pl.DataFrame([{**row, "timestamp": date(2024, 5, 19)}]).write_parquet(tmp_path / "days.parquet")
+    assert read_records(tmp_path / "days.parquet", Labels())[0].extra["timestamp"] == NOON - 12 * 3600
 
 
 def test_shares_of_likes_are_a_mapping_in_csv_too(tmp_path):

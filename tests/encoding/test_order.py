@@ -37,6 +37,11 @@ def test_an_order_of_groups_is_a_permutation_and_a_pure_function_of_seed_and_epo
     assert order(epoch) == shuffled_groups(runs, size, step, seed)(epoch)
 
 
+def test_a_step_of_more_than_all_records_is_all_of_them():
+    runs = [[0, 1, 2], [3, 4]]
+    assert shuffled_groups(runs, 2, 10**12, seed=0)(0) == shuffled_groups(runs, 2, 5, seed=0)(0)
+
+
 @given(st.integers(1, 5))
 def test_groups_stay_together_up_to_their_size(size):
     runs = [list(range(start, start + 20)) for start in range(0, 400, 20)]

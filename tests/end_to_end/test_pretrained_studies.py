@@ -2,6 +2,7 @@
 
 import json
 import time
+from itertools import product
 
 import numpy as np
 import pytest
@@ -34,8 +35,8 @@ def ground(tmp_path_factory, tiny_base):
     return Ground(str(tiny_base), folder)
 
 
-def question(items, candidate):
-    return show_question([show_rated(item, 3.5) for item in items], candidate)
+def question(items, candidate, hint=""):
+    return show_question([show_rated(item, 3.5) for item in items], candidate, hint)
 
 
 @pytest.mark.parametrize("name", WORDINGS)
@@ -46,17 +47,23 @@ def test_a_candidate_begins_as_the_line_that_it_becomes_unless_it_is_named(name,
     *same, told, _ = reword(question([HEAT, candidate], HEAT)).split("\n")
     assert before == same
     line = asked.removesuffix(" | candidate").removesuffix(": candidate")
-    is_named = name in ("15", "15-short")
+    is_named = name in ("", "-short")
     assert asked.startswith("Candidate: ") is is_named
     assert told.startswith(line) is not is_named
     assert "1995" not in candidate or "1995" in asked
 
 
+@pytest.mark.parametrize("name", WORDINGS)
+def test_a_hint_stays_the_last_line(name):
+    reword, hint = WORDINGS[name], "This user liked earlier movies."
+    assert reword(question([HEAT, BARE], HEAT, hint)) == f"{reword(question([HEAT, BARE], HEAT))}\n{hint}"
+
+
 def test_all_windows_and_wordings_ask_about_the_same_candidates(ground):
-    for part, number in (("train", 32), ("eval", 12)):
+    for (part, number), hinted in product((("train", 32), ("eval", 12)), (False, True)):
         asked = [
             (keys_of(rows), [row.output for row in rows])
-            for rows in (read_part(ground.data, name, part) for name in FOLDERS)
+            for rows in (read_part(ground.data, name, part) for name in FOLDERS if ("hints" in name) is hinted)
         ]
         assert len(asked[0][0]) == len(set(asked[0][0])) == number
         assert all(one == asked[0] for one in asked)

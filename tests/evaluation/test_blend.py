@@ -245,7 +245,9 @@ def test_an_answer_that_was_fitted_with_other_settings_than_the_runs_own_is_not_
     assert run(["evaluate", "--run", str(folder), "--no-base", "cutoff_len=512"]) == 0
     assert not (folder / BLEND_FILE).exists()
     assert "The answer is not kept, as the adapter was asked by cutoff_len" in " ".join(capsys.readouterr().out.split())
-    assert run(["evaluate", "--run", str(folder), "--no-base", "max_eval_samples=300"]) == 0
+    same = str(folder.parent / "." / "other" / ".." / folder.name)
+    (folder.parent / "other").mkdir()
+    assert run(["evaluate", "--run", str(folder), "--no-base", "--output", same, "max_eval_samples=300"]) == 0
     assert (folder / BLEND_FILE).exists()
 
 

@@ -4,15 +4,17 @@ import math
 from types import SimpleNamespace
 
 import pytest
+import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import TrainingArguments
 
 from likely.config.run_config import RunConfig
+from likely.errors import LikelyError
 from likely.model.base import Precision
 from likely.training import arguments
-from likely.training.arguments import total_steps, training_arguments
+from likely.training.arguments import check_dtype, total_steps, training_arguments
 from tiny_trainer import fresh_model, trainer_for
 
 
@@ -45,6 +47,14 @@ def test_the_trainer_takes_the_steps_that_were_counted(tiny_base, builder, recor
     trainer = trainer_for(fresh_model(tiny_base), builder, encoded, "tree", tmp_path, **own)
     trainer.train()
     assert trainer.state.global_step == total_steps(config, len(encoded))
+
+
+def test_float16_is_refused_where_no_loss_is_scaled(monkeypatch):
+    check_dtype(config_of(dtype="bfloat16"))
+    with pytest.raises(LikelyError, match="dtype=auto"):
+        check_dtype(config_of(dtype="float16"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    check_dtype(config_of(dtype="float16"))
 
 
 SAME = (

@@ -76,7 +76,8 @@ def evaluate(
         findings = measure(console, settings, folder, data, max_samples, base, kept, scores, ranking, text_features)
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
         page = keep_findings(written, findings, _facts(folder, settings), folder)
-        has_answer = written == folder and findings.fitted is not None
+        is_own = folder is not None and written.resolve() == folder.resolve()
+        has_answer = is_own and findings.fitted is not None
         kept_answer = has_answer and not others and keep_answer(written, findings)
     if has_answer and others:
         own = "other than the run's own, by which rank, predict and serve ask it"

@@ -259,6 +259,11 @@ class RunConfig(BaseModel):
         return self.pass_tokens or self.per_device_train_batch_size * self.cutoff_len
 
     @property
+    def evaluation_tokens(self) -> int:
+        """Tokens of a forward pass in evaluation and scoring."""
+        return self.per_device_eval_batch_size * self.cutoff_len
+
+    @property
     def greater_is_better(self) -> bool:
         """Whether a larger value of `metric_for_best_model` is the better one."""
         return self.metric_for_best_model in ("eval_auc", "eval_accuracy", "eval_f1")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 IDENTIFIERS = ("user_id", "item_id")
 
-NUMBERS = ("timestamp", "history_likes", "history_length")
+TIME = "timestamp"
+
+NUMBERS = (TIME, "history_likes", "history_length")
 """Keys that are counted with; CSV has text there, too."""
 
 SHARES = "shares"
@@ -37,9 +40,6 @@ _WHOLE = re.compile(r"-?\d+\.0")
 
 CUT_AT_ANCHORS = "cut_at_anchors"
 """Key of rows of long windows: a prompt that is too long begins where a user's other prompts do; see `shortening`."""
-
-SHARES = "shares"
-"""Key of a mapping of numbers; CSV has it as JSON."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def records_of(
             user_id=identifier(row.get("user_id")),
             item_id=identifier(row.get("item_id")),
             extra={
-                key: _number(value) if key in NUMBERS else _mapping(value) if key == SHARES else value
+                key: _number(value, key) if key in NUMBERS else _mapping(value) if key == SHARES else value
                 for key, value in row.items()
                 if key not in asked.known and key not in IDENTIFIERS
             },
@@ -250,9 +250,17 @@ def _mapping(value: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> Any:
-    """Return the number that a text spells, and anything else as it is."""
-    for kind in (int, float) if isinstance(value, str) else ():
-        with suppress(ValueError):
-            return kind(value)
-    return value
+def _number(value: Any, key: str) -> Any:
+    """Return the number that a text spells, whole where it is a count, and anything else as it is.
+
+    A date or a time, which is of UTC where it names no zone, is its seconds since 1970.
+    """
+    if isinstance(value, str):
+        for read in (int, float, *([datetime.fromisoformat] if key == TIME else [])):
+            with suppress(ValueError):
+                value = read(value.strip())
+                break
+    if isinstance(value, date):
+        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return int(value) if key != TIME and isinstance(value, float) and value.is_integer() else value

@@ -120,6 +120,8 @@ def show_rated(item: str, rating: float | None, words: Words = MOVIES) -> str:
     '- Heat (1995) | Action, Crime | rated 4'
     >>> show_rated("Portal", 12.5, Words("game", shows="quantity", verb="played", unit="hours"))
     '- Portal | played 12.5 hours'
+    >>> show_rated("Yesterday", 12345678, Words("song", shows="quantity", verb="played", unit="times"))
+    '- Yesterday | played 12345678 times'
     >>> show_rated("Emma", 0, Words("book", shows="label", verb="liked")), show_rated("Emma", 1, Words(shows="nothing"))
     ('- Emma | not liked', '- Emma')
     """
@@ -132,7 +134,9 @@ def show_rated(item: str, rating: float | None, words: Words = MOVIES) -> str:
 
 
 def _amount(value: float, words: Words) -> str:
-    return f"{value:g} {words.unit}" if words.unit else f"{value:g}"
+    """Return a rating or a quantity: six digits at most, but the whole of a number that is larger."""
+    number = f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return f"{number} {words.unit}" if words.unit else number
 
 
 def read_rated(line: str, words: Words = MOVIES) -> tuple[str, float | None]:

@@ -68,6 +68,7 @@ def shuffled_groups(runs: Sequence[Sequence[int]], group_size: int, step_size: i
         step_size: records of an optimizer step, on all devices together.
         seed: of cuts and order.
     """
+    step_size = min(step_size, sum(len(run) for run in runs))
 
     def order(epoch: int) -> list[int]:
         random = np.random.default_rng([seed, epoch])

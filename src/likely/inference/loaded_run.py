@@ -106,7 +106,7 @@ class LoadedRun:
         base = load_base(location, precision, attention.implementation, config.model_revision)
         of_base = check_base(folder, base, precision)
         model = load_adapter(base, folder)
-        tokens = config.per_device_eval_batch_size * config.cutoff_len
+        tokens = config.evaluation_tokens
         budget = Budget(tokens, attention_share(base), width_multiple(base), pass_cost(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
         notes = [*notes_on(folder, config, builder), *([of_base] if of_base else [])]

@@ -48,6 +48,21 @@ def check_reporters(config: RunConfig) -> None:
         )
 
 
+def check_dtype(config: RunConfig) -> None:
+    """Check that this machine can train in the precision asked for.
+
+    Raises:
+        LikelyError: it cannot; float16 needs a scaled loss, which is for CUDA only.
+    """
+    import torch
+
+    if config.dtype == "float16" and not torch.cuda.is_available():
+        raise LikelyError(
+            "dtype: float16 trains on a CUDA GPU only, where its loss is scaled so that small gradients are not lost; "
+            "set dtype=auto, which takes bfloat16 where this processor is faster in it."
+        )
+
+
 def training_arguments(config: RunConfig, precision: Precision, records: int, device: str) -> Any:
     """Return transformers' TrainingArguments for a run.
 

@@ -37,7 +37,7 @@ from likely.model.memory import free_bytes, kept_of, tokens_that_fit
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
 from likely.model.self_check import check_exactness
-from likely.training.arguments import check_reporters, count_devices, is_first_process, training_arguments
+from likely.training.arguments import check_dtype, check_reporters, count_devices, is_first_process, training_arguments
 from likely.training.inputs import RunInputs, describe, read_inputs
 from likely.training.model_card import CardFacts, is_made_by_transformers, model_card
 from likely.training.ranks import together
@@ -144,6 +144,7 @@ def set_up(
     from likely.training.callbacks import Clock
 
     check_reporters(config)
+    check_dtype(config)
     ready_cuda()
     resolve_attention(config.flash_attn, look_around(config.batching, config.dtype != "float32"))
     inputs = read_inputs(config, config.prompt_date or start.prompt_date)
@@ -162,7 +163,8 @@ def set_up(
     set_seed(config.seed)
     base = load_base(inputs.location, precision, attention.implementation, config.model_revision)
     everything, first_tokens = [*inputs.train, *inputs.eval], inputs.builder.first_tokens
-    length_note = check_exactness(base, everything, layout, first_tokens, config.tokens_asked)
+    widest = max(config.tokens_asked, config.evaluation_tokens if inputs.eval else 0)
+    length_note = check_exactness(base, everything, layout, first_tokens, widest)
     for title, note in (("Layout", layout_note), ("Length", length_note)):
         if note:
             tell(title, note)
@@ -239,7 +241,7 @@ def build_trainer(
     from likely.training.trainer import AnswerTrainer
 
     first_tokens = inputs.builder.first_tokens
-    evaluation_budget = replace(plan.budget, tokens=config.per_device_eval_batch_size * config.cutoff_len)
+    evaluation_budget = replace(plan.budget, tokens=config.evaluation_tokens)
     trainer = AnswerTrainer(
         train_records=inputs.train,
         eval_records=inputs.eval,

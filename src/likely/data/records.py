@@ -7,7 +7,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -256,7 +256,8 @@ def _number(value: Any, key: str) -> Any:
     A date or a time, which is of UTC where it names no zone, is its seconds since 1970.
     """
     if isinstance(value, str):
-        for read in (int, float, *([datetime.fromisoformat] if key == TIME else [])):
+        readers: list[Callable[[str], Any]] = [int, float, *([datetime.fromisoformat] if key == TIME else [])]
+        for read in readers:
             with suppress(ValueError):
                 value = read(value.strip())
                 break

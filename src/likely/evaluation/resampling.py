@@ -3,7 +3,7 @@
 Takes truth, answers and whose rows they are, and gives `contest` and `groups` the figures of every resample at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +22,20 @@ class UserDraws:
 
     Attributes:
         user_of_row: whose row it is, int64 [rows].
-        counts: how often each user was drawn, float64 [draws, users].
+        counts: how often each user was drawn, uint8 [draws, users]: a byte each, as users may be millions.
     """
 
     user_of_row: Places
-    counts: Matrix
+    counts: NDArray[np.uint8]
+
+    def blocks(self, width: int) -> Iterator[Matrix]:
+        """Yield the counts of some resamples after others, float64 [some, users], few enough for rows of `width`."""
+        for block in np.array_split(self.counts, len(self.counts) * width // BLOCK + 1):
+            yield block.astype(float)
+
+    def sums(self, of_users: FloatRows) -> FloatRows:
+        """Return the sum over the users of every resample, float64 [draws]."""
+        return np.concatenate([block @ of_users for block in self.blocks(len(of_users))])
 
 
 def interval(figures: FloatRows) -> tuple[float, float]:
@@ -49,8 +58,12 @@ def draw_users(users: Sequence[str | None], draws: int = 1000, seed: int = 0) ->
     user_of_row = user_numbers(users)
     number = int(user_of_row.max()) + 1
     random = np.random.default_rng(seed)
-    counts = [np.bincount(random.integers(0, number, number), minlength=number) for _ in range(draws)]
-    return UserDraws(user_of_row, np.array(counts, dtype=float))
+    counts = np.empty((draws, number), dtype=np.uint8)
+    for one in counts:
+        drawn = np.bincount(random.integers(0, number, number), minlength=number)
+        assert drawn.max() < 256  # with replacement, as many as there are: beyond 20 is a wonder
+        one[:] = drawn
+    return UserDraws(user_of_row, counts)
 
 
 def resampled_metrics(
@@ -65,7 +78,7 @@ def resampled_metrics(
     users = drawn.counts.shape[1]
 
     def summed(values: NDArray[np.generic]) -> FloatRows:
-        return np.asarray(drawn.counts @ np.bincount(drawn.user_of_row, values, users))
+        return drawn.sums(np.bincount(drawn.user_of_row, values, users).astype(float))
 
     areas = np.nan_to_num(area_by_user(liked, p_yes, drawn.user_of_row))
     weights = user_weights(liked, drawn.user_of_row)
@@ -76,7 +89,7 @@ def resampled_metrics(
         "f1": np.nan_to_num(quotient(2 * summed(liked & says_yes), said_or_true)),
         "auc": resampled_auc(liked, p_yes, drawn),
         "log_loss": summed(surprises(liked, p_yes)) / rows,
-        **{name: quotient(drawn.counts @ (one * areas), drawn.counts @ one) for name, one in weights.items()},
+        **{name: quotient(drawn.sums(one * areas), drawn.sums(one)) for name, one in weights.items()},
     }
 
 
@@ -93,7 +106,7 @@ def resampled_auc(liked: BoolRows, scores: FloatRows, drawn: UserDraws) -> Float
     below = np.searchsorted(sorted_scores, scores[liked], "left")
     up_to = np.searchsorted(sorted_scores, scores[liked], "right")
     areas = []
-    for block in np.array_split(drawn.counts, len(drawn.counts) * len(liked) // BLOCK + 1):
+    for block in drawn.blocks(len(liked)):
         running = np.zeros((len(block), len(owners) + 1))
         np.cumsum(block[:, owners], axis=1, out=running[:, 1:])
         weights = block[:, liked_owners]

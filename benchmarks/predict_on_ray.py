@@ -27,9 +27,10 @@ from benchmarks.common import Row
 from benchmarks.serve_load import tiny_model
 from likely.config.reading import dump_config, load_config
 from likely.data.movielens import read_movielens
+from likely.data.question import show_question
 from likely.data.ratings import RatingTable
 from likely.data.task import TASK_FILE, RecordsTask, dump_task
-from likely.data.wording import make_instruction, show_item, show_question, show_rated
+from likely.data.wording import make_instruction, show_item, show_rated
 from likely.inference.predict_folder import predict_folder
 from likely.model.adapter import Lora, add_adapter
 from likely.model.base import Precision, load_base

@@ -29,8 +29,9 @@ from benchmarks import common
 from benchmarks.common import Bench, Row
 from benchmarks.scoring_throughput import ranker_of
 from likely.data.movielens import read_movielens
+from likely.data.question import show_question
 from likely.data.ratings import RatingTable
-from likely.data.wording import make_instruction, show_item, show_question, show_rated
+from likely.data.wording import make_instruction, show_item, show_rated
 from likely.serving.app import make_app
 from likely.serving.served import Limits, Served
 from likely.serving.server import listen

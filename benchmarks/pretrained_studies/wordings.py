@@ -15,12 +15,11 @@ Short lines keep title and year, and two genres at most. The question, a hint an
 
 from collections.abc import Callable, Mapping
 
-from likely.data.wording import history_lines, read_rated
+from likely.data.question import NAMED, history_lines, read_question
+from likely.data.wording import read_rated
 
 GENRES = 2
 """Most genres of a short line."""
-
-CANDIDATE = "Candidate: "
 
 
 def as_it_is(text: str) -> str:
@@ -39,7 +38,7 @@ def bare(text: str) -> str:
 
 def short(text: str) -> str:
     """Return an input with short lines, the candidate named as today."""
-    return _shortened(text, lambda candidate: f"{CANDIDATE}{candidate}")
+    return _shortened(text, lambda candidate: f"{NAMED}{candidate}")
 
 
 def short_marked(text: str) -> str:
@@ -64,10 +63,9 @@ WORDINGS: Mapping[str, Callable[[str], str]] = {
 
 
 def _with_candidate(text: str, write: Callable[[str], str]) -> str:
-    before, found, asked = text.rpartition(f"\n{CANDIDATE}")
-    assert found, text
-    candidate, *hint = asked.split("\n")
-    return "\n".join([before, write(candidate), *hint])
+    question = read_question(text)
+    assert question, text
+    return f"{question.before}{write(question.candidate)}{question.after}"
 
 
 def _shortened(text: str, write: Callable[[str], str]) -> str:

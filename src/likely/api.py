@@ -31,6 +31,7 @@ def prepare(
     window: str = "anchored",
     warmup: int | None = None,
     hints: bool = False,
+    candidate_line: bool = False,
     split: Literal["time", "global-time"] | None = None,
     max_users: int | None = None,
     seed: int = 42,
@@ -49,6 +50,8 @@ def prepare(
             earlier, and `5H` grows to five times `history_len`.
         warmup: first ratings of a user that are only history; None for 15, or for 0 where the table is a given split.
         hints: end every record with what counting knows, in words.
+        candidate_line: show the candidate as a line of the history, so that a tree computes it once with the line that
+            it becomes.
         split: `time` holds out each user's last ratings, `global-time` everybody's, by one clock; None for what the
             table says, or `time`.
         max_users: keep a random choice of so many users; None keeps all.
@@ -72,6 +75,7 @@ def prepare(
         history_length=history_len,
         window=window,
         hints=hints,
+        candidate_line=candidate_line,
         like_threshold=like_threshold,
         split=split,
     )

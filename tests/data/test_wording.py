@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likely.data.liked_shares import Shares
+from likely.data.question import read_candidate, show_question
 from likely.data.wording import (
     OPINIONS,
     RATED_LINE,
@@ -14,10 +15,8 @@ from likely.data.wording import (
     hint,
     make_instruction,
     opinion,
-    read_candidate,
     read_rated,
     show_item,
-    show_question,
     show_rated,
 )
 

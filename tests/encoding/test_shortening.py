@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from likely.data.question import NO_HISTORY, show_question
 from likely.data.records import Labels, Record
 from likely.encoding.order import shared_runs
 from likely.encoding.prefix_tree import chain_lengths, shared_length
@@ -46,6 +47,20 @@ def test_records_between_two_anchors_begin_alike(short: PromptBuilder) -> None:
     ))  # fmt: skip
     assert 2 * whole < newest_only
     assert len(shared_runs(encoded)) <= len({record.dropped_lines for record in encoded})
+
+
+@pytest.mark.parametrize("hint", ["", "This user liked earlier movies."])
+def test_a_candidate_that_is_shown_as_a_line_is_never_left_out(builder: PromptBuilder, hint: str) -> None:
+    history = [f"- Movie {place} (1950) | Drama | rated 4" for place in range(4)]
+    none, some = (
+        Record("Liked?", show_question(lines, "Ronin (1998) | Action", hint, as_line=True), "Yes")
+        for lines in ([], history)
+    )
+    alone = replace(none, input=none.input.replace(f"{NO_HISTORY}\n", ""))
+    shortest = len(builder.encode(alone).input_ids)
+    encoded = PromptBuilder(builder.tokenizer, Labels(), shortest + 1).encode(some)
+    assert encoded.dropped_lines == len(history)
+    assert encoded.input_ids.tolist() == builder.encode(alone).input_ids.tolist()
 
 
 def test_what_is_left_of_a_record_is_its_newest_history_and_what_was_dropped_is_counted(short: PromptBuilder) -> None:

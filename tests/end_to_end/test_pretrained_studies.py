@@ -16,7 +16,8 @@ from benchmarks.pretrained_studies.studies import ORDER, STUDIES, Run, Setting, 
 from benchmarks.pretrained_studies.wordings import WORDINGS
 from benchmarks.pretrained_studies.workers import MARGIN, Ground, Pace, hand_out
 from likely.data.movielens import read_movielens
-from likely.data.wording import show_item, show_question, show_rated
+from likely.data.question import show_question
+from likely.data.wording import show_item, show_rated
 from likely.evaluation.metrics import auc
 from likely.sources.invented_ratings import make_sample
 from study_workers import answers_at_once, dies_at_first, never_answers

@@ -11,11 +11,19 @@ from hypothesis import strategies as st
 
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
+from likely.data.question import read_question, show_question
 from likely.data.records import Labels, Record, read_records, write_records
 from likely.data.timelines import build_timelines, make_rows
-from likely.data.wording import show_question, show_rated
+from likely.data.wording import MOVIES, show_rated
 from likely.errors import LikelyError
-from likely.evaluation.baselines import always_yes, baseline_systems, item_and_user, item_like_rate, user_like_rate
+from likely.evaluation.baselines import (
+    always_yes,
+    baseline_systems,
+    item_and_user,
+    item_like_rate,
+    systems_of,
+    user_like_rate,
+)
 from likely.evaluation.classifiers import logistic_regression
 from likely.evaluation.features import history_fraction, likes_of
 from likely.evaluation.given import Given
@@ -272,6 +280,20 @@ def test_features_that_are_unknown_everywhere_do_not_stop_the_fitted_baselines()
     systems, _ = baseline_systems(train, rows, Labels())
     assert [system.name for system in systems] == ALL
     assert all(np.isfinite(system.p_yes).all() for system in systems)
+
+
+def test_baselines_know_the_same_where_the_candidate_is_shown_as_a_line(prepared):
+    train, earlier, rows = prepared
+
+    def reworded(records):
+        return [replace(one, input=replace(read_question(one.input), as_line=True).text) for one in records]
+
+    systems, left_out = systems_of(Given(train, rows, Labels(), earlier, MOVIES))
+    others, also_left_out = systems_of(Given(reworded(train), reworded(rows), Labels(), reworded(earlier), MOVIES))
+    assert left_out == also_left_out
+    pairs = [(one, other) for one, other in zip(systems, others, strict=True) if one.name != "TF-IDF of the text"]
+    assert len(pairs) == len(systems) - 1
+    assert all(one.name == other.name and (one.p_yes == other.p_yes).all() for one, other in pairs)
 
 
 def test_three_more_baselines_know_what_hints_tell_the_model():

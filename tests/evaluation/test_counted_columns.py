@@ -7,8 +7,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from likely.data.question import show_question
 from likely.data.records import Labels, Record
-from likely.data.wording import show_item, show_question, show_rated
+from likely.data.wording import show_item, show_rated
 from likely.evaluation import counted_columns as module
 from likely.evaluation.counted_columns import COLUMNS, TASTE, counted_columns
 from likely.evaluation.features import likes_of

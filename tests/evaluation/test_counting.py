@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from likely.data.protocol import SplitProtocol
+from likely.data.question import show_question
 from likely.data.records import Labels, Record
 from likely.data.task import RecordsTask, ratings_task
-from likely.data.wording import MOVIES, show_question, show_rated
+from likely.data.wording import MOVIES, show_rated
 from likely.evaluation import counted_now, rating_habits
 from likely.evaluation import given as module_given
 from likely.evaluation.answer import why_no_answer

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from likely.data.question import show_question
 from likely.data.records import Labels, Place, Record
-from likely.data.wording import Words, show_item, show_question, show_rated
+from likely.data.wording import Words, show_item, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.features import (
     FEATURES,

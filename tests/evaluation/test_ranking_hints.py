@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from likely.data.liked_shares import Shares
+from likely.data.question import read_candidate, read_question
 from likely.data.records import Labels
-from likely.data.wording import MOVIES, hint, read_candidate
+from likely.data.wording import MOVIES, hint
 from likely.evaluation.given import Given
 from likely.evaluation.ranking_hints import Hints
 from likely.evaluation.ranking_metrics import rank_items
@@ -63,8 +64,12 @@ def test_nothing_that_others_say_later_or_in_held_out_rows_is_told(prepared, hin
     assert hints.of_candidates(row, items, lines) == changed.of_candidates(own, items, lines)
 
 
-def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(prepared):
-    train, earlier, rows = prepared
+@pytest.mark.parametrize("as_line", [False, True])
+def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(prepared, as_line):
+    train, earlier, rows = (
+        [replace(one, input=replace(read_question(one.input), as_line=as_line).text) for one in part]
+        for part in prepared
+    )
     seen = []
 
     def ask(records):
@@ -79,6 +84,6 @@ def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(pr
     for record in seen:
         *history, line, last = record.input.split("\n")
         assert history == first[record.user_id].input.split("\n")[:-2]
-        assert line.startswith("Candidate: ")
+        assert line.startswith("- ") and line.endswith(" | candidate") if as_line else line.startswith("Candidate: ")
         assert last.startswith("This user ")
         assert "similar" not in last

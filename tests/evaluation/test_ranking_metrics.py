@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
+from likely.data.question import show_question
 from likely.data.records import Labels, Record
-from likely.data.wording import MOVIES, Words, show_question, show_rated
+from likely.data.wording import MOVIES, Words, show_rated
 from likely.evaluation import ranking_metrics
 from likely.evaluation.given import Given
 from likely.evaluation.ranking_metrics import candidate_records, rank_items, requests_of, top_metrics

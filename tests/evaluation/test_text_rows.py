@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from likely.data.protocol import SplitProtocol
+from likely.data.question import show_question
 from likely.data.records import Labels, Record
 from likely.data.task import ratings_task
-from likely.data.wording import show_question, show_rated
+from likely.data.wording import show_rated
 from likely.evaluation.baselines import all_we_can_count
 from likely.evaluation.features import likes_of
 from likely.evaluation.given import Given

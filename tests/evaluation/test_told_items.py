@@ -3,9 +3,10 @@
 import numpy as np
 
 from likely.data.protocol import SplitProtocol
+from likely.data.question import show_question
 from likely.data.records import Labels, Record
 from likely.data.task import ratings_task
-from likely.data.wording import show_question, show_rated
+from likely.data.wording import show_rated
 from likely.evaluation.told_items import candidate_texts, told_items
 
 TASK = ratings_task(SplitProtocol(like_threshold=4.0))

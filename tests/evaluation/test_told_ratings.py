@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from likely.data.question import show_question
 from likely.data.records import Labels, Record
-from likely.data.wording import MOVIES, Words, show_question, show_rated
+from likely.data.wording import MOVIES, Words, show_rated
 from likely.evaluation.counted_columns import counted_columns
 from likely.evaluation.told_ratings import told_ratings
 

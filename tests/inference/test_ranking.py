@@ -157,10 +157,13 @@ def told_of(data, protocol):
 
 
 @pytest.mark.parametrize("hints", [False, True])
-@pytest.mark.parametrize("window", ["anchored", "sliding", "3H", "all"])
-def test_the_question_is_the_one_of_the_training_records(ranker, hints, window):
+@pytest.mark.parametrize(
+    ("window", "as_line"),
+    [("anchored", False), ("anchored", True), ("sliding", False), ("3H", False), ("all", False), ("all", True)],
+)
+def test_the_question_is_the_one_of_the_training_records(ranker, hints, window, as_line):
     """Every row that `timelines` writes of a user comes out of what the user had rated before it."""
-    protocol = SplitProtocol(warmup=3, history_length=4, window=window, hints=hints)
+    protocol = SplitProtocol(warmup=3, history_length=4, window=window, hints=hints, candidate_line=as_line)
     ranker = replace(ranker, task=ratings_task(protocol))
     movies = some_movies(30)
     ratings = [(1, place, 0.5 + place % 10 / 2, 100 + place) for place in range(len(movies))]

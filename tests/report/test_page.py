@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from likely.data.question import show_question
 from likely.data.records import Record
-from likely.data.wording import show_item, show_question, show_rated
+from likely.data.wording import show_item, show_rated
 from likely.errors import LikelyError
 from likely.evaluation.contest import Estimate, Evaluation, System, SystemResult
 from likely.evaluation.metrics import METRICS, probability_metrics

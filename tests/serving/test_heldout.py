@@ -8,8 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from likely.data.dataset_info import Columns
+from likely.data.question import show_question
 from likely.data.records import Labels
-from likely.data.wording import Words, show_question, show_rated
+from likely.data.wording import Words, show_rated
 from likely.errors import LikelyError
 from likely.inference.movies import history_of
 from likely.serving.app import make_app

@@ -50,6 +50,9 @@ Split = Annotated[
 Hints = Annotated[
     bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
 ]
+CandidateLine = Annotated[
+    bool, typer.Option("--candidate-line", help="Show the candidate as a line of the history: fewer tokens in a tree.")
+]
 Format = Annotated[Literal["json", "parquet"], typer.Option("--format", help="Of the records; parquet is far smaller.")]
 Implicit = Annotated[bool | None, _of_table("Lines say what a user took.", "--implicit")]
 
@@ -65,6 +68,7 @@ def prepare(
     warmup: Warmup = None,
     split: Split = None,
     hints: Hints = False,
+    candidate_line: CandidateLine = False,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
     file_format: Format = "json",
     seed: Annotated[int, typer.Option(help="Draws those users, and negatives.", min=0)] = 42,
@@ -94,7 +98,7 @@ def prepare(
     """Turn ratings, of MovieLens or of a table of your own, into records without leaks from the future."""
     table = describe(data, context.params, source)
     settings: dict[str, Any] = {"warmup": warmup, "history_length": history_len, "window": window, "hints": hints}
-    settings |= {"like_threshold": like_threshold, "split": split}
+    settings |= {"candidate_line": candidate_line, "like_threshold": like_threshold, "split": split}
     write_shown(table or source or dataset, settings, output, max_users, seed, file_format)
 
 

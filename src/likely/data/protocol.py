@@ -43,6 +43,7 @@ class SplitProtocol:
             ratings. "2H" shows what "anchored" does.
         like_threshold: a rating from here on is a like.
         hints: end every record with what :func:`likely.data.wording.hint` says of its user and candidate.
+        candidate_line: show the candidate as lines of the history show items; see :mod:`likely.data.question`.
         test_fraction: share of the ratings after the warm-up.
         eval_fraction: share of the ratings after the warm-up.
         split: "time" as above, by the times of each user; "global-time", by those of all; or "given" with the data.
@@ -58,6 +59,7 @@ class SplitProtocol:
     window: str = "anchored"
     like_threshold: float = 4.0
     hints: bool = False
+    candidate_line: bool = False
     test_fraction: float = 0.10
     eval_fraction: float = 0.05
     split: Literal["time", "global-time", "given"] = "time"
@@ -111,6 +113,7 @@ def protocol_of(
     history_length: int = 15,
     window: str = "anchored",
     hints: bool = False,
+    candidate_line: bool = False,
 ) -> SplitProtocol:
     """Return what becomes of the timelines of a table.
 
@@ -120,6 +123,7 @@ def protocol_of(
         history_length: as in :class:`SplitProtocol`, like the others.
         window: likewise.
         hints: likewise.
+        candidate_line: likewise.
 
     Raises:
         LikelyError: a value is out of range, the table does not say what a like is, or it has nothing for hints to
@@ -133,6 +137,7 @@ def protocol_of(
         window=window,
         like_threshold=table.threshold,
         hints=hints,
+        candidate_line=candidate_line,
         split="given" if table.is_split else table.split,
         history_from=table.history_from,
         negatives=table.negatives,

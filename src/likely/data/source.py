@@ -21,6 +21,7 @@ def read_source(
     history_length: int = 15,
     window: str = "anchored",
     hints: bool = False,
+    candidate_line: bool = False,
     like_threshold: float | None = None,
     split: Literal["time", "global-time"] | None = None,
 ) -> tuple[RatingTable, SplitProtocol]:
@@ -32,10 +33,11 @@ def read_source(
     Args:
         source: description of a table, folder or zip of a release, or the name of one that is fetched.
         fetch: gives the folder or zip of a release by its name.
-        warmup: as in :func:`likely.data.protocol.protocol_of`, like the three after it.
+        warmup: as in :func:`likely.data.protocol.protocol_of`, like the four after it.
         history_length: likewise.
         window: likewise.
         hints: likewise.
+        candidate_line: likewise.
         like_threshold: of a release; None for 4 on a scale that ends at 5. A table says it itself.
         split: of a release; None for "time". A table says it itself.
 
@@ -44,7 +46,14 @@ def read_source(
     """
 
     def protocol_for(table: TableConfig) -> SplitProtocol:
-        return protocol_of(table, warmup=warmup, history_length=history_length, window=window, hints=hints)
+        return protocol_of(
+            table,
+            warmup=warmup,
+            history_length=history_length,
+            window=window,
+            hints=hints,
+            candidate_line=candidate_line,
+        )
 
     if isinstance(source, TableConfig):
         table, data = source, read_ratings(source)

@@ -25,7 +25,7 @@ BLEND_FILE = "blend.json"
 BLEND_FILES = (BLEND_FILE, "blend_items.parquet", "blend_likeness.parquet", "blend_trees.parquet")
 """What a run's answer is made of, see `evaluation.blend`; of no other adapter than the one it was fitted with."""
 
-UNUSUAL = {"split": "time", "history_from": "all", "negatives": 0}
+UNUSUAL = {"candidate_line": False, "split": "time", "history_from": "all", "negatives": 0}
 """Keys of a protocol that files have only where they say something else."""
 
 

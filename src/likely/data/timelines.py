@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from likely.data.liked_shares import TASTES, Shares
 from likely.data.opinions import COUNTS, opinion_of_others
 from likely.data.protocol import SPLITS, Split, SplitProtocol
+from likely.data.question import show_question
 from likely.data.ratings import RatingTable
 from likely.data.records import CUT_AT_ANCHORS
-from likely.data.wording import Words, hint, make_instruction, show_item, show_question, show_rated
+from likely.data.wording import Words, hint, make_instruction, show_item, show_rated
 from likely.errors import LikelyError
 
 
@@ -201,7 +202,7 @@ def make_rows(
             answers = [(item, rating >= protocol.like_threshold), *((negative, False) for negative in negatives or ())]
             for answered, like in answers:
                 candidate = Candidate(_spelled(answered, spelled_items), texts[answered], time, like, told)
-                row = _row(history, window, candidate, data.words)
+                row = _row(history, window, candidate, data.words, protocol.candidate_line)
                 yield {"instruction": question, **row, **({CUT_AT_ANCHORS: True} if protocol.is_long else {})}
 
 
@@ -209,13 +210,13 @@ def _spelled(number: int, names: Sequence[str] | None) -> int | str:
     return names[number] if names else number
 
 
-def _row(history: History, window: slice, candidate: Candidate, words: Words) -> dict[str, Any]:
+def _row(history: History, window: slice, candidate: Candidate, words: Words, as_line: bool) -> dict[str, Any]:
     """Return what a record says beside its question; the window of the history is what it shows."""
     lines, liked = history.lines[window], sum(history.likes[window])
     parts = Counter(history.parts[window]) if history.parts is not None else None
     shares = _shares(liked / len(lines) if lines else math.nan, candidate.told) if candidate.told else None
     return {
-        "input": show_question(lines, candidate.text, hint(shares, words) if shares else ""),
+        "input": show_question(lines, candidate.text, hint(shares, words) if shares else "", as_line),
         "output": "Yes" if candidate.like else "No",
         "user_id": history.user_id,
         "item_id": candidate.item_id,

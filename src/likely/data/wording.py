@@ -172,35 +172,6 @@ def read_line(line: str, words: Words | None) -> tuple[str, float | None] | None
         return None
 
 
-def history_lines(text: str) -> list[str]:
-    """Return the lines of a record's input that tell of its history, oldest first."""
-    return [line for line in text.split("\n") if line.startswith("- ")]
-
-
-def read_candidate(text: str) -> str:
-    """Return how a record's input names its candidate; empty where it does not.
-
-    >>> read_candidate(show_question(["- Heat | rated 4"], "Ronin (1998)", "This user liked earlier movies."))
-    'Ronin (1998)'
-    """
-    _, found, rest = f"\n{text}".rpartition("\nCandidate: ")
-    return rest.partition("\n")[0] if found else ""
-
-
-NO_HISTORY = "(nothing yet)"
-"""Stands in place of a history without lines, which only a given split has."""
-
-
-def show_question(history: Sequence[str], candidate: str, hint: str = "") -> str:
-    """Return a record's input: the lines of its history, oldest first, its candidate, and a hint if there is one.
-
-    What is different in every record comes last, so that records of one history begin alike.
-    """
-    shown = "\n".join(history) or NO_HISTORY
-    question = f"History, oldest first:\n{shown}\nCandidate: {candidate}"
-    return f"{question}\n{hint}" if hint else question
-
-
 OPINIONS = (
     (0.20, "hated"),
     (0.32, "disliked"),

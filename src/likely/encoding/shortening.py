@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
+from likely.data.question import MARK
 from likely.data.records import Record
 
-HISTORY_LINE = re.compile(r"^\s*[-*•] ")
-"""What a line of a list looks like."""
+HISTORY_LINE = re.compile(rf"^\s*[-*•] (?!.*{re.escape(MARK)}\s*$)")
+"""What a line of a list looks like, but for that of a candidate."""
 
 FEWEST_ITEMS = 5
 """A line with fewer items is not taken for a history: it may say what the candidate is."""

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from likely.data.question import history_lines
 from likely.data.records import Record
 from likely.data.task import BLEND_FILE, RatingsTask
-from likely.data.wording import history_lines, read_line
+from likely.data.wording import read_line
 from likely.errors import LikelyError
 from likely.evaluation.blend import REMEDY, Blend, load_blend
 from likely.evaluation.counting import RatedItem

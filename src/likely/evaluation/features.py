@@ -11,8 +11,9 @@ import numpy as np
 import scipy.special
 
 from likely.data.liked_shares import OF_DETAILS
+from likely.data.question import history_lines, read_candidate
 from likely.data.records import Labels, Record
-from likely.data.wording import YEAR, Words, history_lines, read_candidate, read_line
+from likely.data.wording import YEAR, Words, read_line
 from likely.errors import LikelyError
 from likely.evaluation.like_counts import Known, LikeCounts, known_of, like_rates
 from likely.evaluation.metrics import CLIP

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from likely.data.question import history_lines, read_candidate, read_question
 from likely.data.records import Labels, Record
-from likely.data.wording import Words, history_lines, read_candidate, read_line
+from likely.data.wording import Words, read_line
 from likely.evaluation.contest import DRAWS, Estimate, Ranking, RankingResult
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.given import Given
@@ -87,7 +88,7 @@ def rank_items(
             )
         else:
             answers["with the adapter"] = ask(records)
-            if records[0].input.rpartition("\nCandidate: ")[2].count("\n"):
+            if (question := read_question(records[0].input)) and question.after:
                 notes.append("Among all items, hints say nothing of similar ones, as those of likely rank.")
     results = [_result(name, p_yes, requests, seed) for name, p_yes in answers.items()]
     among = max(one.among for one in requests)
@@ -192,16 +193,15 @@ def candidate_records(
     lines, asked = _lines_of(records), []
     hinted = hints is not None and hints.can_be_said([one.first for one in requests])
     for one in requests:
-        begin, found, end = one.first.input.rpartition("\nCandidate: ")
-        if not found or end.count("\n") != hinted or any(item not in lines for item in one.items):
+        question = read_question(one.first.input)
+        if question is None or question.after.count("\n") != hinted or any(item not in lines for item in one.items):
             return None
-        ends = [lines[item] for item in one.items]
+        shown, ends = [lines[item] for item in one.items], [""] * len(one.items)
         if hinted and hints:
-            said = hints.of_candidates(one.first, one.items, ends)
-            ends = [f"{line}\n{hint}" for line, hint in zip(ends, said, strict=True)]
+            ends = [f"\n{hint}" for hint in hints.of_candidates(one.first, one.items, shown)]
         asked += [
-            replace(one.first, input=f"{begin}{found}{text}", item_id=item)
-            for item, text in zip(one.items, ends, strict=True)
+            replace(one.first, input=replace(question, candidate=line, after=end).text, item_id=item)
+            for item, line, end in zip(one.items, shown, ends, strict=True)
         ]
     return asked
 

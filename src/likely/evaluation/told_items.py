@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from likely.data.question import history_lines, read_candidate
 from likely.data.records import Labels, Record
 from likely.data.task import RatingsTask
-from likely.data.wording import history_lines, read_candidate, read_line
+from likely.data.wording import read_line
 from likely.evaluation.features import likes_of, times_of, user_keys
 from likely.evaluation.text_features import Moments
 from likely.model.answers import BoolRows

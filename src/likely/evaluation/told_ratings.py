@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from likely.data.question import history_lines
 from likely.data.records import Labels, Record
-from likely.data.wording import Words, history_lines, read_line
+from likely.data.wording import Words, read_line
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.user_ridge import candidate_lines
 from likely.model.answers import BoolRows, FloatRows, Places

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from likely.data.question import read_candidate
 from likely.data.records import Labels, Record
-from likely.data.wording import YEAR, read_candidate
+from likely.data.wording import YEAR
 from likely.evaluation.features import item_keys, likes_of, times_of, user_keys
 from likely.evaluation.like_counts import SMOOTHING, Known, count_likes, known_of
 from likely.model.answers import FloatRows, Matrix, Places

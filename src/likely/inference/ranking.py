@@ -15,10 +15,11 @@ import numpy as np
 
 from likely.data.liked_shares import Shares, share_of_all, share_of_genres
 from likely.data.opinions import opinion_of_others
+from likely.data.question import show_question
 from likely.data.records import CUT_AT_ANCHORS, Record
 from likely.data.task import RatingsTask, read_task
 from likely.data.timelines import window_start
-from likely.data.wording import hint, show_question, show_rated
+from likely.data.wording import hint, show_rated
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
@@ -145,9 +146,13 @@ class Ranker:
             hints = [hint(one, words) for one in shares]
             told = [{**extra, "shares": one.known(words.details)} for one in shares]
         instruction, answer = self.task.instruction, self.builder.labels.positive
+        inputs = [
+            show_question(lines, movie.shown, said, protocol.candidate_line)
+            for movie, said in zip(candidates, hints, strict=True)
+        ]
         return [
-            Record(instruction, show_question(lines, movie.shown, said), answer, item_id=movie.item_id, extra=known)
-            for movie, said, known in zip(candidates, hints, told, strict=True)
+            Record(instruction, text, answer, item_id=movie.item_id, extra=known)
+            for movie, text, known in zip(candidates, inputs, told, strict=True)
         ]
 
     def _shares(

@@ -13,6 +13,7 @@ import jinja2
 import numpy as np
 import yaml
 
+from likely.data.question import read_question
 from likely.data.records import Record
 from likely.evaluation.contest import Evaluation, System
 from likely.evaluation.groups import equal_groups, group_areas, history_lengths, popularity
@@ -137,8 +138,9 @@ def _mistakes(evaluation: Evaluation) -> dict[str, Any] | None:
 
 def _end_of_prompt(record: Record) -> dict[str, Any]:
     """Return the last lines that a model read, the place of the candidate among them, and the right answer."""
-    lines = (record.input or record.instruction).splitlines()
-    candidate = next((place for place, line in enumerate(lines) if line.startswith("Candidate: ")), len(lines))
+    asked = record.input or record.instruction
+    question, lines = read_question(asked), asked.split("\n")
+    candidate = question.before.count("\n") if question else len(lines)
     first = max(candidate - HISTORY_LINES, 0)
     user = "" if record.user_id is None else f", user {record.user_id}"
     return {"answer": record.output + user, "lines": lines[first:], "candidate": candidate - first}

@@ -13,10 +13,11 @@ from typing import IO, Any
 
 from likely.config.run_config import RunConfig
 from likely.data.dataset_info import Columns
+from likely.data.question import history_lines, read_candidate
 from likely.data.records import Labels, Record, records_of
 from likely.data.run_data import files_of, labels_of
 from likely.data.titles import split_title
-from likely.data.wording import Words, history_lines, read_candidate, read_rated
+from likely.data.wording import Words, read_rated
 from likely.encoding.prompt import user_turn
 from likely.errors import LikelyError
 from likely.serving.catalogue import Catalogue, Row

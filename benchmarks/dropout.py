@@ -19,9 +19,8 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from benchmarks import DOCS, common
-from likely.cli.demo import HINTS, HISTORY_LENGTH, tiny_base
+from likely.cli.demo import demo_protocol, tiny_base
 from likely.config.run_config import RunConfig
-from likely.data.protocol import SplitProtocol
 from likely.evaluation.metrics import answer_metrics
 from likely.model.runtime import keep_freed_memory
 from likely.training.run import train
@@ -36,9 +35,7 @@ def main() -> None:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        data = common.prepared(
-            arguments.source, folder / "data", SplitProtocol(history_length=HISTORY_LENGTH, hints=HINTS)
-        )
+        data = common.prepared(arguments.source, folder / "data", demo_protocol())
         model = tiny_base(folder / "tiny-base", data)
         turns = product(range(arguments.seeds), COLOURS)
         runs = [run_once(arguments, folder, model, batching, seed) for seed, batching in turns]

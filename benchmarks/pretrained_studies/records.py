@@ -66,7 +66,7 @@ class Count:
 def prepare_records(data: RatingTable, model: str, folder: Path, records: int, evaluated: int | None) -> None:
     """Write the records of all windows and wordings, chosen as `max_samples` would from those of the first window.
 
-    Records with hints are chosen from their own.
+    Training records with hints are chosen from their own; the eval rows of all are about the same candidates.
 
     Args:
         data: ratings and items.
@@ -75,17 +75,19 @@ def prepare_records(data: RatingTable, model: str, folder: Path, records: int, e
         records: to train on.
         evaluated: most eval rows, of whole users; None for all.
     """
-    chosen: dict[tuple[bool, str], list[str]] = {}
+    trained: dict[bool, list[str]] = {}
+    asked: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         for window, protocol in WINDOWS.items():
             prepare(data, Path(scratch), protocol, file_format="parquet")
             parts = {part: read_records(Path(scratch) / f"{part}.parquet", Labels()) for part in ("train", "eval")}
-            if (protocol.hints, "train") not in chosen:
-                chosen[protocol.hints, "train"] = keys_of(_chosen_runs(parts["train"], _builder(model), records))
-                chosen[protocol.hints, "eval"] = keys_of(subset_of_users(parts["eval"], evaluated, CHOSEN_BY))
+            if protocol.hints not in trained:
+                trained[protocol.hints] = keys_of(_chosen_runs(parts["train"], _builder(model), records))
+            asked = asked or keys_of(subset_of_users(parts["eval"], evaluated, CHOSEN_BY))
+            chosen = {"train": trained[protocol.hints], "eval": asked}
             wordings = WORDINGS if window in REWORDED else {"": as_it_is}
             for part, (name, reword) in ((part, pair) for part in parts for pair in wordings.items()):
-                kept = _picked(parts[part], chosen[protocol.hints, part])
+                kept = _picked(parts[part], chosen[part])
                 (folder / f"{window}{name}").mkdir(parents=True, exist_ok=True)
                 write_records(
                     folder / f"{window}{name}" / f"{part}.parquet",

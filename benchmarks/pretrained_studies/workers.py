@@ -225,5 +225,6 @@ class Ground:
             "loss": [round(entry["loss"], 4) for entry in losses],
             "metrics": {key: round(value, 5) for key, value in last.items() if key.startswith("eval_")},
             "saving": finished.metrics["saving"],
+            "precision": finished.metrics["base"]["precision"],
             "p_yes": answered[-1],
         }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from likely.config.run_config import RunConfig
+    from likely.data.protocol import SplitProtocol
 
 
 def demo(
@@ -38,12 +39,20 @@ def demo(
 
 CONFIG = "demo"
 MODEL, DATASET = "smollm2-135m", "ml-100k"
-HISTORY_LENGTH, HINTS = 8, True
-"""Half the usual history and a hint, so that a very small model learns something in five minutes on two cores."""
-
 
 COMPARED = 250
 """Test records that base and adapter are compared on."""
+
+
+def demo_protocol() -> SplitProtocol:
+    """Return what becomes of the timelines.
+
+    Half the usual history and a hint, so that a very small model learns something in minutes on two cores; and the
+    candidate as a line of the history, so that a tree computes it once with the line that it becomes.
+    """
+    from likely.data.protocol import SplitProtocol
+
+    return SplitProtocol(history_length=8, hints=True, candidate_line=True)
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,6 @@ def gather(console: Console, output: Path, data: Path) -> Ingredients:
     """Get model and ratings, real ones where they can be had, and prepare the records in the folder `data`."""
     from likely.data.movielens import read_movielens
     from likely.data.preparation import prepare
-    from likely.data.protocol import SplitProtocol
     from likely.report.preparation_table import preparation_table
     from likely.sources.catalogue import CATALOGUE, resolve_dataset, resolve_model
     from likely.sources.invented_ratings import make_sample
@@ -138,8 +146,7 @@ def gather(console: Console, output: Path, data: Path) -> Ingredients:
         console.print(f"  [yellow]No real ratings ({error}) Using invented ones.[/yellow]", highlight=False)
         source, real_ratings = make_sample(output / "sample"), False
     _heading(console, "Prepare", "each user's timeline, the last ratings held out")
-    protocol = SplitProtocol(history_length=HISTORY_LENGTH, hints=HINTS)
-    console.print(preparation_table(prepare(read_movielens(source), data, protocol)))
+    console.print(preparation_table(prepare(read_movielens(source), data, demo_protocol())))
     try:
         with console.status("  fetching the model and converting it, once; about half a minute"):
             model = resolve_model(MODEL)

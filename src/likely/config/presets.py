@@ -97,8 +97,8 @@ PRESETS: Mapping[str, Preset] = {
         ),
     ),
     "smollm2_movielens_cpu": Preset(
-        "SmolLM2-135M on a CPU: three quarters of an hour on two cores, for records prepared with "
-        "--hints --history-len 8.",
+        "SmolLM2-135M on a CPU: three quarters of an hour on two cores. "
+        "Prepare with --hints --history-len 8 --candidate-line.",
         {
             **_CPU,
             "max_samples": 6000,

@@ -29,11 +29,12 @@ WINDOWS = {
     "60": SplitProtocol(history_length=60),
     "all": SplitProtocol(window="all"),
     "8-hints": SplitProtocol(history_length=8, hints=True),
+    "15-hints": SplitProtocol(hints=True),
 }
-"""Histories of 15 to 29 movies, of 60 to 119, and of all, which ask about the same candidates; and what the CPU presets
-train on, histories of 8 to 15 with hints, of other histories chosen."""
+"""Histories of 15 to 29 movies, of 60 to 119, and of all, trained on the same candidates; and two windows with hints,
+each trained on a choice of its own: of 8 to 15 movies, as the CPU presets, and of 15 to 29."""
 
-REWORDED = ("15", "8-hints")
+REWORDED = ("15", "8-hints", "15-hints")
 """Windows that are written in all wordings."""
 
 CHOSEN_BY = 42
@@ -66,7 +67,7 @@ class Count:
 def prepare_records(data: RatingTable, model: str, folder: Path, records: int, evaluated: int | None) -> None:
     """Write the records of all windows and wordings, chosen as `max_samples` would from those of the first window.
 
-    Training records with hints are chosen from their own; the eval rows of all are about the same candidates.
+    Training records with hints are chosen from those of their window. All eval rows ask about the same candidates.
 
     Args:
         data: ratings and items.
@@ -75,16 +76,17 @@ def prepare_records(data: RatingTable, model: str, folder: Path, records: int, e
         records: to train on.
         evaluated: most eval rows, of whole users; None for all.
     """
-    trained: dict[bool, list[str]] = {}
+    trained: dict[str | None, list[str]] = {}
     asked: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         for window, protocol in WINDOWS.items():
             prepare(data, Path(scratch), protocol, file_format="parquet")
             parts = {part: read_records(Path(scratch) / f"{part}.parquet", Labels()) for part in ("train", "eval")}
-            if protocol.hints not in trained:
-                trained[protocol.hints] = keys_of(_chosen_runs(parts["train"], _builder(model), records))
+            own = window if protocol.hints else None
+            if own not in trained:
+                trained[own] = keys_of(_chosen_runs(parts["train"], _builder(model), records))
             asked = asked or keys_of(subset_of_users(parts["eval"], evaluated, CHOSEN_BY))
-            chosen = {"train": trained[protocol.hints], "eval": asked}
+            chosen = {"train": trained[own], "eval": asked}
             wordings = WORDINGS if window in REWORDED else {"": as_it_is}
             for part, (name, reword) in ((part, pair) for part in parts for pair in wordings.items()):
                 kept = _picked(parts[part], chosen[part])

@@ -1,7 +1,7 @@
 """Training examples a second: the tree, our own padded layout, and TRL's SFTTrainer, on the same records.
 
-    python -m benchmarks.training_throughput --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--group-size 4]
-        [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
+    python -m benchmarks.training_throughput --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--group-size 4] [--records 16]
+        [--hinted] [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
 
 Every round times forward and backward of one optimizer step, the one with the median saving of an epoch; laying out is
 included, and AdamW, the same for all, is left out. All contestants compute the same loss of the same records; it is
@@ -21,6 +21,7 @@ import torch
 
 from benchmarks import common
 from benchmarks.common import PADDED, TREE, TRL, Bench, Row
+from likely.data.protocol import SplitProtocol
 from likely.encoding.batches import Layout
 from likely.encoding.order import shuffled
 from likely.encoding.prompt import EncodedRecord
@@ -36,6 +37,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser = common.model_parser(__doc__)
     parser.add_argument("--group-size", type=int, default=4)
     parser.add_argument("--records", type=int, default=16, help="of the step")
+    parser.add_argument("--hinted", action="store_true", help="records with hints, and candidates as lines")
     return parser
 
 
@@ -44,7 +46,8 @@ def main() -> None:
     ours = common.load_bench(arguments.model, arguments.shapes)
     theirs = common.load_bench(arguments.model, arguments.shapes, own_attention=False, own_product=False)
     with tempfile.TemporaryDirectory() as scratch:
-        data = common.prepared(arguments.source, Path(scratch))
+        protocol = SplitProtocol(hints=arguments.hinted, candidate_line=arguments.hinted)
+        data = common.prepared(arguments.source, Path(scratch), protocol)
         step = common.training_step(ours.builder, data, arguments.group_size, arguments.records)
         best_trl, choice = best_of_trl(theirs, step, Path(scratch))
         contestants: dict[str, Callable[[int], float]] = {
@@ -61,7 +64,9 @@ def main() -> None:
         "seconds": common.rounded(seconds),
     }
     command = common.command_line("training_throughput", arguments, "group_size", "records")
+    command += " --hinted" if arguments.hinted else ""
     name = f"training-throughput-{common.model_name(arguments)}-groups-of-{arguments.group_size}"
+    name += "-hinted" if arguments.hinted else ""
     common.save(name, "training examples a second", command, rows, details)
     common.print_result(common.spread_table(seconds, len(step), "examples", TRL), rows)
 
@@ -184,6 +189,7 @@ def timed(run: Callable[[int], float]) -> tuple[float, float]:
 def rows_of(seconds: dict[str, list[float]], bench: Bench, arguments: argparse.Namespace, choice: str) -> list[Row]:
     """Return the table's rows of this run."""
     groups = f"{bench.name}, groups of up to {arguments.group_size}"
+    groups += f" in steps of {arguments.records}, hints, candidates as lines" if arguments.hinted else ""
     rate = common.rate(seconds, TREE, arguments.records)
     notes = {PADDED: f"{groups}; {rate:.2f} examples/s", TRL: f"{groups}; TRL {choice}"}
     rows = [

@@ -264,6 +264,11 @@ class RunConfig(BaseModel):
         return self.per_device_eval_batch_size * self.cutoff_len
 
     @property
+    def most_tokens(self) -> int:
+        """Tokens of the widest forward pass that is asked for."""
+        return max(self.tokens_asked, self.evaluation_tokens)
+
+    @property
     def greater_is_better(self) -> bool:
         """Whether a larger value of `metric_for_best_model` is the better one."""
         return self.metric_for_best_model in ("eval_auc", "eval_accuracy", "eval_f1")

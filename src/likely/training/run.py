@@ -163,8 +163,7 @@ def set_up(
     set_seed(config.seed)
     base = load_base(inputs.location, precision, attention.implementation, config.model_revision)
     everything, first_tokens = [*inputs.train, *inputs.eval], inputs.builder.first_tokens
-    widest = max(config.tokens_asked, config.evaluation_tokens if inputs.eval else 0)
-    length_note = check_exactness(base, everything, layout, first_tokens, widest)
+    length_note = check_exactness(base, everything, layout, first_tokens, config.most_tokens)
     for title, note in (("Layout", layout_note), ("Length", length_note)):
         if note:
             tell(title, note)

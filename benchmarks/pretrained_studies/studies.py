@@ -116,7 +116,7 @@ STUDIES: Mapping[str, Mapping[str, Setting]] = {
         "shorter lines, candidate as a bare line": Setting("15-short-bare"),
     },
     "hinted-wordings": {
-        "as today": _with_hints("8-hints"),
+        "candidate named": _with_hints("8-hints"),
         "candidate as a marked line": _with_hints("8-hints-marked"),
         "shorter lines, candidate as a marked line": _with_hints("8-hints-short-marked"),
     },

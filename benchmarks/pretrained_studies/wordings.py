@@ -14,8 +14,9 @@ Short lines keep title and year, and two genres at most. The question, a hint an
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from likely.data.question import NAMED, history_lines, read_question
+from likely.data.question import NAMED, Question, history_lines, read_question
 from likely.data.wording import read_rated
 
 GENRES = 2
@@ -27,8 +28,8 @@ def as_it_is(text: str) -> str:
 
 
 def marked(text: str) -> str:
-    """Return an input whose candidate is a history line with a mark where others have the rating."""
-    return _with_candidate(text, lambda candidate: f"- {candidate} | candidate")
+    """Return an input as `likely prepare --candidate-line` writes it."""
+    return replace(_question(text), as_line=True).text
 
 
 def bare(text: str) -> str:
@@ -63,9 +64,14 @@ WORDINGS: Mapping[str, Callable[[str], str]] = {
 
 
 def _with_candidate(text: str, write: Callable[[str], str]) -> str:
+    question = _question(text)
+    return f"{question.before}{write(question.candidate)}{question.after}"
+
+
+def _question(text: str) -> Question:
     question = read_question(text)
     assert question, text
-    return f"{question.before}{write(question.candidate)}{question.after}"
+    return question
 
 
 def _shortened(text: str, write: Callable[[str], str]) -> str:

@@ -60,11 +60,12 @@ def test_a_hint_stays_the_last_line(name):
 
 
 def test_all_windows_and_wordings_ask_about_the_same_candidates(ground):
-    plain, *hinted = (
-        [name for name in FOLDERS if ("hints" in name and name.partition("-")[0]) == window]
-        for window in (False, "8", "15")
-    )
-    for part, number, folders in (("eval", 12, FOLDERS), *(("train", 32, some) for some in (plain, *hinted))):
+    of_windows = {window: [name for name in FOLDERS if name.startswith(window)] for window in ("8-hints", "15-hints")}
+    others = [name for name in FOLDERS if "hints" not in name]
+    for part, number, folders in (
+        ("eval", 12, FOLDERS),
+        *(("train", 32, some) for some in (*of_windows.values(), others)),
+    ):
         asked = [
             (keys_of(rows), [row.output for row in rows])
             for rows in (read_part(ground.data, name, part) for name in folders)

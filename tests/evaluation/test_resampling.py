@@ -101,6 +101,17 @@ def test_the_fast_interval_is_the_plain_one(monkeypatch):
     assert interval(resampled_auc(liked, scores, draw_users(users, 60, 3))) == pytest.approx(plain)
 
 
+def test_sums_are_the_same_in_blocks_of_resamples(monkeypatch):
+    random = np.random.default_rng(0)
+    drawn = draw_users([f"user {place}" for place in range(50)], draws=30)
+    figures = random.random((50, 3))
+    whole = drawn.counts.astype(float) @ figures
+    monkeypatch.setattr("likely.evaluation.resampling.BLOCK", 120)
+    assert [len(block) for block in drawn.blocks(50)] != [30]
+    np.testing.assert_allclose(drawn.sums(figures), whole, rtol=1e-12)
+    np.testing.assert_allclose(drawn.sums(figures[:, 1]), whole[:, 1], rtol=1e-12)
+
+
 def test_a_paired_interval_sees_a_difference_that_two_intervals_hide():
     """Users differ a lot, and one ranker is a little better with all of them."""
     random = np.random.default_rng(0)

@@ -107,7 +107,7 @@ def test_mistakes_are_found_in_the_order_of_their_cost(config_of, tmp_path, monk
     (tmp_path / "train.json").write_text('[{"instruction": "Liked?", "output": "Perhaps"}]')
     (tmp_path / "eval.json").write_text(good)
     (tmp_path / "file").write_text("in the way")
-    wrong = {"output_dir": str(tmp_path / "file" / "run"), "model_name_or_path": "no/such"}
+    wrong = {"output_dir": str(tmp_path / "file" / "run"), "model_name_or_path": "no/such", "dtype": "float16"}
     wrong["eval_file"] = str(tmp_path / "eval.json")
 
     def complaint():
@@ -117,9 +117,26 @@ def test_mistakes_are_found_in_the_order_of_their_cost(config_of, tmp_path, monk
 
     assert "cannot be written" in complaint()
     del wrong["output_dir"]
+    assert "float16 trains on a CUDA GPU only" in complaint()
+    del wrong["dtype"]
     assert "'Perhaps' is neither Yes nor No" in complaint()
     (tmp_path / "train.json").write_text(good)
     assert "the hub cannot be reached" in complaint()
+
+
+@pytest.mark.parametrize(("train", "evaluation"), [(1, 3), (4, 1)])
+def test_a_model_is_checked_in_the_widest_passes_of_the_run(config_of, monkeypatch, train, evaluation):
+    tried = []
+
+    def check(*asked):
+        tried.append(asked[-1])
+        raise LikelyError("that is enough")
+
+    monkeypatch.setattr(training, "check_exactness", check)
+    config = config_of(per_device_train_batch_size=train, per_device_eval_batch_size=evaluation)
+    with pytest.raises(LikelyError, match="enough"):
+        training.train(config, answer_metrics)
+    assert tried == [max(train, evaluation) * config.cutoff_len]
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def _result(name: str, scores: FloatRows, requests: Sequence[Request], seed: int
     of_requests = np.split(scores, np.cumsum([len(one.items) for one in requests])[:-1])
     of_users = np.array([top_metrics(one.liked, some) for one, some in zip(requests, of_requests, strict=True)])
     drawn = draw_users(user_keys([one.first for one in requests]), DRAWS, seed)
-    resampled = np.array([drawn.sums(figures) for figures in of_users.T]).T / len(requests)
+    resampled = drawn.sums(of_users) / len(requests)
     several = len(requests) > 1
     metrics = {
         metric: Estimate(float(of_users[:, place].mean()), *(interval(resampled[:, place]) if several else ()))

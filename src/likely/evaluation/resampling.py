@@ -34,7 +34,7 @@ class UserDraws:
             yield block.astype(float)
 
     def sums(self, of_users: FloatRows) -> FloatRows:
-        """Return the sum over the users of every resample, float64 [draws]."""
+        """Return the sums over the users of every resample, float64 [draws] of [users], or [draws, k] of [users, k]."""
         return np.concatenate([block @ of_users for block in self.blocks(len(of_users))])
 
 

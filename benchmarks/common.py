@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import RESULTS
-from benchmarks.machine import gpu, machine, processor, versions
+from benchmarks.machine import commit, gpu, machine, processor, versions
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
@@ -227,7 +227,7 @@ def save(
 
     Args:
         name: of the file, which gets the machine and the date too.
-        claim: what the benchmark shows, with the `command` that repeats it.
+        claim: what is shown, with the `command` that repeats it.
         rows: of the table of docs/speed.md.
         details: raw figures, as keys of their own.
         ran_on: what :func:`machine` said there, where the figures are of another machine.
@@ -238,14 +238,14 @@ def save(
         "date": time.strftime("%Y-%m-%d"),
         "machine": ran_on or machine(),
         "versions": versions(),
+        "commit": None if ran_on else commit(),
         "rows": [asdict(row) for row in rows],
         **details,
     }
     path = result_path(name, ran_on)
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    for older in RESULTS.glob(f"{path.stem[:-10]}20??-??-??.json"):
-        if older != path:
-            older.unlink()
+    for older in {*RESULTS.glob(f"{path.stem[:-10]}20??-??-??.json")} - {path}:
+        older.unlink()
     return path
 
 
@@ -257,7 +257,7 @@ def result_path(name: str, ran_on: Mapping[str, Any] | None = None) -> Path:
 
 
 def model_name(arguments: argparse.Namespace) -> str:
-    """Return the name of the measured model or shapes, as files of results have it."""
+    """Return what files of results call the measured model or shapes."""
     return str((arguments.shapes or Path(arguments.model or "smollm2-135m")).name)
 
 

@@ -1,7 +1,8 @@
-"""What the figures of a benchmark depend on: processor, cores, GPU and versions; `common` writes it into results."""
+"""What the figures of a benchmark depend on: processor, cores, GPU, versions, commit; `common` keeps it in results."""
 
 import os
 import platform
+import subprocess
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,3 +41,17 @@ def gpu() -> str | None:
 def versions() -> dict[str, str]:
     """Return the versions that the figures depend on."""
     return {name: version(name) for name in VERSIONS if find_spec(name)}
+
+
+def commit() -> str | None:
+    """Return the commit that is measured, with a `+` where code differs from it; None outside of a clone."""
+    try:
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "src", "benchmarks/*.py")
+        return _git("rev-parse", "--short=7", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*words: str) -> str:
+    root = Path(__file__).parents[1]
+    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()

@@ -60,7 +60,7 @@ def results(folder: Path) -> list[dict[str, Any]]:
 
 
 def table(found: list[dict[str, Any]]) -> str:
-    """Return the table, and below it the commands, numbered as in its last column, and where each was run."""
+    """Return the table, and below it the commands, numbered as in its last column, and where and what each ran."""
     lines = ["| figure | goal | measured | | where | how |", "|---|---|---|---|---|---|"]
     commands = []
     machines: dict[str, list[str]] = {}
@@ -72,6 +72,7 @@ def table(found: list[dict[str, Any]]) -> str:
         commands.append(f"    [{number}] {result['command']}")
         machine = result["machine"]
         where = machine["gpu"] or f"{machine['processor']}, {machine['threads']} threads"
+        where += f", commit {result['commit']}" if result.get("commit") else ""
         machines.setdefault(where, []).append(f"[{number}]")
     run_on = [f"{' '.join(numbers)} on {where}" for where, numbers in machines.items()]
     return "\n".join([*lines, "", *commands, "", f"Run {'; '.join(run_on)}."])

@@ -83,6 +83,17 @@ def test_a_result_replaces_the_older_one_of_its_machine_and_no_other(tmp_path, m
     assert len(list(tmp_path.iterdir())) == 4
 
 
+def test_a_result_knows_its_commit_unless_it_is_of_another_machine(tmp_path, monkeypatch):
+    """Files that differ from the commit are told by a plus; results of another machine were measured elsewhere."""
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    monkeypatch.setattr(common, "commit", lambda: "abc1234+")
+    for name, ran_on in (("start-up", None), ("gpu-acceptance", {**machine(), "gpu": "one of others"})):
+        common.save(name, "it is fast", f"python -m benchmarks.{name}", [row(name, True)], {}, ran_on)
+    last = speed_page.table(speed_page.results(tmp_path)).splitlines()[-1]
+    assert "[1] on one of others; [2] on " in last
+    assert last.endswith(" threads, commit abc1234+.")
+
+
 def test_what_one_machine_cannot_measure_another_can(tmp_path, monkeypatch):
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     for processor, rows in (("a", [row("rate", None), row("other", None)]), ("b", [row("rate", True)])):

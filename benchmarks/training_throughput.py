@@ -1,7 +1,7 @@
 """Training examples a second: the tree, our own padded layout, and TRL's SFTTrainer, on the same records.
 
     python -m benchmarks.training_throughput --source FOLDER_OR_ZIP_OF_ML_LATEST_SMALL [--group-size 4] [--records 16]
-        [--hinted] [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
+        [--hinted] [--history-len 15] [--model NAME_OR_FOLDER | --shapes FOLDER_WITH_CONFIG_AND_TOKENIZER]
 
 Every round times forward and backward of one optimizer step, the one with the median saving of an epoch; laying out is
 included, and AdamW, the same for all, is left out. All contestants compute the same loss of the same records; it is
@@ -37,7 +37,8 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser = common.model_parser(__doc__)
     parser.add_argument("--group-size", type=int, default=4)
     parser.add_argument("--records", type=int, default=16, help="of the step")
-    parser.add_argument("--hinted", action="store_true", help="records with hints, and candidates as lines")
+    parser.add_argument("--hinted", action="store_true", help="records with short hints, and candidates as lines")
+    parser.add_argument("--history-len", type=int, default=15, help="movies of a history, and up to twice as many")
     return parser
 
 
@@ -46,7 +47,8 @@ def main() -> None:
     ours = common.load_bench(arguments.model, arguments.shapes)
     theirs = common.load_bench(arguments.model, arguments.shapes, own_attention=False, own_product=False)
     with tempfile.TemporaryDirectory() as scratch:
-        protocol = SplitProtocol(hints=arguments.hinted, candidate_line=arguments.hinted)
+        hinted = dict.fromkeys(("hints", "short_hints", "candidate_line"), arguments.hinted)
+        protocol = SplitProtocol(history_length=arguments.history_len, **hinted)
         data = common.prepared(arguments.source, Path(scratch), protocol)
         step = common.training_step(ours.builder, data, arguments.group_size, arguments.records)
         best_trl, choice = best_of_trl(theirs, step, Path(scratch))
@@ -63,10 +65,10 @@ def main() -> None:
         "tokens": {"alone": sum(len(record.input_ids) for record in step), "saving": round(common.saving(step), 2)},
         "seconds": common.rounded(seconds),
     }
-    command = common.command_line("training_throughput", arguments, "group_size", "records")
+    command = common.command_line("training_throughput", arguments, "group_size", "records", "history_len")
     command += " --hinted" if arguments.hinted else ""
-    name = f"training-throughput-{common.model_name(arguments)}-groups-of-{arguments.group_size}"
-    name += "-hinted" if arguments.hinted else ""
+    name = f"training-throughput-{common.model_name(arguments)}{'-hinted' if arguments.hinted else ''}"
+    name += f"-groups-of-{arguments.group_size}"
     common.save(name, "training examples a second", command, rows, details)
     common.print_result(common.spread_table(seconds, len(step), "examples", TRL), rows)
 
@@ -189,7 +191,8 @@ def timed(run: Callable[[int], float]) -> tuple[float, float]:
 def rows_of(seconds: dict[str, list[float]], bench: Bench, arguments: argparse.Namespace, choice: str) -> list[Row]:
     """Return the table's rows of this run."""
     groups = f"{bench.name}, groups of up to {arguments.group_size}"
-    groups += f" in steps of {arguments.records}, hints, candidates as lines" if arguments.hinted else ""
+    if arguments.hinted:
+        groups += f" in steps of {arguments.records}, short hints, histories from {arguments.history_len} movies on"
     rate = common.rate(seconds, TREE, arguments.records)
     notes = {PADDED: f"{groups}; {rate:.2f} examples/s", TRL: f"{groups}; TRL {choice}"}
     rows = [

@@ -29,10 +29,11 @@ WINDOWS = {
     "60": SplitProtocol(history_length=60),
     "all": SplitProtocol(window="all"),
     "8-hints": SplitProtocol(history_length=8, hints=True),
+    "8-short-hints": SplitProtocol(history_length=8, hints=True, short_hints=True, candidate_line=True),
     "15-hints": SplitProtocol(hints=True),
 }
-"""Histories of 15 to 29 movies, of 60 to 119, and of all, trained on the same candidates; and two windows with hints,
-each trained on a choice of its own: of 8 to 15 movies, as the CPU presets, and of 15 to 29."""
+"""Histories of 15 to 29 movies, of 60 to 119, and of all, trained on the same candidates; and with hints histories of 8
+to 15, as the CPU presets, and of 15 to 29, each trained on a choice of its own."""
 
 REWORDED = ("15", "8-hints", "15-hints")
 """Windows that are written in all wordings."""
@@ -67,7 +68,8 @@ class Count:
 def prepare_records(data: RatingTable, model: str, folder: Path, records: int, evaluated: int | None) -> None:
     """Write the records of all windows and wordings, chosen as `max_samples` would from those of the first window.
 
-    Training records with hints are chosen from those of their window. All eval rows ask about the same candidates.
+    Training records with hints are chosen from those of the first window of their length. All eval rows ask about the
+    same candidates.
 
     Args:
         data: ratings and items.
@@ -76,13 +78,13 @@ def prepare_records(data: RatingTable, model: str, folder: Path, records: int, e
         records: to train on.
         evaluated: most eval rows, of whole users; None for all.
     """
-    trained: dict[str | None, list[str]] = {}
+    trained: dict[int | None, list[str]] = {}
     asked: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         for window, protocol in WINDOWS.items():
             prepare(data, Path(scratch), protocol, file_format="parquet")
             parts = {part: read_records(Path(scratch) / f"{part}.parquet", Labels()) for part in ("train", "eval")}
-            own = window if protocol.hints else None
+            own = protocol.history_length if protocol.hints else None
             if own not in trained:
                 trained[own] = keys_of(_chosen_runs(parts["train"], _builder(model), records))
             asked = asked or keys_of(subset_of_users(parts["eval"], evaluated, CHOSEN_BY))

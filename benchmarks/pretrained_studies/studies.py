@@ -108,7 +108,7 @@ STUDIES: Mapping[str, Mapping[str, Setting]] = {
         "rate 1.5e-4": Setting(learning_rate=1.5e-4),
     },
     "wordings": {
-        "as today": Setting(),
+        "candidate named": Setting(),
         "candidate as a marked line": Setting("15-marked"),
         "candidate as a bare line": Setting("15-bare"),
         "shorter lines": Setting("15-short"),
@@ -118,6 +118,7 @@ STUDIES: Mapping[str, Mapping[str, Setting]] = {
     "hinted-wordings": {
         "candidate named": _with_hints("8-hints"),
         "candidate as a marked line": _with_hints("8-hints-marked"),
+        "candidate as a marked line, shorter hint": _with_hints("8-short-hints"),
         "shorter lines, candidate as a marked line": _with_hints("8-hints-short-marked"),
     },
     "hinted-groups": {

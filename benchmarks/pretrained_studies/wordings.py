@@ -3,9 +3,9 @@
 A candidate that is written as a history line begins as the line does that stands for it in the user's next records, so
 that a tree computes it once.
 
-    today           - Heat (1995) | Action, Crime, Drama | rated 4     Candidate: Heat (1995) | Action, Crime, Drama
-    marked          as today                                           - Heat (1995) | Action, Crime, Drama | candidate
-    bare            as today                                           - Heat (1995) | Action, Crime, Drama
+    (named)         - Heat (1995) | Action, Crime, Drama | rated 4     Candidate: Heat (1995) | Action, Crime, Drama
+    marked          as named                                           - Heat (1995) | Action, Crime, Drama | candidate
+    bare            as named                                           - Heat (1995) | Action, Crime, Drama
     short           - Heat (1995) Action, Crime: 4                     Candidate: Heat (1995) Action, Crime
     short-marked    as short                                           - Heat (1995) Action, Crime: candidate
     short-bare      as short                                           - Heat (1995) Action, Crime
@@ -38,7 +38,7 @@ def bare(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """Return an input with short lines, the candidate named as today."""
+    """Return an input with short lines, and the candidate named."""
     return _shortened(text, lambda candidate: f"{NAMED}{candidate}")
 
 

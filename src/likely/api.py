@@ -31,6 +31,7 @@ def prepare(
     window: str = "anchored",
     warmup: int | None = None,
     hints: bool = False,
+    short_hints: bool = False,
     candidate_line: bool = False,
     split: Literal["time", "global-time"] | None = None,
     max_users: int | None = None,
@@ -50,10 +51,9 @@ def prepare(
             earlier, and `5H` grows to five times `history_len`.
         warmup: first ratings of a user that are only history; None for 15, or for 0 where the table is a given split.
         hints: end every record with what counting knows, in words.
-        candidate_line: show the candidate as a line of the history, so that a tree computes it once with the line that
-            it becomes.
-        split: `time` holds out each user's last ratings, `global-time` everybody's, by one clock; None for what the
-            table says, or `time`.
+        short_hints: the same in half as many words.
+        candidate_line: show the candidate as a line of the history, which a tree computes once with what it becomes.
+        split: `time` holds out each user's last ratings, `global-time` everybody's; None for a table's own, or `time`.
         max_users: keep a random choice of so many users; None keeps all.
         seed: of that choice, and of negatives.
         file_format: `parquet` writes train.parquet and so on, which is far smaller.
@@ -75,6 +75,7 @@ def prepare(
         history_length=history_len,
         window=window,
         hints=hints,
+        short_hints=short_hints,
         candidate_line=candidate_line,
         like_threshold=like_threshold,
         split=split,

@@ -48,8 +48,10 @@ def test_a_candidate_begins_as_the_line_that_it_becomes():
 
 
 def test_a_run_keeps_how_it_asks_and_files_of_before_name_the_candidate(tmp_path):
-    for as_line in (False, True):
-        text = dump_task(ratings_task(SplitProtocol(candidate_line=as_line)))
-        assert ("candidate_line" in json.loads(text)["protocol"]) is as_line
+    for new in (False, True):
+        text = dump_task(ratings_task(SplitProtocol(hints=True, short_hints=new, candidate_line=new)))
+        for key in ("short_hints", "candidate_line"):
+            assert (key in json.loads(text)["protocol"]) is new
         (tmp_path / "task.json").write_text(text)
-        assert read_task(tmp_path).protocol.candidate_line is as_line
+        protocol = read_task(tmp_path).protocol
+        assert (protocol.short_hints, protocol.candidate_line) == (new, new)

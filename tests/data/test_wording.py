@@ -38,6 +38,23 @@ def test_a_hint_tells_every_share_that_there_is(shares):
     assert f". {said}" in text
 
 
+@given(
+    st.builds(Shares, of_all=st.floats(0, 1), above=SHARE, of_genres=SHARE, of_similar=SHARE, others=SHARE),
+    st.sampled_from(["genres", "Authors"]),
+)
+def test_a_short_hint_tells_the_same_opinions(shares, details):
+    words = Words(details=details)
+    told = hint(shares, words, short=True).removesuffix(".").split(", ")
+    names = ["Earlier", "above", details, "similar", "others"]
+    verbs = {"had mixed feelings about": "mixed"}
+    expected = [
+        f"{name} {verbs.get(opinion(share), opinion(share))}"
+        for name, share in zip(names, vars(shares).values(), strict=True)
+        if not math.isnan(share)
+    ]
+    assert told == expected + (["others unknown"] if math.isnan(shares.others) else [])
+
+
 def test_opinions_rise_with_the_share_of_likes():
     words = [opinion(share / 100) for share in range(101)]
     assert list(dict.fromkeys(words)) == [word for _, word in OPINIONS]

@@ -60,7 +60,9 @@ def test_a_hint_stays_the_last_line(name):
 
 
 def test_all_windows_and_wordings_ask_about_the_same_candidates(ground):
-    of_windows = {window: [name for name in FOLDERS if name.startswith(window)] for window in ("8-hints", "15-hints")}
+    of_windows = {
+        length: [name for name in FOLDERS if "hints" in name and name.startswith(length)] for length in ("8", "15")
+    }
     others = [name for name in FOLDERS if "hints" not in name]
     for part, number, folders in (
         ("eval", 12, FOLDERS),

@@ -23,15 +23,18 @@ def hints(prepared):
     return Hints([*train, *earlier, *rows], len(train), LABELS, MOVIES)
 
 
-def test_what_a_row_asks_about_gets_the_hint_that_it_has_without_similar_movies(prepared, hints):
+@pytest.mark.parametrize("short", [False, True])
+def test_what_a_row_asks_about_gets_the_hint_that_it_has_without_similar_movies(prepared, hints, short):
     """All rows of all parts, whatever was rated at the same time."""
+    hints = replace(hints, short=short)
     similar = 0
     for row in (record for part in prepared for record in part):
         line = read_candidate(row.input)
         names = vars(Shares(*[math.nan] * 5))
         shares = Shares(**{name: row.extra["shares"].get(name, math.nan) for name in names})
         similar += not math.isnan(shares.of_similar)
-        assert hints.of_candidates(row, [row.item_id], [line]) == [hint(replace(shares, of_similar=math.nan), MOVIES)]
+        said = hint(replace(shares, of_similar=math.nan), MOVIES, short)
+        assert hints.of_candidates(row, [row.item_id], [line]) == [said]
     assert similar > 100
 
 
@@ -64,11 +67,11 @@ def test_nothing_that_others_say_later_or_in_held_out_rows_is_told(prepared, hin
     assert hints.of_candidates(row, items, lines) == changed.of_candidates(own, items, lines)
 
 
-@pytest.mark.parametrize("as_line", [False, True])
-def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(prepared, as_line):
+@pytest.mark.parametrize("new", [False, True])
+def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(prepared, new):
+    """Prompts are as they were before candidates could be lines and hints short, or as they may be since."""
     train, earlier, rows = (
-        [replace(one, input=replace(read_question(one.input), as_line=as_line).text) for one in part]
-        for part in prepared
+        [replace(one, input=replace(read_question(one.input), as_line=new).text) for one in part] for part in prepared
     )
     seen = []
 
@@ -76,7 +79,7 @@ def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(pr
         seen.extend(records)
         return np.zeros(len(records))
 
-    ranking, notes = rank_items(Given(train, rows, LABELS, earlier, MOVIES), 3, ask)
+    ranking, notes = rank_items(Given(train, rows, LABELS, earlier, MOVIES, short_hints=new), 3, ask)
     assert ranking.results[-1].name == "with the adapter"
     assert notes == ["Among all items, hints say nothing of similar ones, as those of likely rank."]
     assert len({record.item_id for record in seen}) > 10
@@ -84,6 +87,6 @@ def test_an_adapter_with_hints_is_ranked_and_what_its_hints_leave_out_is_said(pr
     for record in seen:
         *history, line, last = record.input.split("\n")
         assert history == first[record.user_id].input.split("\n")[:-2]
-        assert line.startswith("- ") and line.endswith(" | candidate") if as_line else line.startswith("Candidate: ")
-        assert last.startswith("This user ")
+        assert line.startswith("- ") and line.endswith(" | candidate") if new else line.startswith("Candidate: ")
+        assert last.startswith("Earlier " if new else "This user ")
         assert "similar" not in last

@@ -156,14 +156,14 @@ def told_of(data, protocol):
     return timeline, {row[:2]: dict(zip(names, row[2:], strict=True)) for row in told}
 
 
-@pytest.mark.parametrize("hints", [False, True])
+@pytest.mark.parametrize("hints", ["", "long", "short"])
 @pytest.mark.parametrize(
     ("window", "as_line"),
     [("anchored", False), ("anchored", True), ("sliding", False), ("3H", False), ("all", False), ("all", True)],
 )
 def test_the_question_is_the_one_of_the_training_records(ranker, hints, window, as_line):
     """Every row that `timelines` writes of a user comes out of what the user had rated before it."""
-    protocol = SplitProtocol(warmup=3, history_length=4, window=window, hints=hints, candidate_line=as_line)
+    protocol = SplitProtocol(3, 4, window, hints=bool(hints), short_hints=hints == "short", candidate_line=as_line)
     ranker = replace(ranker, task=ratings_task(protocol))
     movies = some_movies(30)
     ratings = [(1, place, 0.5 + place % 10 / 2, 100 + place) for place in range(len(movies))]

@@ -47,12 +47,12 @@ COMPARED = 250
 def demo_protocol() -> SplitProtocol:
     """Return what becomes of the timelines.
 
-    Half the usual history and a hint, so that a very small model learns something in minutes on two cores; and the
-    candidate as a line of the history, so that a tree computes it once with the line that it becomes.
+    Half the usual history and a short hint, so that a very small model learns something in minutes on two cores; and
+    the candidate as a line of the history, so that a tree computes it once with the line that it becomes.
     """
     from likely.data.protocol import SplitProtocol
 
-    return SplitProtocol(history_length=8, hints=True, candidate_line=True)
+    return SplitProtocol(history_length=8, hints=True, short_hints=True, candidate_line=True)
 
 
 @dataclass(frozen=True)
@@ -184,13 +184,13 @@ def _is_made_so(output: Path, config: RunConfig) -> bool:
     """Return whether a finished run was made by this configuration, and of what is in its training file now."""
     from likely.config.reading import load_config
     from likely.data.run_data import training_file
+    from likely.data.task import content_of
     from likely.training.checkpoints import newest_whole, read_about
-    from likely.training.resume import content
 
     checkpoint, _ = newest_whole(output)
     trained_on = read_about(checkpoint).get("made_with", {}).get("train_data") if checkpoint else None
     same = load_config(output / "config.yaml", ["overwrite_output_dir=true"]) == config
-    return same and trained_on == content(*training_file(config))
+    return same and trained_on == content_of(*training_file(config))
 
 
 def _heading(console: Console, title: str, about: str) -> None:

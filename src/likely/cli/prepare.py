@@ -50,6 +50,7 @@ Split = Annotated[
 Hints = Annotated[
     bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
 ]
+ShortHints = Annotated[bool, typer.Option("--short-hints", help="The same in about half as many words.")]
 CandidateLine = Annotated[
     bool, typer.Option("--candidate-line", help="Show the candidate as a line of the history: fewer tokens in a tree.")
 ]
@@ -68,6 +69,7 @@ def prepare(
     warmup: Warmup = None,
     split: Split = None,
     hints: Hints = False,
+    short_hints: ShortHints = False,
     candidate_line: CandidateLine = False,
     max_users: Annotated[int | None, typer.Option(help="Keep so many users, chosen at random.")] = None,
     file_format: Format = "json",
@@ -98,7 +100,8 @@ def prepare(
     """Turn ratings, of MovieLens or of a table of your own, into records without leaks from the future."""
     table = describe(data, context.params, source)
     settings: dict[str, Any] = {"warmup": warmup, "history_length": history_len, "window": window, "hints": hints}
-    settings |= {"candidate_line": candidate_line, "like_threshold": like_threshold, "split": split}
+    settings |= {"short_hints": short_hints, "candidate_line": candidate_line}
+    settings |= {"like_threshold": like_threshold, "split": split}
     write_shown(table or source or dataset, settings, output, max_users, seed, file_format)
 
 

@@ -98,7 +98,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "smollm2_movielens_cpu": Preset(
         "SmolLM2-135M on a CPU: three quarters of an hour on two cores. "
-        "Prepare with --hints --history-len 8 --candidate-line.",
+        "Prepare with --short-hints --history-len 8 --candidate-line.",
         {
             **_CPU,
             "max_samples": 6000,
@@ -125,7 +125,7 @@ PRESETS: Mapping[str, Preset] = {
             "per_device_eval_batch_size": 1,
             "max_minutes": 6.5,
             "learning_rate": 2e-4,
-            "eval_steps": 25,
+            "eval_steps": 30,
             "early_stopping_patience": None,
             "metric_for_best_model": "eval_loss",
         },

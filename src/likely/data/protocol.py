@@ -43,6 +43,7 @@ class SplitProtocol:
             ratings. "2H" shows what "anchored" does.
         like_threshold: a rating from here on is a like.
         hints: end every record with what :func:`likely.data.wording.hint` says of its user and candidate.
+        short_hints: whether hints are in their short form.
         candidate_line: show the candidate as lines of the history show items; see :mod:`likely.data.question`.
         test_fraction: share of the ratings after the warm-up.
         eval_fraction: share of the ratings after the warm-up.
@@ -59,6 +60,7 @@ class SplitProtocol:
     window: str = "anchored"
     like_threshold: float = 4.0
     hints: bool = False
+    short_hints: bool = False
     candidate_line: bool = False
     test_fraction: float = 0.10
     eval_fraction: float = 0.05
@@ -81,6 +83,8 @@ class SplitProtocol:
                 "hints count likes of all that came before, so they go with neither negatives nor history_from train; "
                 "leave one out."
             )
+        if self.short_hints and not self.hints:
+            raise LikelyError("short_hints are a form of hints, which are off; set both or neither.")
         if self.window not in ("anchored", "sliding", "all") and not LONG_WINDOW.fullmatch(self.window):
             raise LikelyError(
                 f"window is {self.window!r}; set it to anchored, sliding, all, or a multiple of history_length from 2H "
@@ -113,6 +117,7 @@ def protocol_of(
     history_length: int = 15,
     window: str = "anchored",
     hints: bool = False,
+    short_hints: bool = False,
     candidate_line: bool = False,
 ) -> SplitProtocol:
     """Return what becomes of the timelines of a table.
@@ -123,12 +128,14 @@ def protocol_of(
         history_length: as in :class:`SplitProtocol`, like the others.
         window: likewise.
         hints: likewise.
+        short_hints: likewise; they are hints, whether or not these are asked for too.
         candidate_line: likewise.
 
     Raises:
         LikelyError: a value is out of range, the table does not say what a like is, or it has nothing for hints to
             count.
     """
+    hints = hints or short_hints
     if hints and table.implicit:
         raise LikelyError("hints compare ratings, and implicit data have none; leave one of them out.")
     return SplitProtocol(
@@ -137,6 +144,7 @@ def protocol_of(
         window=window,
         like_threshold=table.threshold,
         hints=hints,
+        short_hints=short_hints,
         candidate_line=candidate_line,
         split="given" if table.is_split else table.split,
         history_from=table.history_from,

@@ -21,6 +21,7 @@ def read_source(
     history_length: int = 15,
     window: str = "anchored",
     hints: bool = False,
+    short_hints: bool = False,
     candidate_line: bool = False,
     like_threshold: float | None = None,
     split: Literal["time", "global-time"] | None = None,
@@ -33,10 +34,11 @@ def read_source(
     Args:
         source: description of a table, folder or zip of a release, or the name of one that is fetched.
         fetch: gives the folder or zip of a release by its name.
-        warmup: as in :func:`likely.data.protocol.protocol_of`, like the four after it.
+        warmup: as in :func:`likely.data.protocol.protocol_of`, like the five after it.
         history_length: likewise.
         window: likewise.
         hints: likewise.
+        short_hints: likewise.
         candidate_line: likewise.
         like_threshold: of a release; None for 4 on a scale that ends at 5. A table says it itself.
         split: of a release; None for "time". A table says it itself.
@@ -52,6 +54,7 @@ def read_source(
             history_length=history_length,
             window=window,
             hints=hints,
+            short_hints=short_hints,
             candidate_line=candidate_line,
         )
 

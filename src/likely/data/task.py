@@ -25,7 +25,7 @@ BLEND_FILE = "blend.json"
 BLEND_FILES = (BLEND_FILE, "blend_items.parquet", "blend_likeness.parquet", "blend_trees.parquet")
 """What a run's answer is made of, see `evaluation.blend`; of no other adapter than the one it was fitted with."""
 
-UNUSUAL = {"candidate_line": False, "split": "time", "history_from": "all", "negatives": 0}
+UNUSUAL = {"short_hints": False, "candidate_line": False, "split": "time", "history_from": "all", "negatives": 0}
 """Keys of a protocol that files have only where they say something else."""
 
 
@@ -135,6 +135,32 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_of(path: Path, columns: Columns) -> str:
+    """Return what stands for a file of records: a hash of its bytes and of how they are read.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(repr(columns).encode())
+    return digest.hexdigest()[:16]
+
+
+def differences(trained: Task, now: Task) -> list[str]:
+    """Return what prepared records ask otherwise than others, whatever data set they are of; nothing of other records.
+
+    >>> from likely.data.protocol import SplitProtocol
+    >>> differences(ratings_task(SplitProtocol()), ratings_task(SplitProtocol(like_threshold=3.5)))
+    ['like_threshold 4.0 -> 3.5']
+    """
+    if not isinstance(trained, RatingsTask) or not isinstance(now, RatingsTask):
+        return []
+    (old, was), (new, becomes) = ((asdict(task), asdict(task.protocol)) for task in (trained, now))
+    changed = [f"{key} {was[key]} -> {becomes[key]}" for key in was if was[key] != becomes[key]]
+    return changed or [key for key in ("instruction", "labels", "words") if old[key] != new[key]]
 
 
 def plain(task: Task) -> dict[str, Any]:

@@ -202,7 +202,7 @@ def make_rows(
             answers = [(item, rating >= protocol.like_threshold), *((negative, False) for negative in negatives or ())]
             for answered, like in answers:
                 candidate = Candidate(_spelled(answered, spelled_items), texts[answered], time, like, told)
-                row = _row(history, window, candidate, data.words, protocol.candidate_line)
+                row = _row(history, window, candidate, data.words, protocol)
                 yield {"instruction": question, **row, **({CUT_AT_ANCHORS: True} if protocol.is_long else {})}
 
 
@@ -210,13 +210,16 @@ def _spelled(number: int, names: Sequence[str] | None) -> int | str:
     return names[number] if names else number
 
 
-def _row(history: History, window: slice, candidate: Candidate, words: Words, as_line: bool) -> dict[str, Any]:
+def _row(
+    history: History, window: slice, candidate: Candidate, words: Words, protocol: SplitProtocol
+) -> dict[str, Any]:
     """Return what a record says beside its question; the window of the history is what it shows."""
     lines, liked = history.lines[window], sum(history.likes[window])
     parts = Counter(history.parts[window]) if history.parts is not None else None
     shares = _shares(liked / len(lines) if lines else math.nan, candidate.told) if candidate.told else None
+    said = hint(shares, words, protocol.short_hints) if shares else ""
     return {
-        "input": show_question(lines, candidate.text, hint(shares, words) if shares else "", as_line),
+        "input": show_question(lines, candidate.text, said, protocol.candidate_line),
         "output": "Yes" if candidate.like else "No",
         "user_id": history.user_id,
         "item_id": candidate.item_id,

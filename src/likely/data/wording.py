@@ -172,11 +172,14 @@ def read_line(line: str, words: Words | None) -> tuple[str, float | None] | None
         return None
 
 
+MIXED_FEELINGS, MIXED = "had mixed feelings about", "mixed"
+"""The opinion in the middle, and its short form."""
+
 OPINIONS = (
     (0.20, "hated"),
     (0.32, "disliked"),
     (0.44, "slightly disliked"),
-    (0.56, "had mixed feelings about"),
+    (0.56, MIXED_FEELINGS),
     (0.68, "slightly liked"),
     (0.80, "liked"),
     (1.01, "loved"),
@@ -184,15 +187,19 @@ OPINIONS = (
 """Words for shares of likes: each holds below its bound and from the bound before on."""
 
 
-def hint(shares: Shares, words: Words = MOVIES) -> str:
-    """Return the sentences of a record.
+def hint(shares: Shares, words: Words = MOVIES, short: bool = False) -> str:
+    """Return what a record says of its shares, in two sentences or in one that is about half as long.
 
     >>> hint(Shares(of_all=0.6, above=0.9, of_genres=0.5, of_similar=0.1, others=0.3))  # doctest: +NORMALIZE_WHITESPACE
     'This user slightly liked earlier movies, loved those above, had mixed feelings about these genres,
      hated similar movies. Other users disliked the candidate.'
     >>> hint(Shares(of_all=0.6, above=0.9, of_genres=math.nan, of_similar=math.nan, others=math.nan))
     'This user slightly liked earlier movies, loved those above. No other user has rated the candidate before.'
+    >>> hint(Shares(of_all=0.6, above=0.9, of_genres=0.5, of_similar=0.1, others=0.3), short=True)
+    'Earlier slightly liked, above loved, genres mixed, similar hated, others disliked.'
     """
+    if short:
+        return _short_hint(shares, words)
     objects = {
         f"earlier {words.plural}": shares.of_all,
         "those above": shares.above,
@@ -203,6 +210,18 @@ def hint(shares: Shares, words: Words = MOVIES) -> str:
     if math.isnan(shares.others):
         return f"This user {user}. No other user has rated the candidate before."
     return f"This user {user}. Other users {opinion(shares.others)} the candidate."
+
+
+def _short_hint(shares: Shares, words: Words) -> str:
+    named = ("earlier", "above", words.details, "similar", "others")
+    told = [
+        f"{name} {MIXED if (verb := opinion(share)) == MIXED_FEELINGS else verb}"
+        for name, share in zip(named, vars(shares).values(), strict=True)
+        if not math.isnan(share)
+    ]
+    told += ["others unknown"] if math.isnan(shares.others) else []
+    said = ", ".join(told)
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def opinion(share_liked: float) -> str:

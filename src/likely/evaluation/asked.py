@@ -10,7 +10,7 @@ from pathlib import Path
 from likely.config.run_config import RunConfig
 from likely.data.records import Labels, Record
 from likely.data.run_data import files_of, held_out_records, labels_of, split_records, subset_of_users
-from likely.data.task import TASK_FILE, RatingsTask, Task, read_task, task_of
+from likely.data.task import TASK_FILE, RatingsTask, Task, content_of, differences, read_task, task_of
 from likely.data.wording import Words
 from likely.evaluation.derived_histories import with_histories
 from likely.evaluation.features import counted_once, not_among
@@ -32,6 +32,7 @@ class Asked:
         labels: which output is a like.
         task: what the records ask, None where nothing says so.
         notes: what a reader of figures should know of the records, a sentence each.
+        is_as_trained: whether the training file is the one that the run was trained on, as far as the run says.
     """
 
     train: list[Record]
@@ -42,6 +43,7 @@ class Asked:
     labels: Labels
     task: Task | None
     notes: list[str]
+    is_as_trained: bool = True
 
     @cached_property
     def earlier(self) -> list[Record]:
@@ -61,7 +63,8 @@ class Asked:
     @cached_property
     def given(self) -> Given:
         """What baselines answer from."""
-        return Given(self.fitted, self.rows, self.labels, self.earlier, self.words)
+        short = isinstance(self.task, RatingsTask) and self.task.protocol.short_hints
+        return Given(self.fitted, self.rows, self.labels, self.earlier, self.words, short)
 
     @cached_property
     def why_no_mix(self) -> str | None:
@@ -92,7 +95,26 @@ def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, 
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
-    return Asked(train, fitted, held_out, tuned, rows, labels, task, notes)
+    changed = _changed_since(Path(folder), config, task) if folder is not None else None
+    notes += [changed] if changed else []
+    return Asked(train, fitted, held_out, tuned, rows, labels, task, notes, changed is None)
+
+
+def _changed_since(folder: Path, config: RunConfig, task: Task | None) -> str | None:
+    """Return how the training file differs from what a run was trained on, in a sentence; None where nothing tells."""
+    from likely.inference.trained_on import training_data_before
+
+    files = files_of(config)
+    if files.train is None:
+        return None
+    differs = differences(task, task_of(files.train, files.columns)) if task else []
+    if not differs and training_data_before(folder) in (None, content_of(files.train, files.columns)):
+        return None
+    how = f"asks otherwise than the records did ({', '.join(differs)})" if differs else "is another file"
+    return (
+        f"{files.train} {how} that this run was trained on: counting is fitted to it, and the adapter may know answers "
+        "of these rows. The run keeps no answer of both."
+    )
 
 
 def task_in(folder: Path | str | None, config: RunConfig) -> Task | None:

@@ -59,6 +59,7 @@ class Given:
         labels: which output is a like.
         earlier: more held-out records, to which nothing is fitted. Rows may know of them, as far as they are earlier.
         words: in which records speak of ratings, None where unknown.
+        short_hints: whether their hints are in the short form.
     """
 
     train: Sequence[Record]
@@ -66,6 +67,7 @@ class Given:
     labels: Labels
     earlier: Sequence[Record] = ()
     words: Words | None = None
+    short_hints: bool = False
 
     @cached_property
     def liked(self) -> BoolRows:

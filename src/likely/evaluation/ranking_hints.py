@@ -31,12 +31,14 @@ class Hints:
         training: how many of them are for training.
         labels: which output is a like.
         words: in which they speak of ratings.
+        short: whether hints are in their short form.
     """
 
     records: Sequence[Record]
     training: int
     labels: Labels
     words: Words
+    short: bool = False
 
     def can_be_said(self, rows: Sequence[Record]) -> bool:
         """Say whether records have times, and rows the shares that `likely prepare --hints` writes."""
@@ -58,12 +60,11 @@ class Hints:
         shares_of_these = share_of_genres(told.liked[mine].astype(np.float32), history, different)
         of_these = dict(zip(different, shares_of_these.tolist(), strict=True))
         of_all, above = share_matrix([row])[0, :2].tolist()
-        return [
-            hint(
-                Shares(of_all, above, of_these[one], math.nan, opinion_of_others(int(likes), int(ratings))), self.words
-            )
+        shares = [
+            Shares(of_all, above, of_these[one], math.nan, opinion_of_others(int(likes), int(ratings)))
             for one, likes, ratings in zip(details, others.likes, others.ratings, strict=True)
         ]
+        return [hint(one, self.words, self.short) for one in shares]
 
     @cached_property
     def _told(self) -> ToldRatings:

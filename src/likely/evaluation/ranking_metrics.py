@@ -79,7 +79,7 @@ def rank_items(
     answers["matrix factorisation"] = matrix_factorisation(given.factors, train, asked, labels)
     notes = []
     if ask is not None:
-        hints = Hints(everything, len(train), labels, given.words) if given.words else None
+        hints = Hints(everything, len(train), labels, given.words, given.short_hints) if given.words else None
         records = candidate_records(everything, requests, hints)
         if records is None:
             notes.append(

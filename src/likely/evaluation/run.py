@@ -121,7 +121,8 @@ def evaluate(
         systems += [*read, *said.systems(config)]
         mixed, fitted, left_out = _mix(asked, said, systems)
         systems, notes = [*systems, *mixed], [*notes, *run.notes, *left_out]
-        trained_on = adapters_records(run.folder, config, run.builder, asked.train)
+        fitted = fitted if asked.is_as_trained else None
+        trained_on = adapters_records(run.folder, config, run.builder, asked.train) if asked.is_as_trained else []
         if own := counted_once(trained_on, asked.held_out, asked.rows)[0]:
             systems = with_own_records(systems, own, asked.rows, asked.labels, asked.earlier, asked.words)
     if isinstance(asked.task, RecordsTask):

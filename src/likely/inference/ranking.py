@@ -143,7 +143,7 @@ class Ranker:
         hints, told = [""] * len(candidates), [extra] * len(candidates)
         if protocol.hints:
             shares = self._shares(history, candidates, likes, shown)
-            hints = [hint(one, words) for one in shares]
+            hints = [hint(one, words, protocol.short_hints) for one in shares]
             told = [{**extra, "shares": one.known(words.details)} for one in shares]
         instruction, answer = self.task.instruction, self.builder.labels.positive
         inputs = [

@@ -1,7 +1,7 @@
-"""Is the base model that is loaded the one that an adapter was trained on?
+"""Are base model and training file those that an adapter was trained on?
 
 A folder of the same name may hold another model, and the same weights may be held otherwise. Training writes into
-metrics.json what tells its base model from others, and `loaded_run` compares.
+metrics.json what tells its base model from others, and `loaded_run` compares. The same of records: `evaluation.asked`.
 """
 
 from importlib.metadata import version
@@ -30,6 +30,7 @@ class _Metrics(BaseModel):
     """What is read here of metrics.json; earlier versions wrote nothing of the base model."""
 
     base: _Base | None = None
+    train_data: str | None = None
     versions: dict[str, str] = {}
 
 
@@ -80,6 +81,11 @@ def precision_before(folder: Path) -> str:
     """Return the precision that the adapter in a folder was trained in, in words; float32 where it does not say."""
     trained = _metrics_of(folder).base
     return trained.precision if trained else "float32"
+
+
+def training_data_before(folder: Path) -> str | None:
+    """Return what `data.task.content_of` said of a run's training file when it was trained; None if nothing tells."""
+    return _metrics_of(folder).train_data
 
 
 def _metrics_of(folder: Path) -> _Metrics:

@@ -4,7 +4,6 @@
 `--resume`: what would change the mathematics half-way is refused, everything else is applied and said.
 """
 
-import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -66,8 +65,8 @@ def facts_of(
         config: all knobs.
         precision: arithmetic that was chosen for this machine.
         prompts: of :func:`likely.model.fingerprint.tokens_of`.
-        train_data: of :func:`content`.
-        eval_data: of :func:`content`; None without evaluation.
+        train_data: of :func:`likely.data.task.content_of`.
+        eval_data: likewise; None without evaluation.
         processes: that train together.
         steps: optimizer steps of the whole run.
     """
@@ -83,14 +82,6 @@ def facts_of(
         "processes": processes,
         "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
     }
-
-
-def content(path: Path, columns: object) -> str:
-    """Return what stands for a data file: a hash of its bytes and of how they are read."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(repr(columns).encode())
-    return digest.hexdigest()[:16]
 
 
 def check_same_run(before: Facts, now: Facts, checkpoint: str) -> None:

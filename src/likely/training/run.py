@@ -83,7 +83,7 @@ class StepPlan:
 
 @dataclass(frozen=True)
 class ReadyRun:
-    """A run that can take its first step, or its next one; `base` tells its base model from others."""
+    """A run that can take its first step, or its next one; `base` and `train_data` tell what it is made of."""
 
     config: RunConfig
     inputs: RunInputs
@@ -93,6 +93,7 @@ class ReadyRun:
     clock: "Clock"
     run_name: str
     base: Mapping[str, str]
+    train_data: str
 
 
 @quiet_libraries()
@@ -185,7 +186,7 @@ def set_up(
     named = config.model_copy(update={"run_name": run_name})
     trainer = build_trainer(named, model, inputs, plan, precision, metrics_of, [*callbacks, *own])
     trainer.about = lambda: {"made_with": facts, "run_name": run_name, "seconds": clock.seconds()}
-    return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name, told)
+    return ReadyRun(config, inputs, precision, plan, trainer, clock, run_name, told, facts["train_data"])
 
 
 def precision_of_run(config: RunConfig, model: "PretrainedConfig", start: Start) -> Precision:
@@ -274,7 +275,7 @@ def leave_run(ready: ReadyRun) -> TrainedRun:
         texts |= {CATALOGUE_FILE: catalogue} if catalogue else {}
         leave_adapter(folder, trainer.adapter, inputs.builder.tokenizer, texts)
     figures = {**run_figures(trainer, ready.clock.seconds()), "saving": ready.plan.saving}
-    figures["base"] = {"precision": str(ready.precision), **ready.base}
+    figures |= {"base": {"precision": str(ready.precision), **ready.base}, "train_data": ready.train_data}
     log = [dict(entry) for entry in trainer.state.log_history]
     if is_first_process():
         facts = CardFacts(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from likely.config.run_config import RunConfig, is_plain_name
 from likely.data.run_data import files_of
+from likely.data.task import content_of
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import StoppedError
 from likely.locking import alone_in
@@ -22,7 +23,7 @@ from likely.model.fingerprint import tokens_of
 from likely.training.arguments import count_devices, is_first_process, total_steps
 from likely.training.checkpoints import clear, saying_why, step_of, tidy
 from likely.training.ranks import by_first, together
-from likely.training.resume import applied_changes, check_same_run, content, facts_of
+from likely.training.resume import applied_changes, check_same_run, facts_of
 from likely.training.run_folder import Start, check_folder, check_output
 from likely.training.stopping import StopRequest, listening
 
@@ -62,8 +63,8 @@ def run_facts(config: RunConfig, precision: Precision, train: list[EncodedRecord
         config,
         precision=str(precision),
         prompts=tokens_of(train),
-        train_data=content(files.train, files.columns),
-        eval_data=content(files.eval, files.columns) if evaluates and files.eval else None,
+        train_data=content_of(files.train, files.columns),
+        eval_data=content_of(files.eval, files.columns) if evaluates and files.eval else None,
         processes=count_devices(),
         steps=total_steps(config, len(train)),
     )

@@ -74,6 +74,18 @@ def test_what_is_out_of_range_is_said_before_anything_is_fetched(table, capsys, 
     assert "window is 'wide'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["train.json", "catalogue.json", "test.parquet"])
+def test_what_somebody_else_wrote_is_not_replaced(table, capsys, name):
+    (table / "out").mkdir()
+    (table / "out" / name).write_text("mine")
+    kind = "parquet" if name.endswith("parquet") else "json"
+    assert run(["prepare", "--ratings", "stars.csv", "--output", "out", "--format", kind]) == 2
+    assert (
+        f"out/{name} is of no earlier preparation, or was changed since, and would be lost" in capsys.readouterr().err
+    )
+    assert [(path.name, path.read_text()) for path in (table / "out").iterdir()] == [(name, "mine")]
+
+
 def test_a_second_preparation_says_that_it_replaced_the_first(table, capsys):
     command = ["prepare", "--ratings", "stars.csv", "--output", "out"]
     assert run(command) == 0

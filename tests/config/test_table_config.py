@@ -33,6 +33,7 @@ def test_yaml_and_options_say_the_same(tmp_path: Path) -> None:
     ("values", "message"),
     [
         ({"detail": "x"}, r"unknown key 'detail'; did you mean details\?"),
+        ({"short_hints": True}, r"unknown key 'short_hints'; .* an option of likely prepare: --short-hints\."),
         ({"scale": "10-1"}, "scale: 10 is not below 1"),
         ({"scale": "wide"}, r"scale: 'wide' is not allowed \(write the lowest and the highest rating, such as 1-10\)"),
         ({"like_threshold": "many"}, "like_threshold: 'many' is not a number"),

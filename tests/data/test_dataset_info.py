@@ -76,18 +76,21 @@ def test_a_wrong_registry_is_explained(tmp_path, registry, dataset, complaint):
         find_data(tmp_path, dataset)
 
 
-def test_without_a_registry_a_prepared_folder_is_found_by_its_name(tmp_path):
+def test_a_prepared_folder_is_found_by_its_name_unless_a_registry_has_it(tmp_path):
     (tmp_path / "films").mkdir()
     prepared = [saved(tmp_path / "films", [RECORD], f"{split}.json") for split in ("train", "eval", "test")]
     files = find_data(tmp_path, "films")
     assert [files.train, files.eval, files.test] == prepared
     saved(tmp_path, {"shows": {"file_name": "a.json"}}, "dataset_info.json")
-    with pytest.raises(LikelyError, match="has no data set 'films'"):
-        find_data(tmp_path, "films")
+    assert find_data(tmp_path, "films") == files  # a folder beside a registry that does not name it
+    with pytest.raises(LikelyError, match="has no data set 'film'; it has shows"):
+        find_data(tmp_path, "film")
+    saved(tmp_path, {"films": {"file_name": "films/eval.json"}}, "dataset_info.json")
+    assert find_data(tmp_path, "films").train == prepared[1]
 
 
 def test_without_a_registry_the_files_can_be_named(tmp_path):
-    with pytest.raises(LikelyError, match="does not exist; set dataset_dir"):
+    with pytest.raises(LikelyError, match=r"films/train\.json nor .*dataset_info\.json exists; set dataset_dir"):
         find_data(tmp_path, "films")
     path = saved(tmp_path, [RECORD])
     assert find_data(tmp_path, "films", train_file=str(path)).train == path

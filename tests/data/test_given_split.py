@@ -136,7 +136,8 @@ def test_hints_go_with_a_given_split(tmp_path: Path) -> None:
     some = [("train", 1, 1, 9, 1), ("train", 2, 1, 2, 2), ("eval", 2, 3, 8, 4), ("test", 1, 3, 9, 3)]
     made = records(tmp_path, write(tmp_path, some), hints=True)
     assert made["train"][0]["input"].endswith("No other user has rated the candidate before.")
-    assert "above" not in made["train"][0]["shares"]
+    assert "This user has rated no books before." in made["train"][0]["input"]
+    assert made["train"][0]["shares"] == {}
     assert made["test"][0]["shares"]["above"] == 1
 
 

@@ -1,6 +1,8 @@
 """Negatives are items that the user had not taken by then; nothing later than their candidate decides about them."""
 
 import dataclasses
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from likely.data.negatives import add_negatives, count_missing, draw
+from likely.data.preparation import prepare
 from likely.data.protocol import SPLITS, SplitProtocol
 from likely.data.ratings import RatingTable
 from likely.data.timelines import build_timelines, make_rows
@@ -102,6 +105,7 @@ def test_records_show_no_negative_and_ask_about_each_after_the_history_of_its_li
             assert len(lines) == row["history_length"]
             shown = [int(line.removeprefix("- game ")) for line in lines]
             assert all(times[row["user_id"], item] <= row["timestamp"] for item in shown)
+            assert row["drawn"] is (row["output"] == "No")
             if row["output"] == "Yes":
                 above = row
                 assert times[row["user_id"], row["item_id"]] == row["timestamp"]
@@ -134,6 +138,20 @@ def test_popular_items_are_drawn_as_often_as_they_were_taken() -> None:
     counts = np.bincount([draw(touched, {4}, 1, random)[0] for _ in range(3000)], minlength=5)[1:]
     assert counts[3] == 0
     np.testing.assert_allclose(counts[:3] / 3000, [0.6, 0.3, 0.1], atol=0.03)
+
+
+def test_what_is_drawn_for_training_is_seen_in_training(tmp_path: Path) -> None:
+    data = table_of([(user, item, 3 * item + user) for user in range(1, 5) for item in range(user, user + 8)])
+    protocol = SplitProtocol(warmup=1, history_length=2, like_threshold=1, negatives=2)
+    made = prepare(data, tmp_path, protocol, max_users=1)
+    rows = {split: json.loads((tmp_path / f"{split}.json").read_text()) for split in SPLITS}
+    seen = {row["item_id"] for row in rows["train"]}
+    warmup = build_timelines(data.ratings, protocol).filter(
+        (pl.col("user_id") == rows["train"][0]["user_id"]) & (pl.col("split") == "warmup")
+    )
+    seen |= set(warmup["item_id"].to_list())
+    assert made.train.cold == 0
+    assert made.test.cold == sum(row["item_id"] not in seen for row in rows["test"])
 
 
 def test_users_may_be_chosen_afterwards() -> None:

@@ -1,13 +1,22 @@
 """A rating counts once, whichever files it stands in, and nobody is fitted to the rows that are answered."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from likely.config.run_config import RunConfig
+from likely.data.movielens import read_movielens
+from likely.data.preparation import prepare
+from likely.data.protocol import SplitProtocol
 from likely.data.records import Labels, Record, write_records
+from likely.data.run_data import files_of
+from likely.data.task import content_of, dump_task, task_of
 from likely.evaluation.asked import read_asked
 from likely.evaluation.baselines import systems_of
 from likely.evaluation.run import simple_baselines
+from likely.sources.invented_ratings import make_sample
 
 SPLITS = ("train", "eval", "test")
 
@@ -62,6 +71,32 @@ def test_eval_records_that_were_trained_on_count_once_and_weigh_nothing(prepared
     for name, p_yes in answers(once).items():
         np.testing.assert_array_equal(answers(twice)[name], p_yes, err_msg=name)
     assert "eval records with both labels" in asked(train, train, rows).why_no_mix
+
+
+def test_a_training_file_that_is_not_the_one_of_the_run_is_named(tmp_path):
+    ratings = read_movielens(make_sample(tmp_path / "sample", users=8, movies=30, ratings_per_user=20))
+    files = {f"{split}_file": str(tmp_path / "data" / f"{split}.json") for split in SPLITS}
+    config = RunConfig(model_name_or_path="m", output_dir="o", dataset=None, **files)
+    path = tmp_path / "data" / "train.json"
+    usual = SplitProtocol(warmup=5, history_length=5)
+
+    def after(protocol, **options):
+        prepare(ratings, tmp_path / "data", protocol, **options)
+        asked = read_asked(tmp_path, config, None, None)
+        return asked.is_as_trained, " ".join(asked.notes)
+
+    prepare(ratings, tmp_path / "data", usual)
+    (tmp_path / "task.json").write_text(dump_task(task_of(path)))
+    assert after(replace(usual, history_length=4))[1].startswith(
+        f"{path} is not what the run was trained on: it asks something else (history_length 5 -> 4)."
+    )  # even where nothing tells of the file
+    assert after(usual, max_users=5) == (True, "")
+    prepare(ratings, tmp_path / "data", usual)
+    (tmp_path / "metrics.json").write_text(json.dumps({"train_data": content_of(path, files_of(config).columns)}))
+    assert after(usual) == (True, "")
+    for changed in (after(usual, max_users=5), after(replace(usual, split="global-time"))):
+        assert changed[0] is False
+        assert f"{path} is not what the run was trained on" in changed[1]
 
 
 def test_the_two_baselines_that_fit_nothing_count_once_too(prepared):

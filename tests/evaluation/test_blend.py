@@ -251,6 +251,20 @@ def test_an_answer_that_was_fitted_with_other_settings_than_the_runs_own_is_not_
     assert (folder / BLEND_FILE).exists()
 
 
+def test_an_answer_beside_other_records_than_the_runs_own_is_not_kept(evaluated, tmp_path, capsys):
+    """The same folder, prepared anew, may ask something else and deal out the same ratings otherwise."""
+    folder = shutil.copytree(evaluated.parent / "without", tmp_path / "run")
+    ratings = read_movielens(evaluated.parent / "sample")
+    protocol = SplitProtocol(warmup=5, history_length=5, hints=True, eval_fraction=0.2, like_threshold=3)
+    prepare(ratings, tmp_path / "data", replace(protocol, short_hints=True))
+    files = [f"{split}_file={tmp_path / 'data' / split}.json" for split in ("train", "eval", "test")]
+    assert run(["evaluate", "--run", str(folder), "--no-base", "--no-text-features", *files]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "is not what the run was trained on: it asks something else (like_threshold 4.0 -> 3, short_hints" in said
+    assert "The answer of this evaluation is not kept." in said
+    assert not (folder / BLEND_FILE).exists()
+
+
 def test_figures_that_go_elsewhere_leave_the_run_as_it_is(evaluated, tmp_path):
     folder = evaluated.parent / "without"
     assert run(["evaluate", "--run", str(folder), "--no-base", "--output", str(tmp_path)]) == 0

@@ -149,6 +149,9 @@ def test_a_record_is_known_again_by_user_item_and_time_and_by_its_words_where_no
     assert not_among([first, again], [again]) == [first]  # a user may come back to an item
     assert not_among([first], [replace(first, input="Heat, in other words")]) == []
     assert not_among([first], [replace(first, extra={})]) == []  # it cannot be told from a later one
+    drawn = replace(first, output="No", extra={**first.extra, "drawn": True})  # for one of two likes of that time
+    assert not_among([drawn], [replace(drawn, input="after another like")]) == [drawn]
+    assert not_among([drawn], [replace(drawn)]) == []
     for nameless in (replace(first, user_id=None), replace(first, item_id=None)):
         assert not_among([nameless], [replace(nameless)]) == []
         assert not_among([nameless], [replace(nameless, input="Ronin")]) == [nameless]

@@ -132,6 +132,6 @@ def test_other_versions_are_said_and_not_refused():
 def test_data_is_known_by_its_content_and_its_columns(tmp_path):
     for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
         (tmp_path / name).write_text(text)
-    assert content_of(tmp_path / "a", None) == content(tmp_path / "b", None)
-    assert content_of(tmp_path / "a", None) != content(tmp_path / "c", None)
-    assert content_of(tmp_path / "a", None) != content(tmp_path / "a", "other columns")
+    assert content_of(tmp_path / "a", None) == content_of(tmp_path / "b", None)
+    assert content_of(tmp_path / "a", None) != content_of(tmp_path / "c", None)
+    assert content_of(tmp_path / "a", None) != content_of(tmp_path / "a", "other columns")

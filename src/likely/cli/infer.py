@@ -30,7 +30,7 @@ def infer(
     from likely.cli.progress import print_notes, scoring_bar
     from likely.data.run_data import held_out_records, labels_of, split_records
     from likely.data.task import RecordsTask
-    from likely.evaluation.asked import task_in
+    from likely.evaluation.asked import changed_since, task_in
     from likely.evaluation.contest import judge
     from likely.evaluation.own_records import named_by_label
     from likely.evaluation.run import ask_models, simple_baselines
@@ -53,7 +53,8 @@ def infer(
         with scoring_bar(console, "scoring base and adapter") as on_progress:
             run = LoadedRun.load(adapter_dir, settings)
             said = ask_models(run, records, on_progress=on_progress, kept=kept)
-        print_notes(console, run.notes, kept)
+        changed = changed_since(adapter_dir, settings)
+        print_notes(console, [*run.notes, *([changed] if changed else [])], kept)
         assert said.base is not None
         if examples:
             console.print(example_table(records, said.base, said.adapter, examples))

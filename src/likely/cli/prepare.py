@@ -50,7 +50,7 @@ Split = Annotated[
 Hints = Annotated[
     bool, typer.Option("--hints", help="Say in words what the user and earlier raters think; helps small models.")
 ]
-ShortHints = Annotated[bool, typer.Option("--short-hints", help="The same in about half as many words.")]
+ShortHints = Annotated[bool, typer.Option("--short-hints", help="Hints in half as many words, without --hints too.")]
 CandidateLine = Annotated[
     bool, typer.Option("--candidate-line", help="Show the candidate as a line of the history: fewer tokens in a tree.")
 ]

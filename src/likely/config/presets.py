@@ -97,7 +97,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
     ),
     "smollm2_movielens_cpu": Preset(
-        "SmolLM2-135M on a CPU: three quarters of an hour on two cores. "
+        "SmolLM2-135M on a CPU: well within an hour on two cores. "
         "Prepare with --short-hints --history-len 8 --candidate-line.",
         {
             **_CPU,

@@ -39,6 +39,9 @@ Shows = Literal["rating", "quantity", "label", "nothing"]
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
+OF_PREPARE = ("hints", "short_hints", "candidate_line", "window", "history_len", "warmup", "max_users", "format")
+"""Options of `likely prepare` that a table's description may be taken to have too."""
+
 OWN = ("id", "title", "year", "rating", "earlier_likes", "earlier_ratings")
 """What files of items and histories say of every item, so that details cannot be called so."""
 
@@ -209,6 +212,8 @@ def describe_table(values: Mapping[str, Any], where: str) -> TableConfig:
     for key in values:
         if key not in TableConfig.model_fields:
             hint = did_you_mean(key, TableConfig.model_fields) or f"there are {', '.join(TableConfig.model_fields)}."
+            if key in OF_PREPARE:
+                hint = f"it is no matter of the table, but an option of likely prepare: --{key.replace('_', '-')}."
             raise LikelyError(f"{where}: unknown key {key!r}; {hint}")
     try:
         return TableConfig(**values)

@@ -143,13 +143,19 @@ def _named_files(folder: Path, dataset: str) -> tuple[Sequence[Path | None], Col
     """Return the three files of a data set and their columns."""
     registry = folder / "dataset_info.json"
     train, evaluation, test = (folder / dataset / f"{split}.json" for split in ("train", "eval", "test"))
-    if not registry.exists() and _in_either_format(train).is_file():
-        return (train, evaluation, test if _in_either_format(test).is_file() else None), Columns()
+    prepared = (train, evaluation, test if _in_either_format(test).is_file() else None), Columns()
+    is_prepared = _in_either_format(train).is_file()
+    if is_prepared and not registry.exists():
+        return prepared
     remedy = f"set dataset_dir to its folder, or set train_file and eval_file, or make it with: {PREPARE}"
+    if not registry.exists():
+        raise LikelyError(f"Neither {train} nor {registry} exists; {remedy}")
     entries = read_json(registry, remedy)
     if not isinstance(entries, dict):
         raise LikelyError(f"{registry} has to be an object; write one with an object for each data set.")
     if dataset not in entries:
+        if is_prepared:
+            return prepared
         hint = did_you_mean(dataset, entries) or f"it has {', '.join(entries) or 'none'}."
         raise LikelyError(f"{registry} has no data set {dataset!r}; {hint}")
     try:

@@ -83,7 +83,7 @@ def prepare(
     Raises:
         LikelyError: all ratings or none are likes, no user has more ratings than the warm-up,
             `max_users` is below 1, `seed` below 0, or `output_dir` cannot be written or holds a file that would be
-            read in place of a new one.
+            lost or read in place of a new one.
     """
     protocol = protocol or SplitProtocol()
     if max_users is not None:
@@ -126,11 +126,12 @@ def _write(
 ) -> None:
     """Write files of records, and what they are with their digests, into a folder of its own and move all together."""
     earlier = prepared_files(output_dir)
-    for other in (output_dir / f"{Path(name).stem}.json" for name in files if name.endswith(".parquet")):
-        if other.exists() and other.name not in earlier:
+    for name in sorted({*files, *(f"{Path(name).stem}.json" for name in files)} - earlier):
+        if (output_dir / name).exists():
+            instead = "would be lost" if name in files else "would be read in place of the new Parquet file"
             raise LikelyError(
-                f"{other} is of no earlier preparation, or was changed since, and would be read in place of the new "
-                "Parquet file; move it away or choose another output folder."
+                f"{output_dir / name} is of no earlier preparation, or was changed since, and {instead}; move it away "
+                "or choose another output folder."
             )
     nested = {
         "shares": pl.Struct(dict.fromkeys(share_names(details), pl.Float64)),
@@ -217,13 +218,14 @@ def _summarize(table: pl.DataFrame, everybody: pl.DataFrame, split: Split, proto
     seen = pl.col("split").is_in(["warmup", "train"])
     if protocol.split == "global-time":
         seen &= pl.col("timestamp") < first_moments(everybody)["eval"]
-    known = table.filter(seen)["item_id"].unique()
-    candidates = rows["item_id"]
+    known, candidates = table.filter(seen)["item_id"], rows["item_id"]
     if protocol.negatives:
+        drawn = table.filter(pl.col("split") == "train")["negatives"].explode().drop_nulls()
+        known = pl.concat([known, drawn])
         candidates = pl.concat([candidates, rows["negatives"].explode().drop_nulls()])
     return SplitSummary(
         users=rows["user_id"].n_unique(),
         rows=len(candidates),
         positives=int((rows["rating"] >= protocol.like_threshold).sum()),
-        cold=int((~candidates.is_in(known.implode())).sum()),
+        cold=int((~candidates.is_in(known.unique().implode())).sum()),
     )

@@ -41,6 +41,9 @@ _WHOLE = re.compile(r"-?\d+\.0")
 CUT_AT_ANCHORS = "cut_at_anchors"
 """Key of rows of long windows: a prompt that is too long begins where a user's other prompts do; see `shortening`."""
 
+DRAWN = "drawn"
+"""Key of rows beside drawn negatives: whether the row is one, and so no rating of its user's; see `negatives`."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -91,6 +94,11 @@ class Record:
     def is_cut_at_anchors(self) -> bool:
         """Whether a prompt that is too long loses its history in large steps, as those of long windows do."""
         return str(self.extra.get(CUT_AT_ANCHORS)).lower() == "true"  # CSV has words
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the item was drawn, and its user never rated it."""
+        return str(self.extra.get(DRAWN)).lower() == "true"
 
 
 def read_records(path: Path, labels: Labels, columns: Columns | None = None) -> list[Record]:

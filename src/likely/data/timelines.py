@@ -21,7 +21,7 @@ from likely.data.opinions import COUNTS, opinion_of_others
 from likely.data.protocol import SPLITS, Split, SplitProtocol
 from likely.data.question import show_question
 from likely.data.ratings import RatingTable
-from likely.data.records import CUT_AT_ANCHORS
+from likely.data.records import CUT_AT_ANCHORS, DRAWN
 from likely.data.wording import Words, hint, make_instruction, show_item, show_rated
 from likely.errors import LikelyError
 
@@ -199,11 +199,13 @@ def make_rows(
         values = zip(*(column[rows].tolist() for column in columns), strict=True)
         for count, negatives, (item, time, rating, *told) in zip(earlier, drawn, values, strict=True):
             window = slice(window_start(count, protocol) - offset, count - offset)
-            answers = [(item, rating >= protocol.like_threshold), *((negative, False) for negative in negatives or ())]
-            for answered, like in answers:
+            for answered in (item, *(negatives or ())):
+                like = answered == item and rating >= protocol.like_threshold
                 candidate = Candidate(_spelled(answered, spelled_items), texts[answered], time, like, told)
                 row = _row(history, window, candidate, data.words, protocol)
-                yield {"instruction": question, **row, **({CUT_AT_ANCHORS: True} if protocol.is_long else {})}
+                row |= {CUT_AT_ANCHORS: True} if protocol.is_long else {}
+                row |= {DRAWN: answered != item} if protocol.negatives else {}
+                yield {"instruction": question, **row}
 
 
 def _spelled(number: int, names: Sequence[str] | None) -> int | str:
@@ -232,8 +234,12 @@ def _row(
 
 
 def _shares(above: float, told: Sequence[Any]) -> Shares:
-    """Return what a hint is made of, from the columns of `count_earlier_ratings` and `add_tastes`."""
+    """Return what a hint is made of, from the columns of `count_earlier_ratings` and `add_tastes`.
+
+    Where nothing is above, which is so before a user's first rating alone, the prior of all earlier ones is no opinion.
+    """
     likes, ratings, of_all, of_genres, of_similar = told
+    of_all = math.nan if math.isnan(above) else of_all
     return Shares(of_all, above, of_genres, of_similar, opinion_of_others(likes, ratings))
 
 

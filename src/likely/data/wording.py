@@ -195,6 +195,8 @@ def hint(shares: Shares, words: Words = MOVIES, short: bool = False) -> str:
      hated similar movies. Other users disliked the candidate.'
     >>> hint(Shares(of_all=0.6, above=0.9, of_genres=math.nan, of_similar=math.nan, others=math.nan))
     'This user slightly liked earlier movies, loved those above. No other user has rated the candidate before.'
+    >>> hint(Shares(of_all=math.nan, above=math.nan, of_genres=math.nan, of_similar=math.nan, others=0.9))
+    'This user has rated no movies before. Other users loved the candidate.'
     >>> hint(Shares(of_all=0.6, above=0.9, of_genres=0.5, of_similar=0.1, others=0.3), short=True)
     'Earlier slightly liked, above loved, genres mixed, similar hated, others disliked.'
     """
@@ -206,7 +208,8 @@ def hint(shares: Shares, words: Words = MOVIES, short: bool = False) -> str:
         f"these {words.details}": shares.of_genres,
         f"similar {words.plural}": shares.of_similar,
     }
-    user = ", ".join(f"{opinion(share)} {name}" for name, share in objects.items() if not math.isnan(share))
+    told = [f"{opinion(share)} {name}" for name, share in objects.items() if not math.isnan(share)]
+    user = ", ".join(told) or f"has rated no {words.plural} before"
     if math.isnan(shares.others):
         return f"This user {user}. No other user has rated the candidate before."
     return f"This user {user}. Other users {opinion(shares.others)} the candidate."

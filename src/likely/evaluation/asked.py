@@ -95,25 +95,29 @@ def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, 
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
-    changed = _changed_since(Path(folder), config, task) if folder is not None else None
-    notes += [changed] if changed else []
+    changed = changed_since(Path(folder), config) if folder is not None else None
+    notes += [f"{changed} The answer of this evaluation is not kept."] if changed else []
     return Asked(train, fitted, held_out, tuned, rows, labels, task, notes, changed is None)
 
 
-def _changed_since(folder: Path, config: RunConfig, task: Task | None) -> str | None:
-    """Return how the training file differs from what a run was trained on, in a sentence; None where nothing tells."""
+def changed_since(folder: Path, config: RunConfig) -> str | None:
+    """Return how the training file differs from what a run was trained on, in a sentence; None where nothing tells.
+
+    Raises:
+        LikelyError: the run's task.json is damaged, or the data set is not found.
+    """
     from likely.inference.trained_on import training_data_before
 
-    files = files_of(config)
+    files, task = files_of(config), task_in(folder, config)
     if files.train is None:
         return None
     differs = differences(task, task_of(files.train, files.columns)) if task else []
     if not differs and training_data_before(folder) in (None, content_of(files.train, files.columns)):
         return None
-    how = f"asks otherwise than the records did ({', '.join(differs)})" if differs else "is another file"
+    how = f"asks something else ({', '.join(differs)})" if differs else "is another file"
     return (
-        f"{files.train} {how} that this run was trained on: counting is fitted to it, and the adapter may know answers "
-        "of these rows. The run keeps no answer of both."
+        f"{files.train} is not what the run was trained on: it {how}. Counting is fitted to it, and the adapter may "
+        "know answers of these rows."
     )
 
 

@@ -215,11 +215,12 @@ class Evaluation:
 
     @property
     def tied_rows(self) -> int:
-        """How many rows share their time with another row of the same user; none where times are unknown."""
+        """How many rows share their time with another of the same user, drawn ones aside; none without times."""
         times = times_of(self.records)
         if times is None or not self.names_users:
             return 0
-        moments = Counter(zip(self.users, times.tolist(), strict=True))
+        told = zip(self.records, self.users, times.tolist(), strict=True)
+        moments = Counter((user, time) for record, user, time in told if not record.is_drawn)
         return sum(rows for rows in moments.values() if rows > 1)
 
     @property

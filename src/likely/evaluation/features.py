@@ -174,13 +174,14 @@ def user_keys(records: Sequence[Record]) -> list[str]:
 def not_among(records: Sequence[Record], others: Sequence[Record]) -> list[Record]:
     """Return the records that are not among others, by user, item and time.
 
-    Not by what they say: the same rating may be asked about in other words. Only where user or item is unknown, words
-    tell records apart. A user may rate an item twice; without all times, that counts as the same.
+    Not by what they say: the same rating may be asked about in other words. Only where user or item is unknown, or the
+    item was drawn, words tell records apart: what was drawn for likes of one time is no rating, and may be drawn again.
+    A user may rate an item twice; without all times, that counts as the same.
     """
     timed = times_of([*records, *others]) is not None
 
     def identity(record: Record) -> tuple[Any, ...]:
-        named = record.user_id is not None and record.item_id is not None
+        named = record.user_id is not None and record.item_id is not None and not record.is_drawn
         words = () if named else (record.instruction, record.input, record.history)
         return record.user_id, record.item_id, record.extra["timestamp"] if timed else None, words
 

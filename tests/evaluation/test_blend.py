@@ -260,7 +260,7 @@ def test_an_answer_beside_other_records_than_the_runs_own_is_not_kept(evaluated,
     files = [f"{split}_file={tmp_path / 'data' / split}.json" for split in ("train", "eval", "test")]
     assert run(["evaluate", "--run", str(folder), "--no-base", "--no-text-features", *files]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "is not what the run was trained on: it asks something else (like_threshold 4.0 -> 3, short_hints" in said
+    assert "is not what the run was trained on: it asks something else (like_threshold 4.0 -> 3.0, short_" in said
     assert "The answer of this evaluation is not kept." in said
     assert not (folder / BLEND_FILE).exists()
 

@@ -65,7 +65,7 @@ def test_with_nothing_reachable_the_demo_makes_its_own_and_says_so(done):
     assert len((folder / "out" / "evaluation_rows.jsonl").read_text().splitlines()) == 40
     task = read_task(folder / "out")
     assert isinstance(task, RatingsTask)
-    assert task.protocol == SplitProtocol(history_length=8, hints=True, short_hints=True, candidate_line=True)
+    assert task.protocol == SplitProtocol(history_length=8, hints=True, candidate_line=True)
     page = (folder / "out" / "report.html").read_text()
     assert "AUC" in page
     assert "in the tree" in page
@@ -111,5 +111,5 @@ def test_infer_shows_examples_of_the_demo(done, capsys):
     folder, _ = done
     assert run(["infer", "--adapter-dir", str(folder / "out"), "--max-samples", "12", "--examples", "2"]) == 0
     shown = capsys.readouterr().out
-    assert "Earlier " in shown  # the hint of a record
+    assert "This user " in shown  # the hint of a record
     assert "12 rows of" in shown

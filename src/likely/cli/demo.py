@@ -47,12 +47,13 @@ COMPARED = 250
 def demo_protocol() -> SplitProtocol:
     """Return what becomes of the timelines.
 
-    Half the usual history and a short hint, so that a very small model learns something in minutes on two cores; and
-    the candidate as a line of the history, so that a tree computes it once with the line that it becomes.
+    Half the usual history and a hint, so that a very small model learns something in minutes on two cores; and the
+    candidate as a line of the history, so that a tree computes it once with the line that it becomes. Hints are long:
+    in so few steps short ones are not read as well.
     """
     from likely.data.protocol import SplitProtocol
 
-    return SplitProtocol(history_length=8, hints=True, short_hints=True, candidate_line=True)
+    return SplitProtocol(history_length=8, hints=True, candidate_line=True)
 
 
 @dataclass(frozen=True)

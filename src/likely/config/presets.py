@@ -125,7 +125,7 @@ PRESETS: Mapping[str, Preset] = {
             "per_device_eval_batch_size": 1,
             "max_minutes": 6.5,
             "learning_rate": 2e-4,
-            "eval_steps": 30,
+            "eval_steps": 25,
             "early_stopping_patience": None,
             "metric_for_best_model": "eval_loss",
         },

@@ -88,7 +88,7 @@ def test_a_training_file_that_is_not_the_one_of_the_run_is_named(tmp_path):
     prepare(ratings, tmp_path / "data", usual)
     (tmp_path / "task.json").write_text(dump_task(task_of(path)))
     assert after(replace(usual, history_length=4))[1].startswith(
-        f"{path} is not what the run was trained on: it asks something else (history_length 5 -> 4)."
+        f"{path} asks something else than the run was trained on (history_length 5 -> 4)"
     )  # even where nothing tells of the file
     assert after(usual, max_users=5) == (True, "")
     prepare(ratings, tmp_path / "data", usual)
@@ -96,7 +96,14 @@ def test_a_training_file_that_is_not_the_one_of_the_run_is_named(tmp_path):
     assert after(usual) == (True, "")
     for changed in (after(usual, max_users=5), after(replace(usual, split="global-time"))):
         assert changed[0] is False
-        assert f"{path} is not what the run was trained on" in changed[1]
+        assert "than the run was trained on" in changed[1]
+    prepare(ratings, tmp_path / "data", usual)
+    prepare(ratings, tmp_path / "other", replace(usual, like_threshold=3.0))
+    for other, data in (("eval", None), ("test", None), (None, tmp_path / "other" / "test.json")):
+        over = {f"{other}_file": str(tmp_path / "other" / f"{other}.json")} if other else {}
+        asked = read_asked(tmp_path, config.model_copy(update=over), data, None)
+        assert not asked.is_as_trained
+        assert "(like_threshold 4.0 -> 3.0)" in asked.notes[-1]
 
 
 def test_the_two_baselines_that_fit_nothing_count_once_too(prepared):

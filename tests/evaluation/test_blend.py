@@ -260,9 +260,19 @@ def test_an_answer_beside_other_records_than_the_runs_own_is_not_kept(evaluated,
     files = [f"{split}_file={tmp_path / 'data' / split}.json" for split in ("train", "eval", "test")]
     assert run(["evaluate", "--run", str(folder), "--no-base", "--no-text-features", *files]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "is not what the run was trained on: it asks something else (like_threshold 4.0 -> 3.0, short_" in said
+    assert "train.json asks something else than the run was trained on (like_threshold 4.0 -> 3.0, short_" in said
     assert "The answer of this evaluation is not kept." in said
     assert not (folder / BLEND_FILE).exists()
+
+
+def test_an_answer_is_not_mixed_with_an_adapter_that_is_asked_otherwise(evaluated, tmp_path, capsys):
+    command = ["predict", "--run", str(evaluated), "--data", str(evaluated.parent / "data" / "test.json")]
+    for overrides, has_answer in (([], True), (["cutoff_len=512"], False)):
+        assert run([*command, "--output", str(tmp_path / f"{has_answer}.csv"), *overrides]) == 0
+        with (tmp_path / f"{has_answer}.csv").open(encoding="utf-8") as lines:
+            assert ("answer" in next(csv.reader(lines))) is has_answer
+        said = " ".join(capsys.readouterr().out.split())
+        assert ("No column answer is written: it was fitted with the run's own cutoff_len." in said) is not has_answer
 
 
 def test_figures_that_go_elsewhere_leave_the_run_as_it_is(evaluated, tmp_path):

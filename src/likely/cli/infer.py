@@ -53,7 +53,7 @@ def infer(
         with scoring_bar(console, "scoring base and adapter") as on_progress:
             run = LoadedRun.load(adapter_dir, settings)
             said = ask_models(run, records, on_progress=on_progress, kept=kept)
-        changed = changed_since(adapter_dir, settings)
+        changed = changed_since(adapter_dir, settings, data)
         print_notes(console, [*run.notes, *([changed] if changed else [])], kept)
         assert said.base is not None
         if examples:

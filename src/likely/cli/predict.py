@@ -43,7 +43,7 @@ def predict(
     from likely.cli.progress import print_notes, scoring_bar
     from likely.evaluation.answering import mixing_of
     from likely.inference.loaded_run import config_of
-    from likely.inference.predict import predict
+    from likely.inference.predict import asked_otherwise, predict
     from likely.inference.predict_folder import predict_folder
     from likely.model.runtime import ready_process
     from likely.report.console import SafeConsole
@@ -51,7 +51,10 @@ def predict(
     console = SafeConsole()
     ready_process()
     config = config_of(adapter_dir, None, overrides or ())
-    mixing = mixing_of(adapter_dir)
+    mixing, others = mixing_of(adapter_dir), asked_otherwise(adapter_dir, config)
+    if mixing and others:
+        mixing = None
+        console.print(f"No column answer is written: it was fitted with the run's own {', '.join(others)}.")
     try:
         with scoring_bar(console, "scoring") as on_progress:
             if data.is_dir():

@@ -32,7 +32,7 @@ class Asked:
         labels: which output is a like.
         task: what the records ask, None where nothing says so.
         notes: what a reader of figures should know of the records, a sentence each.
-        is_as_trained: whether the training file is the one that the run was trained on, as far as the run says.
+        is_as_trained: whether these files are such as the run was trained on, as far as the run says.
     """
 
     train: list[Record]
@@ -95,13 +95,20 @@ def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, 
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
-    changed = changed_since(Path(folder), config) if folder is not None else None
+    changed = changed_since(Path(folder), config, data) if folder is not None else None
     notes += [f"{changed} The answer of this evaluation is not kept."] if changed else []
     return Asked(train, fitted, held_out, tuned, rows, labels, task, notes, changed is None)
 
 
-def changed_since(folder: Path, config: RunConfig) -> str | None:
-    """Return how the training file differs from what a run was trained on, in a sentence; None where nothing tells.
+def changed_since(folder: Path, config: RunConfig, data: Path | None = None) -> str | None:
+    """Return how files differ from what a run was trained on, in a sentence or two; None where nothing tells.
+
+    Rows of each part may ask something else, as after another `likely prepare`, and training rows may be others.
+
+    Args:
+        folder: of the run.
+        config: names the files.
+        data: rows in place of the test file.
 
     Raises:
         LikelyError: the run's task.json is damaged, or the data set is not found.
@@ -109,14 +116,15 @@ def changed_since(folder: Path, config: RunConfig) -> str | None:
     from likely.inference.trained_on import training_data_before
 
     files, task = files_of(config), task_in(folder, config)
-    if files.train is None:
+    for path in (files.train, files.eval, data or files.test):
+        asks = task_of(path, files.columns) if task and path and path.is_file() else None
+        if task and asks and (differs := differences(task, asks)):
+            how = ", ".join(differs)
+            return f"{path} asks something else than the run was trained on ({how}), and figures on it are of that."
+    if files.train is None or training_data_before(folder) in (None, content_of(files.train, files.columns)):
         return None
-    differs = differences(task, task_of(files.train, files.columns)) if task else []
-    if not differs and training_data_before(folder) in (None, content_of(files.train, files.columns)):
-        return None
-    how = f"asks something else ({', '.join(differs)})" if differs else "is another file"
     return (
-        f"{files.train} is not what the run was trained on: it {how}. Counting is fitted to it, and the adapter may "
+        f"{files.train} is another file than the run was trained on: counting is fitted to it, and the adapter may "
         "know answers of these rows."
     )
 

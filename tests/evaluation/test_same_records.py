@@ -67,6 +67,8 @@ def test_they_are_those_of_the_steps_that_were_taken(tmp_path, tiny_base, record
     train(config, answer_metrics)
     run, everything = LoadedRun.load(tmp_path / "run"), read_records(path, Labels())
     own = adapters_records(tmp_path / "run", config, run.builder, everything)
+    asked = config.model_copy(update={"max_samples": 3, "seed": 7, "group_size": 2})  # of an evaluation
+    assert adapters_records(tmp_path / "run", asked, run.builder, everything) == own
     if seen_of is None:
         assert own == []  # it has seen all there are
         assert len(set(given)) == len(records)

@@ -39,7 +39,7 @@ def adapters_records(
 
     Args:
         folder: of the run.
-        config: of the run.
+        config: names the training file. Which records of it were chosen, and their order, the run's own says.
         builder: its prompts, by whose tokens records are chosen and put in order.
         train: all records of its training file.
 
@@ -51,6 +51,7 @@ def adapters_records(
     """
     from likely.encoding.cache import encode_file
     from likely.encoding.order import choose_runs, shared_runs, shuffled_groups, steps_of
+    from likely.inference.loaded_run import config_of
 
     if not (folder / FIGURES).is_file():
         return []
@@ -59,13 +60,14 @@ def adapters_records(
     size, step = trained.get("step_size"), figures.get("best_step") or trained.get("steps")
     if size is None or step is None:
         return []
-    all_chosen = config.max_samples is None or config.max_samples >= len(train)
+    own = config_of(folder)
+    all_chosen = own.max_samples is None or own.max_samples >= len(train)
     if all_chosen and step * size >= len(train):
         return []
     encoded = encode_file(*training_file(config), builder)
-    chosen = choose_runs(shared_runs(encoded), config.max_samples, config.seed)
+    chosen = choose_runs(shared_runs(encoded), own.max_samples, own.seed)
     runs = shared_runs([encoded[place] for place in chosen])
-    steps = steps_of(shuffled_groups(runs, config.group_size, size, config.seed)(0), size)
+    steps = steps_of(shuffled_groups(runs, own.group_size, size, own.seed)(0), size)
     return [train[chosen[place]] for place in sorted(place for one in steps[:step] for place in one)]
 
 

@@ -101,7 +101,9 @@ def sentencepiece(normalizer=None, pre_tokenizer=None, newlines=False):
     )
     # Some conversions have merges by which the letters of a control token become that token.
     merges = [*map(tuple, _model(learning)["merges"]), ("<", "/"), ("</", "s"), ("</s", ">")]
-    pieces = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), "<", "</", "</s", "/", ">", *learning.get_vocab()]
+    learnt = learning.get_vocab()  # in another order in each process
+    pieces = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), "<", "</", "</s", "/", ">"]
+    pieces += sorted(learnt, key=lambda piece: learnt[piece])
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
     tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     tokenizer.add_special_tokens(SPECIAL)

@@ -113,8 +113,7 @@ def asked(request, tmp_path_factory):
 
     base = said(plain)
     expected = np.array([said(PeftModel.from_pretrained(plain, folder / "run").eval()), base])
-    # Rows differ by far more than answers may be from these; how far, hangs on the tokens that were learnt for them.
-    assert np.ptp(expected, axis=1).min() > 0.02
+    assert np.ptp(expected, axis=1).min() > 0.1
     # The same record, shortened otherwise: ten times further apart, for both models, than answers may be from these.
     assert np.abs(expected[:, -1] - expected[:, -2]).min() > 1e-4
     return folder, rows, expected

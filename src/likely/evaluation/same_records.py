@@ -60,7 +60,7 @@ def adapters_records(
     size, step = trained.get("step_size"), figures.get("best_step") or trained.get("steps")
     if size is None or step is None:
         return []
-    own = config_of(folder)
+    own = config_of(folder) if (folder / "config.yaml").is_file() else config
     all_chosen = own.max_samples is None or own.max_samples >= len(train)
     if all_chosen and step * size >= len(train):
         return []

@@ -49,7 +49,7 @@ def demo_protocol() -> SplitProtocol:
 
     Half the usual history and a hint, so that a very small model learns something in minutes on two cores; and the
     candidate as a line of the history, so that a tree computes it once with the line that it becomes. Hints are long:
-    in so few steps short ones are not read as well.
+    the one run with short ones ended at a higher loss on its eval rows.
     """
     from likely.data.protocol import SplitProtocol
 

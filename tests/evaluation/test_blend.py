@@ -22,6 +22,7 @@ from likely.evaluation.blend import ADAPTER, ITEMS_FILE, LIKENESS_FILE, TREES_FI
 from likely.evaluation.counting import PARTS, RatedItem, fit_counting
 from likely.evaluation.given import Given
 from likely.evaluation.metrics import auc
+from likely.evaluation.scores import read_scores
 from likely.evaluation.storage import load_evaluation
 from likely.evaluation.user_ridge import candidate_lines
 from likely.inference.movies import candidates_of, history_of
@@ -273,6 +274,14 @@ def test_an_answer_is_not_mixed_with_an_adapter_that_is_asked_otherwise(evaluate
             assert ("answer" in next(csv.reader(lines))) is has_answer
         said = " ".join(capsys.readouterr().out.split())
         assert ("No column answer is written: it was fitted with the run's own cutoff_len." in said) is not has_answer
+
+
+def test_what_predict_writes_enters_the_table_of_another_run(evaluated, tmp_path):
+    data = evaluated.parent / "data" / "test.json"
+    assert run(["predict", "--run", str(evaluated), "--data", str(data), "--output", str(tmp_path / "a.jsonl")]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()]
+    given = read_scores(tmp_path / "a.jsonl", read_records(data, Labels()))
+    np.testing.assert_array_equal(given, [line["p_yes"] for line in lines])
 
 
 def test_figures_that_go_elsewhere_leave_the_run_as_it_is(evaluated, tmp_path):

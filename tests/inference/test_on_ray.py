@@ -3,7 +3,7 @@
 import json
 import signal
 import threading
-import time
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -45,32 +45,45 @@ def data(tmp_path_factory, rows):
 
 def workers():
     """Processes of the cluster that score files."""
-    ours = psutil.Process().children(recursive=True)
-    return [process for process in ours if process.name().startswith("ray::") and "Worker" in process.name()]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # one that ended since it was listed
+            if process.name().startswith("ray::") and "Worker" in process.name():
+                found.append(process)
+    return found
 
 
-def kill_one_midway(output, killed):
-    """Kill a worker while both have begun a file and not finished it."""
-    while not killed:
-        time.sleep(0.01)
-        both = workers()
-        for process in both:
-            process.send_signal(signal.SIGSTOP)
+def signalled(processes, sign):
+    """Those processes that were there to get a signal."""
+    reached = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(sign)
+            reached.append(process)
+    return reached
+
+
+def kill_one_midway(output, killed, ended):
+    """Kill a worker while both have begun a file and not finished it, unless the command ended before."""
+    while not (killed or ended.wait(0.01)):
+        stopped = signalled(workers(), signal.SIGSTOP)
         if len(list(output.glob("*.partial"))) == 2:
-            both[0].kill()
-            killed.append(both[0].pid)
-        for process in both[len(killed) :]:
-            process.send_signal(signal.SIGCONT)
+            killed += signalled(stopped[:1], signal.SIGKILL)
+        signalled(stopped[len(killed) :], signal.SIGCONT)
 
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_no_row_and_doubles_none(tmp_path, folder, data, cluster, capsys):
     predict_folder(folder, data, tmp_path / "alone")
-    output, killed = tmp_path / "out", []
-    killer = threading.Thread(target=kill_one_midway, args=(output, killed), daemon=True)
+    output, killed, ended = tmp_path / "out", [], threading.Event()
+    killer = threading.Thread(target=kill_one_midway, args=(output, killed, ended), daemon=True)
     killer.start()
     words = ["predict", "--run", str(folder), "--data", str(data), "--output", str(output)]
-    assert command([*words, "--engine", "ray", "--workers", "2"]) == 0
+    try:
+        assert command([*words, "--engine", "ray", "--workers", "2"]) == 0
+    finally:
+        ended.set()
+        killer.join()
     assert killed
     assert f"{FILES * ROWS:,} rows of {FILES} files written" in capsys.readouterr().out
     assert sorted(path.name for path in output.iterdir()) == sorted(path.name for path in data.iterdir())

@@ -54,6 +54,14 @@ def test_it_is_a_file_of_candidates(sample: RatingTable, tmp_path: Path) -> None
         assert [movie.title, movie.year, list(movie.genres)] == named[movie.extra["id"]]
 
 
+def test_it_is_taken_only_as_it_was_prepared(sample: RatingTable, tmp_path: Path) -> None:
+    prepare(sample, tmp_path)
+    text = (tmp_path / CATALOGUE_FILE).read_text(encoding="utf-8")
+    assert catalogue_beside(tmp_path / "train.json") == text
+    (tmp_path / CATALOGUE_FILE).write_text(text.replace('"earlier_likes": 0', '"earlier_likes": 9'), encoding="utf-8")
+    assert catalogue_beside(tmp_path / "train.json") is None
+
+
 def test_a_folder_without_one_and_a_damaged_one(tmp_path: Path) -> None:
     assert read_catalogue(tmp_path) is None
     assert catalogue_beside(tmp_path / "train.json") is None

@@ -133,6 +133,9 @@ def test_ids_that_are_words_are_words_in_the_records_and_numbers_are_numbers(tmp
         ([1594485210000000, 1594485211000000], [1594485210, 1594485211]),
         (["881250949.0", "8.81250950e8"], [881250949, 881250950]),
         (["2020-01-01", "2020-01-02"], [1577836800, 1577923200]),
+        ([20200101, 20200102], [1577836800, 1577923200]),
+        ([20200101, 20200132], [20200101, 20200132]),  # seconds of 1970, as not all are dates
+        (["20200101000001", "20200102000000"], [1577836801, 1577923200]),
         (["2020-01-01T00:00:00Z", "2020-01-01 02:00:00.5+01:00"], [1577836800.0, 1577840400.5]),
         (["2020-01-01 00:00:00 UTC", "2020-01-01T00:01"], [1577836800, 1577836860]),
     ],
@@ -154,6 +157,12 @@ def test_times_in_two_units_are_refused(tmp_path: Path, unit: int, smaller: int)
         with pytest.raises(LikelyError, match=r"Line 4 of .* has no valid time .*; write .*the same in all lines"):
             read(tmp_path, content(smaller))
     assert read(tmp_path, content(unit)).ratings["timestamp"].to_list() == [1600000000, 0, 1700000000]
+
+
+def test_a_single_time_that_is_too_large_is_blamed_itself(tmp_path: Path) -> None:
+    content = b"reader,isbn,stars,when\n1,a,9,1600000000\n1,b,3,1700000000\n1,c,5,160000000000\n"
+    with pytest.raises(LikelyError, match=r"Line 4 of .* has no valid time"):
+        read(tmp_path, content)
 
 
 def test_without_times_the_order_of_the_file_counts_and_without_a_scale_that_of_the_data(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from likely.cli import run
 from likely.data.catalogue_file import CATALOGUE_FILE, read_catalogue
@@ -250,6 +251,25 @@ def test_an_answer_that_was_fitted_with_other_settings_than_the_runs_own_is_not_
     (folder.parent / "other").mkdir()
     assert run(["evaluate", "--run", str(folder), "--no-base", "--output", same, "max_eval_samples=300"]) == 0
     assert (folder / BLEND_FILE).exists()
+
+
+def test_an_answer_is_not_given_after_the_settings_of_the_run_have_changed(evaluated, tmp_path, capsys):
+    folder = shutil.copytree(evaluated, tmp_path / "run")
+    path = folder / "config.yaml"
+    for change in ({"cutoff_len": 512}, {"dtype": "bfloat16"}):
+        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text(encoding="utf-8")), **change}))
+        with pytest.raises(
+            LikelyError, match=rf"asked by other settings \({next(iter(change))}\) than .* set them back"
+        ):
+            load_blend(folder)
+        shutil.copy(evaluated / "config.yaml", path)
+    free = {"per_device_eval_batch_size": 3, "learning_rate": 1e-3, "model_name_or_path": "elsewhere/tiny"}
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text(encoding="utf-8")), **free}))
+    assert load_blend(folder)
+    earlier = json.loads((folder / BLEND_FILE).read_text(encoding="utf-8"))
+    del earlier["asked_by"]  # as of an earlier version
+    (folder / BLEND_FILE).write_text(json.dumps(earlier), encoding="utf-8")
+    assert load_blend(folder)
 
 
 def test_an_answer_beside_other_records_than_the_runs_own_is_not_kept(evaluated, tmp_path, capsys):

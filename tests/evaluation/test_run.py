@@ -15,15 +15,18 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 from likely.cli import run
+from likely.cli.report import training_item_counts
 from likely.config.reading import load_config
 from likely.data import run_data
 from likely.data.records import Labels, read_records, write_records
-from likely.data.task import TASK_FILE, RecordsTask, dump_task
+from likely.data.run_data import count_items, files_of, training_records
+from likely.data.task import TASK_FILE, RecordsTask, content_of, dump_task
 from likely.evaluation.baselines import baseline_systems
 from likely.evaluation.contest import System, judge
 from likely.evaluation.fusion import WITH_RATES
 from likely.evaluation.run import evaluate
 from likely.evaluation.storage import load_evaluation, save_evaluation
+from likely.inference.loaded_run import config_of
 from likely.report import terminal
 from support import records_of, save_drawn_run
 
@@ -225,6 +228,20 @@ def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_
     os.utime(folder / "adapter_model.safetensors", (later, later))
     assert run(["report", "--adapter-dir", str(folder)]) == 0
     assert "boosted trees" in page.read_text(encoding="utf-8")
+
+
+def test_a_page_counts_the_records_that_the_run_was_trained_on_or_none(finished, tmp_path):
+    folder, path = shutil.copytree(finished, tmp_path / "run"), tmp_path / "train.json"
+    config = config_of(folder)
+    shutil.copy(files_of(config).train, path)
+    config = config.model_copy(update={"train_file": str(path)})
+    (folder / "metrics.json").write_text(json.dumps({"train_data": content_of(path, files_of(config).columns)}))
+    counts = training_item_counts(folder, config)
+    assert counts == count_items(training_records(config))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8"))[1:]), encoding="utf-8")
+    assert training_item_counts(folder, config) is None
+    (folder / "metrics.json").unlink()  # where nothing tells
+    assert training_item_counts(folder, config) == count_items(training_records(config))
 
 
 def test_no_page_shows_figures_of_another_adapter(finished, tmp_path):

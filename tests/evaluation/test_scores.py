@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from likely.data.records import Place
 from likely.errors import LikelyError
 from likely.evaluation.scores import read_scores
 from support import records_of
@@ -24,6 +25,18 @@ def read(path, lines):
 @pytest.mark.parametrize("lines", [BY_ID, BY_ROW, [*BY_ID, {**BY_ID[0], "item_id": 7}]])
 def test_scores_come_by_ids_or_by_row_in_any_order(tmp_path, lines):
     np.testing.assert_array_equal(read(tmp_path / "other.jsonl", lines[::-1]), [0, 0.25, 0.5])
+
+
+def test_scores_by_row_are_of_the_rows_of_the_file_where_some_are_left_out(tmp_path):
+    rows = [
+        replace(row, place=Place(tmp_path / "test.json", number)) for row, number in zip(ROWS, (2, 5, 6), strict=True)
+    ]
+    path = tmp_path / "other.jsonl"
+    path.write_text("\n".join(json.dumps({"row": number, "p_yes": number / 8}) for number in range(1, 9)))
+    np.testing.assert_array_equal(read_scores(path, rows), [0.25, 0.625, 0.75])
+    path.write_text("\n".join(json.dumps(line) for line in BY_ROW))
+    with pytest.raises(LikelyError, match="no score for 2 of 3 rows, such as row 5"):
+        read_scores(path, rows)
 
 
 def test_scores_may_be_a_table(tmp_path):

@@ -54,6 +54,15 @@ def test_each_file_is_what_predict_makes_of_it_alone(tmp_path, folder, data, cap
     assert "40 rows had been scored before" in capsys.readouterr().out
 
 
+def test_files_of_another_command_in_the_output_are_named(tmp_path, folder, data, capsys):
+    assert typed(folder, data, tmp_path / "out") == 0
+    assert "more .parquet files" not in capsys.readouterr().out
+    (data / "b.parquet").unlink()
+    (tmp_path / "out" / "_notes.parquet").touch()
+    assert typed(folder, data, tmp_path / "out") == 0
+    assert "1 more .parquet files are in it, such as b.parquet, of no file with rows in" in capsys.readouterr().out
+
+
 def test_the_model_is_loaded_once_and_progress_counts_all_rows(tmp_path, folder, data, monkeypatch):
     seen, loaded, load = [], [], LoadedRun.load
     monkeypatch.setattr(LoadedRun, "load", lambda *given: loaded.append(given) or load(*given))

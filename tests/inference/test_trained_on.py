@@ -35,8 +35,13 @@ def test_the_same_base_and_a_run_that_says_nothing_pass_without_a_word(tmp_path,
     for metrics in ({}, {"base": None}, {"base": {"sample": sample_of(base), "precision": "float32"}}):
         says(tmp_path, **metrics)
         assert check_base(tmp_path, base, FLOAT32) is None
-    (tmp_path / "metrics.json").write_text("no JSON", encoding="utf-8")
-    assert check_base(tmp_path, base, FLOAT32) is None
+
+
+@pytest.mark.parametrize("content", ["no JSON", "{", '{"base": {"sample": 1}}', '{"base": "qwen"}'])
+def test_what_a_damaged_file_said_is_not_taken_for_nothing(tmp_path, base, content):
+    (tmp_path / "metrics.json").write_text(content, encoding="utf-8")
+    with pytest.raises(LikelyError, match=r"metrics\.json is damaged or not of likely, .* restore it, or remove it"):
+        check_base(tmp_path, base, FLOAT32)
 
 
 def test_another_precision_is_said_and_another_library_cannot_be_compared(tmp_path, base):
@@ -66,18 +71,46 @@ def test_another_base_that_is_held_otherwise_is_refused_too(tmp_path, tiny_base,
     assert "differs a little" in check_base(tmp_path, here, Precision(now, False))
 
 
-def test_an_adapter_on_another_base_of_the_same_name_is_refused(tmp_path, tiny_base, records):
+@pytest.fixture
+def trained(tmp_path, tiny_base, records):
+    """Folder of a run that was trained a step."""
     write_records(tmp_path / "data.json", rows_of(records[:8]))
     values = {"model_name_or_path": str(tiny_base), "dataset": None, "train_file": str(tmp_path / "data.json")}
     values |= {"output_dir": str(tmp_path / "run"), "cutoff_len": 512, "max_steps": 1, "eval_strategy": "no"}
     train(RunConfig(**values), lambda answers, users: {})
-    assert LoadedRun.load(tmp_path / "run").notes == ()
+    return tmp_path / "run"
 
-    other = shutil.copytree(tiny_base, tmp_path / "elsewhere" / tiny_base.name)
-    moved = config_of(tmp_path / "run", None, [f"model_name_or_path={other}"])
-    assert LoadedRun.load(tmp_path / "run", moved).notes == ()
+
+def moved(trained, tiny_base, *settings):
+    """A copy of the base model, of the same name, and the run's configuration with it."""
+    other = shutil.copytree(tiny_base, trained.parent / "elsewhere" / tiny_base.name)
+    return other, config_of(trained, None, [f"model_name_or_path={other}", *settings])
+
+
+def test_a_base_whose_chat_template_changed_since_is_refused_before_it_is_loaded(trained, tiny_base, monkeypatch):
+    other, config = moved(trained, tiny_base, "positive_label=No", "negative_label=Yes", "cutoff_len=300")
+    assert LoadedRun.load(trained, config).notes == ()
+    monkeypatch.setattr("likely.inference.loaded_run.load_base", lambda *_: pytest.fail("the model was loaded"))
+    template = other / "chat_template.jinja"
+    template.write_text(f"Be brief.{template.read_text(encoding='utf-8')}", encoding="utf-8")
+    with pytest.raises(LikelyError, match=r"chat template of .* reads prompts otherwise .* was trained with; set"):
+        LoadedRun.load(trained, config)
+    said = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
+    says(trained, **{**said, "versions": {**said["versions"], "transformers": "4.0"}})
+    with pytest.raises(LikelyError, match=r"was trained with by transformers 4\.0; set"):
+        LoadedRun.load(trained, config)
+    del said["base"]["reading"]  # as of an earlier version
+    says(trained, **said)
+    monkeypatch.undo()
+    assert LoadedRun.load(trained, config).notes == ()
+
+
+def test_an_adapter_on_another_base_of_the_same_name_is_refused(trained, tiny_base):
+    assert LoadedRun.load(trained).notes == ()
+    other, config = moved(trained, tiny_base)
+    assert LoadedRun.load(trained, config).notes == ()
     torch.manual_seed(1)
     weights = {name: torch.randn_like(weight) for name, weight in load_file(other / "model.safetensors").items()}
     save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(LikelyError, match=r"are not those that the adapter in .* was trained on"):
-        LoadedRun.load(tmp_path / "run", moved)
+        LoadedRun.load(trained, config)

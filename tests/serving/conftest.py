@@ -80,7 +80,7 @@ def books(served_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Serv
     folder = tmp_path_factory.mktemp("books")
     data = prepare(read_ratings(books_table(folder)), folder / "data", books_protocol())
     assert data.test.users == 6
-    shutil.copytree(served_folder, folder / "run")
+    shutil.copytree(served_folder, folder / "run", ignore=shutil.ignore_patterns("metrics.json"))  # of other records
     values = yaml.safe_load((folder / "run" / "config.yaml").read_text(encoding="utf-8"))
     values |= {f"{part}_file": str(folder / "data" / f"{part}.json") for part in ("train", "eval", "test")}
     (folder / "run" / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,14 @@ from fastapi.testclient import TestClient
 from likely.data.dataset_info import Columns
 from likely.data.question import show_question
 from likely.data.records import Labels
-from likely.data.wording import Words, show_rated
+from likely.data.task import read_task
+from likely.data.wording import MOVIES, Words, show_rated
 from likely.errors import LikelyError
+from likely.inference.loaded_run import config_of
 from likely.inference.movies import history_of
 from likely.serving.app import make_app
+from likely.serving.catalogue import Catalogue
+from likely.serving.served import held_out_of
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,22 @@ def test_every_reader_is_found_whole_at_some_place(books, rows, tmp_path, ending
         check_user(books, rows, user)
     assert found[0].user == found[-1].user == rows[0]["user_id"]  # nobody begins in the last rows of all
     assert {user.user for user in found} == {row["user_id"] for row in rows}
+
+
+def test_rows_that_were_prepared_otherwise_since_are_not_shown(served_folder, tmp_path, caplog):
+    run, data = served_folder, served_folder.parent / "data"
+    task, catalogue = read_task(run), Catalogue.load(run, MOVIES)
+    config = config_of(run)
+    held_out = held_out_of(run, config, MOVIES, catalogue)
+    assert held_out.path == data / "test.json"
+    other = shutil.copytree(data, tmp_path / "data")
+    said = json.loads((other / "preparation.json").read_text(encoding="utf-8"))
+    said["protocol"]["like_threshold"] = task.protocol.like_threshold - 1
+    (other / "preparation.json").write_text(json.dumps(said), encoding="utf-8")
+    moved = config.model_copy(update={"test_file": str(other / "test.json")})
+    assert held_out_of(run, moved, MOVIES, catalogue) is None
+    assert "are not shown" in caplog.text
+    assert "(like_threshold 4.0 -> 3.0)" in caplog.text
 
 
 def test_editions_of_one_book_are_told_apart(books):

@@ -2,13 +2,19 @@
 
 import csv
 import datetime
+from dataclasses import replace
 
 import pytest
 
 from likely.config.run_config import RunConfig
+from likely.data.catalogue_file import CATALOGUE_FILE
+from likely.data.movielens import read_movielens
+from likely.data.preparation import prepare
+from likely.data.protocol import SplitProtocol
 from likely.data.records import write_records
 from likely.data.task import RecordsTask
 from likely.errors import LikelyError
+from likely.sources.invented_ratings import make_sample
 from likely.training import inputs
 from likely.training.inputs import describe, read_inputs
 from support import rows_of
@@ -48,6 +54,23 @@ def test_csv_with_answers_of_ones_own_is_trained_on(tmp_path, tiny_base):
     assert isinstance(read.task, RecordsTask)
     swapped = read_inputs(config_of(tmp_path, tiny_base, path, label_map={"1": "No", "0": "Yes"}), DAY)
     assert [record.liked for record in swapped.train] == [True, False] * 3
+
+
+def test_a_file_to_evaluate_on_that_asks_something_else_is_refused(tmp_path, tiny_base):
+    ratings = read_movielens(make_sample(tmp_path / "sample", users=8, movies=30, ratings_per_user=20))
+    usual = SplitProtocol(warmup=5, history_length=5)
+    prepare(ratings, tmp_path / "own", usual)
+    prepare(ratings, tmp_path / "other", replace(usual, like_threshold=3.0))
+    path = tmp_path / "own" / "train.json"
+    config = config_of(tmp_path, tiny_base, path, eval_file=str(tmp_path / "other" / "eval.json"))
+    assert read_inputs(config, DAY).catalogue == (tmp_path / "own" / CATALOGUE_FILE).read_text(encoding="utf-8")
+    config = config.model_copy(update={"eval_strategy": "epoch"})
+    with pytest.raises(
+        LikelyError, match=r"eval\.json asks something else than .*train\.json \(like_threshold 4\.0 -> 3"
+    ):
+        read_inputs(config, DAY)
+    config = config.model_copy(update={"eval_file": str(tmp_path / "own" / "eval.json")})
+    assert read_inputs(config, DAY).eval
 
 
 def test_records_know_their_rows_when_not_all_are_taken(tmp_path, tiny_base, records):

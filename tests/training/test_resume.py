@@ -1,8 +1,11 @@
 """A run goes on as the run it was, or says what is different."""
 
+from dataclasses import replace
+
 import pytest
 
 from likely.config.run_config import RunConfig
+from likely.data.dataset_info import Columns
 from likely.data.task import content_of
 from likely.errors import LikelyError
 from likely.training.resume import (
@@ -132,6 +135,10 @@ def test_other_versions_are_said_and_not_refused():
 def test_data_is_known_by_its_content_and_its_columns(tmp_path):
     for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
         (tmp_path / name).write_text(text)
-    assert content_of(tmp_path / "a", None) == content_of(tmp_path / "b", None)
-    assert content_of(tmp_path / "a", None) != content_of(tmp_path / "c", None)
-    assert content_of(tmp_path / "a", None) != content_of(tmp_path / "a", "other columns")
+    own = Columns()
+    known = content_of(tmp_path / "a", own)
+    assert known == content_of(tmp_path / "b", own) == content_of(tmp_path / "a", replace(own, label_map={}))
+    assert known != content_of(tmp_path / "c", own)
+    assert known != content_of(tmp_path / "a", replace(own, prompt="question"))
+    ways = [content_of(tmp_path / "a", replace(own, label_map={"1": one, "0": other})) for one, other in ("YN", "NY")]
+    assert len({known, *ways}) == 3

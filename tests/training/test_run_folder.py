@@ -1,9 +1,12 @@
 """A run starts only where it destroys nothing, and says how to go on."""
 
+import os
+
 import pytest
 
 from likely.errors import LikelyError
-from likely.training.run_folder import check_folder, check_output, run_figures
+from likely.model.adapter import ADAPTER_WEIGHTS
+from likely.training.run_folder import check_folder, check_output, leave_adapter, run_figures
 from tiny_trainer import fresh_model, trainer_for
 
 
@@ -35,6 +38,28 @@ def test_what_another_run_left_is_kept_unless_told(tmp_path, content, words):
         check_output(tmp_path, overwrite=False, resume=False)
     assert path.read_bytes() == b"weights"
     assert check_output(tmp_path, overwrite=True, resume=False).checkpoint is None
+
+
+@pytest.mark.parametrize("moves", range(4))
+def test_an_adapter_is_never_beside_files_of_another_however_early_it_ends(
+    tmp_path, tiny_base, builder, monkeypatch, moves
+):
+    model = fresh_model(tiny_base)
+    leave_adapter(tmp_path, model, builder.tokenizer, {"config.yaml": "a"})
+    done, move = [], os.replace
+
+    def killed(*paths):
+        if len(done) == moves:
+            raise KeyboardInterrupt
+        done.append(move(*paths))
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        leave_adapter(tmp_path, model, builder.tokenizer, {"config.yaml": "b"})
+    monkeypatch.undo()
+    assert not (tmp_path / ADAPTER_WEIGHTS).exists()
+    leave_adapter(tmp_path, model, builder.tokenizer, {"config.yaml": "b"})
+    assert (tmp_path / ADAPTER_WEIGHTS).exists()
 
 
 @pytest.fixture

@@ -68,11 +68,13 @@ def infer(
 
 
 def write_scores(path: Path, records: Sequence[Record], base: Answers, adapter: Answers) -> None:
-    """Write one JSON object a record: ids, the truth, and P(Yes) of base and adapter."""
+    """Write one JSON object a record: its row in the file, ids, the truth, and P(Yes) of base and adapter."""
+    from likely.data.records import row_number
+
     with replacing(path) as out:
         for place, record in enumerate(records):
             line = {
-                "row": place,
+                "row": row_number(record, place),
                 "user_id": record.user_id,
                 "item_id": record.item_id,
                 "output": record.output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,6 +14,9 @@ from likely.cli.options import MAIN_RUN, Overrides, RunFolder
 from likely.errors import LikelyError, StoppedError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from likely.inference.predict import Prediction
     from likely.inference.predict_folder import Spread
 
 
@@ -44,7 +48,7 @@ def predict(
     from likely.evaluation.answering import mixing_of
     from likely.inference.loaded_run import config_of
     from likely.inference.predict import asked_otherwise, predict
-    from likely.inference.predict_folder import predict_folder
+    from likely.inference.predict_folder import others_in, predict_folder
     from likely.model.runtime import ready_process
     from likely.report.console import SafeConsole
 
@@ -58,20 +62,34 @@ def predict(
     try:
         with scoring_bar(console, "scoring") as on_progress:
             if data.is_dir():
-                parts = predict_folder(adapter_dir, data, output, config, base, on_progress, spread, mixing)
-                done = list(parts.values())
+                done = predict_folder(adapter_dir, data, output, config, base, on_progress, spread, mixing)
             else:
-                done = [predict(adapter_dir, data, output, config, base, resume, on_progress, mixing=mixing)]
+                one = predict(adapter_dir, data, output, config, base, resume, on_progress, mixing=mixing)
+                done = {data.name: one}
     except KeyboardInterrupt:
         again = "the same command" if data.is_dir() else "the same command and --resume"
         raise StoppedError(f"Stopped; what is scored is kept. Go on with {again}.", 128 + signal.SIGINT) from None
-    print_notes(console, dict.fromkeys(note for one in done for note in one.notes))
-    if kept := sum(one.kept for one in done):
+    print_notes(console, dict.fromkeys(note for one in done.values() for note in one.notes))
+    _say_what_was_done(console, done, config.cutoff_len, output)
+    if data.is_dir() and (others := others_in(output, done)):
+        console.print(
+            f"{len(others):,} more .parquet files are in it, such as {others[0]}, of no file with rows in {data}; who "
+            "reads the whole folder gets their rows too.",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _say_what_was_done(console: Console, done: Mapping[str, Prediction], cutoff_len: int, output: Path) -> None:
+    """Print how many rows were scored now or before, of how many files, and where they are."""
+    rows, kept, shortened = (
+        sum(counts) for counts in zip(*((one.rows, one.kept, one.shortened) for one in done.values()), strict=True)
+    )
+    if kept:
         console.print(f"{kept:,} rows had been scored before.", highlight=False)
-    if shortened := sum(one.shortened for one in done):
-        console.print(f"{shortened:,} rows lost old history to fit cutoff_len {config.cutoff_len}.")
-    files = f" of {len(done):,} files" if data.is_dir() else ""
-    rows = sum(one.rows for one in done)
+    if shortened:
+        console.print(f"{shortened:,} rows lost old history to fit cutoff_len {cutoff_len}.")
+    files = f" of {len(done):,} files" if output.is_dir() else ""
     console.print(f"{rows:,} rows{files} written to {output}.", highlight=False, markup=False, soft_wrap=True)
 
 

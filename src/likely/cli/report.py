@@ -45,17 +45,24 @@ def report_run(folder: Path) -> Path:
     facts, evaluation = facts_of(folder), None
     if _has_evaluation(folder):
         evaluation = load_evaluation(folder)
-        facts = replace(facts, item_counts=training_item_counts(load_config(folder / "config.yaml", ())))
+        facts = replace(facts, item_counts=training_item_counts(folder, load_config(folder / "config.yaml", ())))
     write_report(folder / PAGE, facts, evaluation)
     return folder / PAGE
 
 
-def training_item_counts(config: RunConfig) -> Mapping[str, int] | None:
-    """Return how many training records each item has, None where they cannot be counted: a page can do without."""
-    from likely.data.run_data import count_items, training_records
+def training_item_counts(folder: Path, config: RunConfig) -> Mapping[str, int] | None:
+    """Return how many training records each item has; a page can do without.
+
+    None where they cannot be counted, or the file is no more what the run in the folder was trained on.
+    """
+    from likely.data.run_data import count_items, training_file, training_records
+    from likely.data.task import content_of
+    from likely.inference.trained_on import training_data_before
 
     try:
-        return count_items(training_records(config))
+        records = training_records(config)
+        same = training_data_before(folder) in (None, content_of(*training_file(config)))
+        return count_items(records) if same else None
     except LikelyError:
         return None
 

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from likely.data.ratings import RatingTable
+from likely.data.task import prepared_files
 from likely.errors import LikelyError
 from likely.files import read_json, read_text
 
@@ -47,11 +48,14 @@ def catalogue_rows(table: pl.DataFrame, data: RatingTable, like_threshold: float
 def catalogue_beside(training_file: Path) -> str | None:
     """Return the text of the catalogue that was prepared with a training file; None where there is none.
 
+    One that preparation.json does not describe as it is was changed, or is of another preparation: its counts may be
+    of ratings that are held out here.
+
     Raises:
         LikelyError: it cannot be read.
     """
     path = training_file.parent / CATALOGUE_FILE
-    return read_text(path, _REMEDY) if path.is_file() else None
+    return read_text(path, _REMEDY) if CATALOGUE_FILE in prepared_files(training_file.parent) else None
 
 
 def read_catalogue(folder: Path) -> list[Any] | None:

@@ -54,7 +54,7 @@ class Labels:
 
 
 class Place(NamedTuple):
-    """Where a record comes from, for messages."""
+    """Where a record comes from."""
 
     path: Path
     row: int
@@ -99,6 +99,11 @@ class Record:
     def is_drawn(self) -> bool:
         """Whether the item was drawn, and its user never rated it."""
         return str(self.extra.get(DRAWN)).lower() == "true"
+
+
+def row_number(record: Record, place: int) -> int:
+    """Return which row of its file a record is, from 1; one that is of none, as its place in a list, from 0, says."""
+    return record.place.row if record.place else place + 1
 
 
 def read_records(path: Path, labels: Labels, columns: Columns | None = None) -> list[Record]:

@@ -146,6 +146,8 @@ def content_of(path: Path, columns: Columns) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(repr(columns).encode())
+    if columns.label_map:  # which a repr leaves out
+        digest.update(repr(sorted(columns.label_map.items())).encode())
     return digest.hexdigest()[:16]
 
 

@@ -24,6 +24,7 @@ from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.stacking import Stack
 from likely.evaluation.tally import Totals
 from likely.files import replacing, replacing_bytes, writing
+from likely.inference.predict import asked_by
 from likely.model.fingerprint import adapter_of
 
 _, ITEMS_FILE, LIKENESS_FILE, TREES_FILE = BLEND_FILES
@@ -62,6 +63,7 @@ class _Blend(BaseModel):
     factors_start: FiniteFloat
     trees_start: FiniteFloat
     adapter: str
+    asked_by: dict[str, str] | None = None
     sha256: dict[str, str]
 
 
@@ -115,6 +117,7 @@ def save_blend(folder: Path, fitted: Fitted) -> None:
         factors_start=facts.overall,
         trees_start=trees.start,
         adapter=adapter_of(folder),
+        asked_by=asked_by(folder),
         sha256={name: digest_of(folder / name) for name in tables},
     )
     with writing(folder / BLEND_FILE), replacing(folder / BLEND_FILE) as out:
@@ -125,7 +128,7 @@ def load_blend(folder: Path) -> Blend | None:
     """Read a run's blend; None where it has none.
 
     Raises:
-        LikelyError: it is damaged, or of another adapter than the run's.
+        LikelyError: it is damaged, or of another adapter than the run's, or of one that was asked by other settings.
     """
     path = folder / BLEND_FILE
     if not path.exists():
@@ -154,6 +157,12 @@ def load_blend(folder: Path) -> Blend | None:
     task = read_task(folder)
     if kept.adapter != adapter_of(folder) or not isinstance(task, RatingsTask):
         raise LikelyError(f"{path} was fitted with another adapter than that in {folder}; {REMEDY}.")
+    changed = [key for key, now in asked_by(folder).items() if (kept.asked_by or {}).get(key, now) != now]
+    if changed:
+        raise LikelyError(
+            f"{path} was fitted to an adapter that was asked by other settings ({', '.join(changed)}) than config.yaml "
+            f"beside it has now; set them back, or {REMEDY}."
+        )
     counting = Counting(trees, facts, kept.hints, task.words)
     return Blend(counting, alone, together, task, digest_of(path)[:16])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from likely.data.records import Record, identifier
+from likely.data.records import Record, identifier, row_number
 from likely.data.row_files import iter_rows
 from likely.errors import LikelyError
 from likely.model.answers import FloatRows
@@ -22,7 +22,7 @@ def read_scores(path: Path, rows: Sequence[Record]) -> FloatRows:
     """Return P(Yes) of each row as a file has it.
 
     Each line has `p_yes` from 0 to 1 and says whose it is: by `user_id` and `item_id`, or by `row`, the place of the
-    row among those evaluated, from 1. Lines by ids may be about other rows too.
+    row in its own file, from 1. Lines may be about rows too that are left out, and by ids about any.
 
     Args:
         path: JSON Lines, a JSON list, CSV or Parquet.
@@ -47,14 +47,15 @@ def read_scores(path: Path, rows: Sequence[Record]) -> FloatRows:
         if key in scores:
             raise LikelyError(f"{where} has a second score for {_spoken(key)}; give one for each row.")
         scores[key] = _probability(line, where)
-    wanted = [_wanted(place, row, by_number, path) for place, row in enumerate(rows, start=1)]
+    numbers = [row_number(row, place) for place, row in enumerate(rows)]
+    wanted = [_wanted(number, row, by_number, path) for number, row in zip(numbers, rows, strict=True)]
     missing = [key for key in wanted if key not in scores]
     if missing:
         raise LikelyError(
             f"{path} has no score for {len(missing):,} of {len(rows):,} rows, such as {_spoken(missing[0])}; "
             "score the very rows that are evaluated."
         )
-    if by_number and len(scores) > len(rows):
+    if by_number and len(scores) > len(rows) == max(numbers):  # of all rows of a file
         raise LikelyError(
             f"{path} has {len(scores):,} scores by row for {len(rows):,} rows; score the very rows that are evaluated."
         )
@@ -78,11 +79,11 @@ def _probability(line: Mapping[str, Any], where: str) -> float:
     return p_yes
 
 
-def _wanted(place: int, row: Record, by_number: bool, path: Path) -> Key:
+def _wanted(number: int, row: Record, by_number: bool, path: Path) -> Key:
     if by_number:
-        return (str(place),)
+        return (str(number),)
     if row.user_id is None or row.item_id is None:
-        raise LikelyError(f"Row {place} has no user_id or item_id, by which {path} names its scores; use row instead.")
+        raise LikelyError(f"Row {number} has no user_id or item_id, by which {path} names its scores; use row instead.")
     return row.user_id, row.item_id
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from likely.data.records import Record
+from likely.data.records import Record, row_number
 from likely.errors import LikelyError
 from likely.evaluation.contest import Estimate, Evaluation, Kind, Ranking, Stratum, System, SystemResult
 from likely.files import replacing
@@ -157,7 +157,7 @@ def _figures_in(folder: Path) -> _Figures | None:
 def _row_of(evaluation: Evaluation, place: int) -> _Row:
     systems = [result.system for result in evaluation.results]
     return _Row(
-        row=place + 1,
+        row=row_number(evaluation.records[place], place),
         user=evaluation.users[place],
         liked=evaluation.liked[place],
         p_yes={system.name: system.p_yes[place] for system in systems},

@@ -23,7 +23,7 @@ from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
 from likely.inference.precision_here import precision_here
-from likely.inference.trained_on import check_base
+from likely.inference.trained_on import check_base, check_reading
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
@@ -103,6 +103,7 @@ class LoadedRun:
         attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
         tokenizer = load_tokenizer(location, config.model_revision)
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)
+        check_reading(folder, builder)
         base = load_base(location, precision, attention.implementation, config.model_revision)
         of_base = check_base(folder, base, precision)
         model = load_adapter(base, folder)

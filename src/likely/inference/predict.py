@@ -35,6 +35,9 @@ ASKED_BY = (
 )
 """Keys on which it depends what an adapter says of a record, once the precision is settled."""
 
+NAMES_BASE = ("model_name_or_path", "model_revision")
+"""Those of them by which a base model is found, which `trained_on` compares itself."""
+
 P_YES, ANSWER, BASE_P_YES = "p_yes", "answer", "base_p_yes"
 
 Load = Callable[[Path, RunConfig], LoadedRun]
@@ -184,6 +187,14 @@ def asked_otherwise(folder: Path, config: RunConfig) -> list[str]:
     own = config_of(folder)
     keys = (*ASKED_BY, "four_bit_on_cpu")  # which settles a precision
     return [key for key in keys if getattr(config, key) != getattr(own, key)]
+
+
+def asked_by(folder: Path) -> dict[str, str]:
+    """Return how a run's own configuration asks its adapter, whatever its base model is called; empty without one."""
+    if not (folder / "config.yaml").is_file():
+        return {}
+    own = config_of(folder)
+    return {key: str(getattr(own, key)) for key in (*ASKED_BY, "four_bit_on_cpu") if key not in NAMES_BASE}
 
 
 def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool, mixing: Mixing | None = None) -> MadeWith:

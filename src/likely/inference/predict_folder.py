@@ -100,7 +100,7 @@ def predict_folder(
         mixing: as of :func:`likely.inference.predict.predict`.
 
     Returns:
-        What was done with each file, by its name.
+        What was done with each file, by its name; :func:`others_in` names files in `output` that are of none.
 
     Raises:
         LikelyError: a folder or the run cannot be used, or a file is not as it has to be; those before it are finished.
@@ -143,6 +143,11 @@ def rows_of_parts(data: Path) -> dict[str, int]:
     if not any(rows.values()):
         raise LikelyError(f"{data} has no .parquet files with records in it; write them there, or name a single file.")
     return {name: count for name, count in rows.items() if count}
+
+
+def others_in(output: Path, names: Iterable[str]) -> list[str]:
+    """Return the names of Parquet files in a folder that are none of these, such as those of an earlier command."""
+    return sorted({path.name for path in output.glob("*.parquet") if path.name[0] not in "._"} - set(names))
 
 
 def _one_after_the_other(

@@ -1,7 +1,8 @@
-"""Are base model and training file those that an adapter was trained on?
+"""Are base model, tokenizer and training file those that an adapter was trained on?
 
-A folder of the same name may hold another model, and the same weights may be held otherwise. Training writes into
-metrics.json what tells its base model from others, and `loaded_run` compares. The same of records: `evaluation.asked`.
+A folder of the same name may hold another model, and the same weights may be held otherwise; a chat template may have
+changed since. Training writes into metrics.json what tells its own from others, and `loaded_run` compares. The same of
+records: `evaluation.asked`.
 """
 
 from importlib.metadata import version
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
+from likely.encoding.prompt import PromptBuilder
+from likely.encoding.reading import reading_of
 from likely.errors import LikelyError
 from likely.model.base import Precision
 from likely.model.fingerprint import rounded_sample_of, sample_of
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
 
 
 class _Base(BaseModel):
-    """Of the base model in metrics.json."""
+    """Of the base model in metrics.json; earlier versions wrote less."""
 
     precision: str
     sample: str
     rounded: str | None = None
+    reading: str | None = None
 
 
 class _Metrics(BaseModel):
@@ -32,6 +36,28 @@ class _Metrics(BaseModel):
     base: _Base | None = None
     train_data: str | None = None
     versions: dict[str, str] = {}
+
+
+def check_reading(folder: Path, builder: PromptBuilder) -> None:
+    """Check that tokenizer and chat template read prompts as those did that the adapter in a folder was trained with.
+
+    Args:
+        folder: of the run; nothing is compared where it does not say.
+        builder: of prompts, with the tokenizer as it was loaded.
+
+    Raises:
+        LikelyError: they do not.
+    """
+    metrics = _metrics_of(folder)
+    if metrics.base is None or metrics.base.reading in (None, reading_of(builder)):
+        return
+    now = {name: version(name) for name in ("likely", "transformers")}
+    others = " and ".join(f"{name} {was}" for name, was in metrics.versions.items() if now.get(name, was) != was)
+    raise LikelyError(
+        f"The tokenizer or the chat template of {builder.tokenizer.name_or_path} reads prompts otherwise than that "
+        f"which the adapter in {folder} was trained with{f' by {others}' if others else ''}; set "
+        "model_name_or_path or model_revision to its own base model, or train again."
+    )
 
 
 def check_base(folder: Path, base: "PreTrainedModel", precision: Precision) -> str | None:
@@ -89,8 +115,18 @@ def training_data_before(folder: Path) -> str | None:
 
 
 def _metrics_of(folder: Path) -> _Metrics:
-    """Return what metrics.json says; nothing where it cannot be read."""
+    """Return what metrics.json says; nothing where there is none.
+
+    Raises:
+        LikelyError: it is damaged, so that another base model would go unnoticed.
+    """
+    path = folder / "metrics.json"
     try:
-        return _Metrics.model_validate_json((folder / "metrics.json").read_bytes())
-    except (OSError, ValidationError):
+        return _Metrics.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
         return _Metrics()
+    except (OSError, ValidationError) as error:
+        raise LikelyError(
+            f"{path} is damaged or not of likely, and what the adapter was trained on cannot be compared; restore it, "
+            "or remove it to do without."
+        ) from error

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from likely.config.run_config import RunConfig
 from likely.data.task import RatingsTask
-from likely.data.wording import MOVIES, asks_what_is_next
+from likely.data.wording import MOVIES, Words, asks_what_is_next
 from likely.encoding.prefix_tree import chain_lengths
 from likely.encoding.prompt import EncodedRecord
 from likely.encoding.saving import computed_tokens
 from likely.errors import LikelyError
+from likely.evaluation.asked import changed_since
 from likely.evaluation.blend import Blend, load_blend
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row, ratings_task_of
@@ -87,7 +89,7 @@ class Served:
         blend = load_blend(folder) if task else None
         run = LoadedRun.load(folder, config, layout="tree")
         ranker = Ranker(run, task) if task else None
-        held_out = HeldOutFile.of(config, task.words, catalogue) if catalogue and task else None
+        held_out = held_out_of(folder, config, task.words, catalogue) if catalogue and task else None
         return cls(run, ranker, reason, catalogue, held_out, limits or Limits(), blend)
 
     def describe(self) -> RunAnswer:
@@ -164,6 +166,20 @@ class Served:
         """Return how many tokens a turn should have that begins with a record of some length."""
         budget = self.run.plan.budget
         return min(cheapest_row(longest, budget.attention_share), budget.tokens)
+
+
+def held_out_of(folder: Path, config: RunConfig, words: Words, catalogue: Catalogue) -> HeldOutFile | None:
+    """Return a run's test rows; None where they are not at hand, or were prepared otherwise since, which is logged.
+
+    Raises:
+        LikelyError: the run's task.json or metrics.json is damaged.
+    """
+    held_out = HeldOutFile.of(config, words, catalogue)
+    changed = changed_since(folder, config, held_out.path) if held_out else None
+    if changed:
+        logging.getLogger(LOGGER).warning("Users of the test rows are not shown: %s", changed)
+        return None
+    return held_out
 
 
 def encoded_of(portions: Sequence[Portion]) -> list[EncodedRecord]:

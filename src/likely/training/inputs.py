@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likely.config.run_config import RunConfig
+from likely.data.catalogue_file import catalogue_beside
 from likely.data.records import read_records
-from likely.data.run_data import check_both_answers, evaluation_records, labels_of, training_file
-from likely.data.task import Task, task_of
+from likely.data.run_data import check_both_answers, evaluation_records, files_of, labels_of, training_file
+from likely.data.task import RatingsTask, Task, differences, task_of
 from likely.encoding.cache import encode_file
 from likely.encoding.order import choose_runs, shared_runs
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
+from likely.errors import LikelyError
 from likely.model.base import check_model_folder, load_tokenizer
 from likely.model.hub import cached_folder
 from likely.sources.catalogue import resolve_model
@@ -32,6 +34,7 @@ class RunInputs:
         question: what the records ask.
         training_file: where those to train on come from.
         task: what they ask, as far as scoring has to know it.
+        catalogue: text of the items that were prepared with them; None where there is none.
     """
 
     location: str
@@ -44,6 +47,7 @@ class RunInputs:
     question: Question
     training_file: Path
     task: Task
+    catalogue: str | None = None
 
 
 def read_inputs(config: RunConfig, date: datetime.date) -> RunInputs:
@@ -54,11 +58,15 @@ def read_inputs(config: RunConfig, date: datetime.date) -> RunInputs:
         date: that the prompts have, if the chat template writes one.
 
     Raises:
-        LikelyError: a file is missing or wrong, a record does not fit, or there is no such model.
+        LikelyError: a file is missing or wrong, a record does not fit, there is no such model, or those to evaluate on
+            ask something else than those to train on.
     """
     labels = labels_of(config)
     path, columns = training_file(config)
     evaluated = evaluation_records(config)
+    task = task_of(path, columns)
+    if evaluated:
+        check_same_task(path, task, config)
     name, revision = config.model_name_or_path, config.model_revision
     asked = evaluated
     if not asked or not (Path(name).is_dir() or cached_folder(name, revision)):
@@ -80,8 +88,29 @@ def read_inputs(config: RunConfig, date: datetime.date) -> RunInputs:
         eval_users=[record.user_id for record in evaluated],
         question=question_of(asked),
         training_file=path,
-        task=task_of(path, columns),
+        task=task,
+        catalogue=catalogue_beside(path) if isinstance(task, RatingsTask) else None,
     )
+
+
+def check_same_task(path: Path, task: Task, config: RunConfig) -> None:
+    """Check that a run is evaluated on what it is trained on.
+
+    Args:
+        path: of the records to train on.
+        task: what they ask.
+        config: names the file to evaluate on, which is there.
+
+    Raises:
+        LikelyError: both files were prepared, and one asks something else.
+    """
+    files = files_of(config)
+    assert files.eval
+    if differs := differences(task, task_of(files.eval, files.columns)):
+        raise LikelyError(
+            f"{files.eval} asks something else than {path} ({', '.join(differs)}), so its figures would say nothing of "
+            "the training; prepare both alike, or name another eval_file."
+        )
 
 
 def describe(inputs: RunInputs, cutoff_len: int) -> str:

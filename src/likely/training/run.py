@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from likely.config.reading import dump_config
 from likely.config.run_config import RunConfig
-from likely.data.catalogue_file import CATALOGUE_FILE, catalogue_beside
-from likely.data.task import TASK_FILE, RatingsTask, dump_task
+from likely.data.catalogue_file import CATALOGUE_FILE
+from likely.data.task import TASK_FILE, dump_task
 from likely.encoding.batches import Budget
 from likely.encoding.order import Order, shared_runs, shuffled_groups
 from likely.encoding.prompt import EncodedRecord
+from likely.encoding.reading import reading_of
 from likely.encoding.saving import epoch_saving
 from likely.model.adapter import Lora, add_adapter, recompute_activations
 from likely.model.answers import Answers
@@ -169,7 +170,7 @@ def set_up(
         if note:
             tell(title, note)
     facts["base_weights"] = weights_of(base)
-    told = {"sample": sample_of(base), "rounded": rounded_sample_of(base)}
+    told = {"sample": sample_of(base), "rounded": rounded_sample_of(base), "reading": reading_of(inputs.builder)}
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
     model = add_adapter(base, lora_of(config))
@@ -271,8 +272,7 @@ def leave_run(ready: ReadyRun) -> TrainedRun:
     trainer.check_weights()
     if is_first_process():
         texts = {"config.yaml": dump_config(config), TASK_FILE: dump_task(inputs.task)}
-        catalogue = catalogue_beside(inputs.training_file) if isinstance(inputs.task, RatingsTask) else None
-        texts |= {CATALOGUE_FILE: catalogue} if catalogue else {}
+        texts |= {CATALOGUE_FILE: inputs.catalogue} if inputs.catalogue else {}
         leave_adapter(folder, trainer.adapter, inputs.builder.tokenizer, texts)
     figures = {**run_figures(trainer, ready.clock.seconds()), "saving": ready.plan.saving}
     figures |= {"base": {"precision": str(ready.precision), **ready.base}, "train_data": ready.train_data}

@@ -130,7 +130,7 @@ def leave_adapter(
 ) -> None:
     """Write adapter, tokenizer and other files, readable by others; the adapter last: it marks a run as finished.
 
-    What an earlier run in the folder said of its own adapter goes first.
+    An earlier adapter in the folder goes first, and what it said of itself: killed half-way, the run is not finished.
 
     Args:
         folder: of the run.
@@ -146,7 +146,7 @@ def leave_adapter(
         tokenizer.save_pretrained(str(finishing))
         for name, text in texts.items():
             (finishing / name).write_text(text, encoding="utf-8")
-        for stale in ("metrics.json", "README.md", "preparation.json", CATALOGUE_FILE, *BLEND_FILES):
+        for stale in (ADAPTER_WEIGHTS, "metrics.json", "README.md", "preparation.json", CATALOGUE_FILE, *BLEND_FILES):
             (folder / stale).unlink(missing_ok=True)
 
 

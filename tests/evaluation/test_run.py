@@ -316,6 +316,10 @@ def test_infer_shows_the_table_of_evaluate(finished, tmp_path, capsys, tabulated
     assert names[:2] == ["item like-rate", "history fraction liked"]
     assert [result.system.kind for result in inferred.results[2:]] == ["base", "adapter"]
     assert inferred.records == evaluated.records
+    rows = [[json.loads(line)["row"] for line in (tmp_path / name).read_text(encoding="utf-8").splitlines()]
+            for name in ("scores.jsonl", "evaluation_rows.jsonl")]  # fmt: skip
+    assert rows[0] == rows[1] == [record.place.row for record in inferred.records]
+    assert rows[0] != [*range(1, 13)]  # of the file, and not of those that are taken
     expected = {result.system.name: result for result in evaluated.results}
     for result in inferred.results:
         for name in ("metrics", "intervals"):  # as text, in which nan equals itself

@@ -109,6 +109,14 @@ def test_what_a_worker_has_to_say_to_the_user_is_said(tmp_path, folder, cluster)
         predict_folder(folder, tmp_path / "in", tmp_path / "out", elsewhere, spread=partial(spread_on_ray, workers=1))
 
 
+def test_a_cluster_that_is_not_there_is_said(tmp_path, folder, data, monkeypatch, capsys):
+    monkeypatch.setenv("RAY_ADDRESS", "nowhere")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    words = ["predict", "--run", str(folder), "--data", str(data), "--output", str(tmp_path / "out")]
+    assert command([*words, "--engine", "ray"]) == 2
+    assert "Ray at RAY_ADDRESS nowhere cannot be reached" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("machines", "workers", "share"),
     [

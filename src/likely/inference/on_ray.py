@@ -152,11 +152,22 @@ def share_of(machines: Sequence[Mapping[str, float]], workers: int | None) -> Sh
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """Connect to Ray for the length of a block, unless this process is, and keep its own reports to itself."""
+    """Connect to Ray for the length of a block, unless this process is, and keep its own reports to itself.
+
+    Raises:
+        LikelyError: it cannot be reached or started.
+    """
     own = not ray.is_initialized()
     if own:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = os.environ.get("RAY_ADDRESS")
+            raise LikelyError(
+                f"Ray {f'at RAY_ADDRESS {where} cannot be reached' if where else 'cannot be started'} ({error}); start "
+                "it there with ray start, or leave RAY_ADDRESS out for one of this machine alone."
+            ) from error
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)

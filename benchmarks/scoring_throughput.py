@@ -84,7 +84,7 @@ def ranker_of(bench: Bench) -> Ranker:
     config = load_config("smollm2_movielens_cpu", [f"cutoff_len={common.CUTOFF}"])
     plan = bench.plan("tree")
     plan = replace(plan, budget=replace(plan.budget, pass_cost=pass_cost(base_model(bench.model))))
-    run = LoadedRun(Path("benchmark"), config, bench.builder, bench.model, plan)
+    run = LoadedRun(Path("benchmark"), config, bench.builder, bench.model, "benchmark", plan)
     return Ranker(run, ratings_task(SplitProtocol()))
 
 

@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import os
+import shutil
 import stat
 import tracemalloc
 import zipfile
@@ -13,15 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from likely.archives import gunzip, read_member
 from likely.errors import LikelyError, did_you_mean
 from likely.files import (
     check_writable,
-    gunzip,
     make_writable_folder,
+    new_folder,
     parse_json,
     read_json,
     read_lines,
-    read_member,
     replacing,
     replacing_bytes,
     replacing_folder,
@@ -91,6 +92,19 @@ def test_a_set_of_files_takes_its_place_together(tmp_path):
         assert list(folder.iterdir()) == [scratch]
     assert sorted(path.name for path in folder.iterdir()) == ["antelope", "config.json", "zebra"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
+
+
+def test_a_folder_among_them_takes_the_place_of_an_earlier_one_and_everybody_may_read_it(tmp_path):
+    for name in ("one", "other"):
+        with replacing_folder(tmp_path, last="b") as scratch:
+            (scratch / "templates").mkdir(mode=0o700)
+            (scratch / "templates" / name).write_text("")
+    assert [path.name for path in (tmp_path / "templates").iterdir()] == ["other"]
+    with new_folder(tmp_path / "new") as scratch:
+        shutil.copytree(tmp_path / "templates", scratch / "templates")
+    for folder in (tmp_path, tmp_path / "new"):
+        assert stat.S_IMODE((folder / "templates").stat().st_mode) == 0o755
+        assert stat.S_IMODE((folder / "templates" / "other").stat().st_mode) == 0o644
 
 
 def test_a_set_of_files_that_fails_leaves_the_old_ones(tmp_path):

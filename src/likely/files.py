@@ -1,29 +1,21 @@
 """Files that are whole or not there, also after a killed or failed write; what cannot be read is said in a sentence."""
 
 import errno
-import gzip
 import io
 import json
 import math
 import os
+import shutil
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from likely.errors import LikelyError
 
-MOST_INFLATION, ALWAYS_ALLOWED = 50, 64 << 20
-"""A zip or gzip file may inflate to so many times its size, and to so many bytes in any case; ratings: 4 times."""
-
 WRITING = ".writing-"
 """How the name of a folder begins in which others are written; one that a killed process left may be removed."""
-
-PIECE = 1 << 16
-"""Bytes asked of a zip or gzip file at once."""
 
 
 @contextmanager
@@ -91,64 +83,6 @@ def parse_json(text: str, path: Path, remedy: str, line: int = 1) -> Any:
         raise LikelyError(f"{path} is nested too deeply; {remedy}") from error
     except ValueError as error:  # of whole numbers with more than 4,300 digits
         raise LikelyError(f"{path} holds a number that is too long; {remedy}") from error
-
-
-def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return a file of a zip, read piece by piece, so that no header can make it larger than it says.
-
-    Raises:
-        LikelyError: it would be far larger than the archive; see :func:`check_inflation`.
-    """
-    check_inflation(archive, [name])
-    content = bytearray()
-    with archive.open(name) as member:
-        while piece := member.read(PIECE):
-            content += piece
-    return bytes(content)
-
-
-def check_inflation(archive: zipfile.ZipFile, names: Iterable[str]) -> None:
-    """Check that files of a zip that is on the disk do not inflate to what only a bomb would hold.
-
-    Raises:
-        LikelyError: they do.
-    """
-    size, inflated = Path(str(archive.filename)).stat().st_size, sum(archive.getinfo(name).file_size for name in names)
-    if inflated > most_inflated(size):
-        raise LikelyError(
-            f"{archive.filename} has {size / 1e6:,.1f} MB and would inflate to {inflated / 1e6:,.0f} MB, which is more "
-            f"than {MOST_INFLATION} times as much; fetch it again, or unpack it and give the folder."
-        )
-
-
-def most_inflated(size: int) -> int:
-    """Return to how many bytes so many of a zip or gzip file may inflate."""
-    return max(MOST_INFLATION * size, ALWAYS_ALLOWED)
-
-
-def gunzip(name: str, content: bytes) -> bytes:
-    """Return what is in a gzip file.
-
-    Args:
-        name: by which messages call it.
-        content: of the file.
-
-    Raises:
-        LikelyError: it is damaged, or would be far larger than the file; no more than that is inflated.
-    """
-    most, inflated = most_inflated(len(content)), bytearray()
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            while piece := file.read(PIECE):
-                inflated += piece
-                if len(inflated) > most:
-                    raise LikelyError(
-                        f"{name} has {len(content) / 1e6:,.1f} MB and would inflate to more than {most / 1e6:,.0f} MB, "
-                        "which no table of text does; make it again, or unpack it and give the table."
-                    )
-    except (OSError, EOFError, zlib.error) as error:
-        raise LikelyError(f"{name} is not a whole gzip file ({error}); fetch or make it again.") from error
-    return bytes(inflated)
 
 
 @contextmanager
@@ -219,7 +153,8 @@ def _check_ordinary(path: Path) -> None:
 def replacing_folder(folder: Path, last: str) -> Iterator[Path]:
     """Give a scratch folder whose files move into `folder`, made if missing, once all are written.
 
-    Files of the same names are replaced, others stay; none is touched if writing fails. Everybody may read them.
+    Files and folders of the same names are replaced, others stay; none is touched if writing fails. Everybody may read
+    them.
 
     Args:
         folder: where the files go.
@@ -230,7 +165,9 @@ def replacing_folder(folder: Path, last: str) -> Iterator[Path]:
         scratch = Path(name)
         yield scratch
         for path in sorted(scratch.iterdir(), key=lambda path: (path.name == last, path.name)):
-            os.chmod(path, 0o644)
+            _let_everybody_read(path)
+            if path.is_dir() and (folder / path.name).is_dir():
+                shutil.rmtree(folder / path.name)  # which only an empty one lets itself be replaced
             os.replace(path, folder / path.name)
 
 
@@ -249,8 +186,14 @@ def new_folder(folder: Path) -> Iterator[Path]:
             scratch.mkdir()
             yield scratch
             for path in scratch.iterdir():
-                os.chmod(path, 0o644)
+                _let_everybody_read(path)
             os.replace(scratch, folder)
+
+
+def _let_everybody_read(path: Path) -> None:
+    """Let everybody read a file, or a folder with all that is in it."""
+    for each in (path, *(path.rglob("*") if path.is_dir() else ())):
+        os.chmod(each, 0o755 if each.is_dir() else 0o644)
 
 
 def check_new(folder: Path) -> None:

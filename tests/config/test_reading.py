@@ -76,6 +76,7 @@ def config_file(tmp_path, text="", **keys):
         ({"num_train_epochs": -1}, "num_train_epochs: -1 has to be more than 0"),
         ({"max_steps": 2.5}, "max_steps: '2.5' is not a whole number"),
         ({"label_map": {"1": "Ja"}}, "label_map: 1 means Ja, which is neither Yes nor No"),
+        ({"label_map": {"A": "Yes", "a": "No"}}, "label_map: .* is not allowed .it gives two labels to one"),
         ({"label_map": "1"}, "label_map: '1' says nothing; write what answers mean, as in"),
         ({"gradient_checkpointing": "perhaps"}, "neither true nor false"),
         ({"learning_rat": 1e-4}, "unknown key 'learning_rat'; did you mean learning_rate?"),

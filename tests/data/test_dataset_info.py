@@ -96,6 +96,19 @@ def test_without_a_registry_the_files_can_be_named(tmp_path):
     assert find_data(tmp_path, "films", train_file=str(path)).train == path
 
 
+def test_a_file_that_takes_the_place_of_a_registered_one_has_its_columns(tmp_path):
+    entry = {"file_name": "a.json", "columns": {"query": "context"}}
+    saved(tmp_path, {"films": entry}, "dataset_info.json")
+    other, prepared = ({**RECORD, key: "Heat"} for key in ("context", "input"))
+    files = find_data(tmp_path, "films", train_file=str(saved(tmp_path, [other], "b.json")))
+    (record,) = read_records(files.train, Labels(), files.columns)
+    assert record.input == "Heat"
+    path = saved(tmp_path, [prepared], "c.json")
+    with pytest.raises(LikelyError, match=r"c\.json: no row has the key 'context', which .* names as query"):
+        read_records(path, Labels(), files.columns)
+    assert find_data(tmp_path, "series", train_file=str(path)).columns == Columns()
+
+
 def test_a_data_set_in_sharegpts_form_is_read_as_its_tags_say(tmp_path):
     tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
     entry = {"file_name": "a.json", "formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": tags}

@@ -132,6 +132,23 @@ def test_hints_do_not_go_with_histories_from_training_alone(tmp_path: Path) -> N
         protocol_of(describe_table({"ratings": "x", "implicit": "1", "negatives": "1"}, "a test"), hints=True)
 
 
+@pytest.mark.parametrize("words", [False, True])
+def test_an_id_is_the_same_where_a_file_has_it_with_a_fraction(tmp_path: Path, words: bool) -> None:
+    some = [(split, user, 6 * part + item, 5 + 2 * item, 10 * part + item) for part, split in enumerate(SPLITS)
+            for user in (1, 2) for item in range(3)]  # fmt: skip
+    keys = write(tmp_path, some)
+    expected = records(tmp_path, keys)
+    for split in ("eval", "test"):
+        path = tmp_path / f"{split}.csv"
+        header, *lines = path.read_text().splitlines()
+        floats = [".0,".join(line.split(",", 2)) for line in lines]
+        path.write_text("\n".join([header, *floats, *(["ann.0,x,5,99"] if words else [])]) + "\n")
+    made = records(tmp_path, keys)
+    for split in SPLITS:
+        found, right = ([(row["input"], str(row["user_id"])) for row in one[split]] for one in (made, expected))
+        assert found[: len(right)] == right
+
+
 def test_hints_go_with_a_given_split(tmp_path: Path) -> None:
     some = [("train", 1, 1, 9, 1), ("train", 2, 1, 2, 2), ("eval", 2, 3, 8, 4), ("test", 1, 3, 9, 3)]
     made = records(tmp_path, write(tmp_path, some), hints=True)

@@ -203,6 +203,42 @@ def test_answers_are_spelled_in_many_ways(tmp_path, answers, label_map):
     assert [record.output for record in records] == ["Yes", "No", "Yes", "No"]
 
 
+@pytest.mark.parametrize("name", ["Input", "inputs", " input", "History", "systems "])
+def test_a_column_that_seems_to_be_misspelled_is_not_passed_over(tmp_path, name):
+    row = {"instruction": "?", "output": "Yes"}
+    with pytest.raises(LikelyError, match=rf"row 2: the key '{name}' would not be read; did you mean"):
+        read_records(saved(tmp_path, [row, {**row, name: "Heat"}]), Labels())
+    others = {"history_likes": 1, "system_id": 2, "inputs_of_others": 3}
+    (record,) = read_records(saved(tmp_path, [{**row, **others}]), Labels())
+    assert record.extra == others
+
+
+@pytest.mark.parametrize("column", ["query", "system", "history"])
+def test_a_column_that_was_named_has_to_be_in_some_row(tmp_path, column):
+    row = {"instruction": "?", "output": "Yes"}
+    columns = Columns(**{column: "own"})
+    rows = [row, {**row, "own": [] if column == "history" else "a"}]
+    assert len(read_records(saved(tmp_path, rows), Labels(), columns)) == 2
+    with pytest.raises(LikelyError, match=rf"no row has the key 'own', which dataset_info\.json names as {column}"):
+        read_records(saved(tmp_path, rows[:1]), Labels(), columns)
+
+
+@pytest.mark.parametrize(
+    ("labels", "label_map", "complaint"),
+    [
+        (Labels(), {"Yes": "No", "No": "Yes"}, "'Yes' for No is read as 'yes', which means Yes already"),
+        (Labels(), {"!": "Yes", "?": "No"}, "'!' for Yes is read as nothing"),
+        (Labels(), {"a": "Yes", "'A'": "No"}, "\"'A'\" for No is read as 'a', which means Yes already"),
+        (Labels("yes", "Yes!"), {}, "'Yes!' for Yes! is read as 'yes', which means yes already"),
+    ],
+)
+def test_answers_that_would_mean_two_things_are_refused(tmp_path, labels, label_map, complaint):
+    path = saved(tmp_path, [{"instruction": "?", "output": "Yes"}])
+    with pytest.raises(LikelyError) as refusal:
+        read_records(path, labels, Columns(label_map=label_map))
+    assert complaint in str(refusal.value)
+
+
 @pytest.mark.parametrize("answer", ["1", 1, True, "是"])
 def test_an_answer_that_nobody_explained_comes_with_what_would_explain_it(tmp_path, answer):
     path = saved(tmp_path, [{"instruction": "?", "output": answer}])

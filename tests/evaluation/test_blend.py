@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from safetensors.torch import load_file, save_file
 
+from likely.cli import evaluate as verb
 from likely.cli import run
 from likely.data.catalogue_file import CATALOGUE_FILE, read_catalogue
 from likely.data.movielens import read_movielens
@@ -28,6 +30,7 @@ from likely.evaluation.storage import load_evaluation
 from likely.evaluation.user_ridge import candidate_lines
 from likely.inference.movies import candidates_of, history_of
 from likely.inference.ranking import Ranker
+from likely.model.adapter import ADAPTER_WEIGHTS
 from likely.sources.invented_ratings import make_sample
 from support import save_drawn_run
 
@@ -270,6 +273,24 @@ def test_an_answer_is_not_given_after_the_settings_of_the_run_have_changed(evalu
     del earlier["asked_by"]  # as of an earlier version
     (folder / BLEND_FILE).write_text(json.dumps(earlier), encoding="utf-8")
     assert load_blend(folder)
+
+
+def test_nothing_is_kept_of_an_adapter_that_was_replaced_meanwhile(evaluated, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(evaluated, tmp_path / "run")
+    for name in (BLEND_FILE, "evaluation.json", "evaluation_rows.jsonl"):
+        (folder / name).unlink()
+    measure = verb.measure
+
+    def trained_again(*given, **named):
+        findings = measure(*given, **named)
+        weights = load_file(folder / ADAPTER_WEIGHTS)
+        save_file({name: weight * 3 for name, weight in weights.items()}, folder / ADAPTER_WEIGHTS)
+        return findings
+
+    monkeypatch.setattr(verb, "measure", trained_again)
+    assert run(["evaluate", "--run", str(folder), "--no-base", "--no-text-features"]) == 2
+    assert "was replaced by another meanwhile" in " ".join(capsys.readouterr().err.split())
+    assert not any((folder / name).exists() for name in (BLEND_FILE, "evaluation.json", "evaluation_rows.jsonl"))
 
 
 def test_an_answer_beside_other_records_than_the_runs_own_is_not_kept(evaluated, tmp_path, capsys):

@@ -223,6 +223,7 @@ def make_answering(folder: Path) -> None:
     config = RunConfig(**{**SETTINGS, "dataset": None, "output_dir": str(folder), **files})
     (folder / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     (folder / TASK_FILE).write_text(dump_task(task_of(Path(files["train_file"]))), encoding="utf-8")
-    fitted = evaluate(folder, config, with_base=False, text_features=False).fitted
-    assert fitted is not None
-    save_blend(folder, fitted)
+    findings = evaluate(folder, config, with_base=False, text_features=False)
+    assert findings.fitted is not None
+    assert findings.adapter is not None
+    save_blend(folder, findings.fitted, findings.adapter, config)

@@ -96,6 +96,26 @@ def test_what_is_not_made_from_the_same_is_made_anew(tmp_path, folder, data, row
     assert json.loads(pl.read_parquet_metadata(output / "a.parquet")[ORIGIN])["cutoff_len"] == 500
 
 
+def test_files_are_scored_by_the_adapter_that_they_name(tmp_path, folder, data, monkeypatch):
+    run, output = shutil.copytree(folder, tmp_path / "run"), tmp_path / "out"
+    ask = LoadedRun.answers
+
+    def trained_again(self, *given, **named):
+        said = ask(self, *given, **named)
+        if not (run / "again").exists():  # a training ends while the first file is scored
+            weights = load_file(run / ADAPTER_WEIGHTS)
+            save_file({name: weight * 3 for name, weight in weights.items()}, run / ADAPTER_WEIGHTS)
+            (run / "again").touch()
+        return said
+
+    monkeypatch.setattr(LoadedRun, "answers", trained_again)
+    predict_folder(run, data, output)
+    assert [one.kept for one in predict_folder(run, data, output).values()] == [0, 10, 15]
+    predict_folder(run, data, tmp_path / "anew")
+    for path in output.iterdir():
+        assert pl.read_parquet(path).equals(pl.read_parquet(tmp_path / "anew" / path.name))
+
+
 def test_a_killed_command_goes_on_within_the_file(tmp_path, folder, data, monkeypatch, capsys):
     monkeypatch.setattr(predicting, "WINDOW", 4)
     predict_folder(folder, data, tmp_path / "whole")

@@ -502,6 +502,12 @@ RATED = HISTORY[0]
             {"candidates": [{"title": "Heat", "yaer": 1995}]},
             ["row 1", "'yaer' would not be read", "did you mean year?"],
         ),
+        ({"candidates": [{"title": "Heat", "earlierLikes": 8, "earlierRatings": 9}]}, ["did you mean earlier_likes?"]),
+        (
+            {"candidates": [{"title": "Heat", "earlier_ratings": 9}]},
+            ["only one of earlier_likes and earlier_rat"],
+        ),
+        ({"candidates": [{"title": "Heat", "liked_of_simlar": 0.5}]}, ["did you mean liked_of_similar?"]),
         ({"candidates": [{"title": "Heat", "genre": "Drama"}]}, ["row 1", "'genre' would", "did you mean genres?"]),
         ({"candidates": [{"title": "Heat", "details": ["Drama"]}]}, ["'details' would", "did you mean genres?"]),
         ({"history": [RATED, {**RATED, "rating": 0}]}, ["history.json, row 2", "rating is 0, outside 0.5 to 5"]),

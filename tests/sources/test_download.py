@@ -143,7 +143,7 @@ def test_a_file_that_could_not_be_compared_is_not_taken(server, tmp_path):
 
 
 def test_a_package_that_inflates_to_far_more_than_it_has_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("likely.files.ALWAYS_ALLOWED", 1000)
+    monkeypatch.setattr("likely.archives.ALWAYS_ALLOWED", 1000)
     (tmp_path / "index").mkdir()
     wheel = make_wheel(tmp_path / "index", content="0" * 10**6)
     local = ["--no-index", "--find-links", str(wheel.parent)]

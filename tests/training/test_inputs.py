@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -71,6 +72,9 @@ def test_a_file_to_evaluate_on_that_asks_something_else_is_refused(tmp_path, tin
         read_inputs(config, DAY)
     config = config.model_copy(update={"eval_file": str(tmp_path / "own" / "eval.json")})
     assert read_inputs(config, DAY).eval
+    shutil.copy(tmp_path / "other" / "eval.json", tmp_path / "own" / "eval.json")
+    with pytest.raises(LikelyError, match=r"eval\.json was changed since it was prepared, or is of another"):
+        read_inputs(config, DAY)
 
 
 def test_records_know_their_rows_when_not_all_are_taken(tmp_path, tiny_base, records):

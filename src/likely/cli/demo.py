@@ -76,6 +76,7 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
     from likely.cli.audit import audit_prompts
     from likely.cli.evaluate import keep_answer, keep_findings, measure
     from likely.config.reading import load_config
+    from likely.inference.loaded_run import config_of
     from likely.report.facts import facts_of
     from likely.report.picture import save_picture
     from likely.report.terminal import print_next_commands, results_table
@@ -101,7 +102,7 @@ def run_demo(console: Console, output: Path, config_path: Path | str = CONFIG, p
     _heading(console, "Compare", f"everybody on {COMPARED} test records nobody trained on, 2 to 5 min")
     findings = measure(console, config, output, max_samples=COMPARED, text_features=False)
     page = keep_findings(output, findings, facts_of(output))
-    keep_answer(output, findings)
+    keep_answer(output, findings, config_of(output))
     ratings = "real ratings (MovieLens 100K)" if ingredients.real_ratings else "invented ratings"
 
     def show(terminal: Console) -> None:

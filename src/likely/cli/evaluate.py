@@ -78,7 +78,7 @@ def evaluate(
         page = keep_findings(written, findings, _facts(folder, settings), folder)
         is_own = folder is not None and written.resolve() == folder.resolve()
         has_answer = is_own and findings.fitted is not None
-        kept_answer = has_answer and not others and keep_answer(written, findings)
+        kept_answer = has_answer and not others and keep_answer(written, findings, settings)
     if has_answer and others:
         own = "other than the run's own, by which rank, predict and serve ask it"
         console.print(f"The answer is not kept, as the adapter was asked by {', '.join(others)} {own}.", soft_wrap=True)
@@ -148,20 +148,25 @@ def keep_findings(folder: Path, findings: Findings, facts: RunFacts, run: Path |
     """Write figures, rows and page of a run, that of the folder unless another is named, and return the page."""
     from likely.cli.report import PAGE, adapter_there
     from likely.evaluation.storage import save_evaluation
+    from likely.inference.trained_on import check_adapter
+    from likely.model.fingerprint import adapter_of
     from likely.report.page import write_report
 
-    save_evaluation(folder, findings.evaluation, adapter_there(run or folder))
+    own = run or folder
+    if findings.adapter:
+        check_adapter(own, findings.adapter, adapter_of(own))
+    save_evaluation(folder, findings.evaluation, findings.adapter or adapter_there(own))
     write_report(folder / PAGE, replace(facts, item_counts=findings.item_counts), findings.evaluation)
     return folder / PAGE
 
 
-def keep_answer(folder: Path, findings: Findings) -> bool:
+def keep_answer(folder: Path, findings: Findings, config: RunConfig) -> bool:
     """Write what the run's answer is made of into its folder, where there is one, and say whether there is."""
-    if findings.fitted is None:
+    if findings.fitted is None or findings.adapter is None:
         return False
     from likely.evaluation.blend import save_blend
 
-    save_blend(folder, findings.fitted)
+    save_blend(folder, findings.fitted, findings.adapter, config)
     return True
 
 

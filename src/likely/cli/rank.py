@@ -44,6 +44,7 @@ def rank(
     from likely.evaluation.blend import load_blend
     from likely.inference.kept_answers import keeping_beside
     from likely.inference.ranking import Ranker
+    from likely.inference.trained_on import check_adapter
     from likely.report.ranking_table import ranking_table
 
     with keeping_beside(output) if output else nullcontext() as kept:
@@ -52,6 +53,7 @@ def rank(
         with scoring_bar(console, "scoring candidates") as on_progress:
             ranked = ranker.rank(rated, movies, on_progress=on_progress, kept=kept)
         if blend:
+            check_adapter(adapter_dir, blend.adapter, ranker.run.adapter)
             ranked = rank_by_answer(blend, rated, ranked)
         print_notes(console, ranker.run.notes, kept)
         console.print(ranking_table(ranked[:top], f"Best of {len(ranked):,} candidates", words.noun))

@@ -119,10 +119,10 @@ def explain(problem: Any, model: type[BaseModel]) -> str:
         return f"{key}: {value!r} is not a number"
     if problem["type"] in ("bool_parsing", "bool_type"):
         return f"{key}: {value!r} is neither true nor false"
-    if key == "label_map":
-        return f"{key}: {value!r} says nothing; write what answers mean, as in " + '{"1": Yes, "0": No}'
     if problem["type"] == "value_error":
         return f"{key}: {value!r} is not allowed ({context['error']})"
+    if key == "label_map":
+        return f"{key}: {value!r} says nothing; write what answers mean, as in " + '{"1": Yes, "0": No}'
     limits = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     for name, words in limits.items():
         if name in context:

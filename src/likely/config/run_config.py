@@ -34,7 +34,12 @@ def _spellings(value: Any) -> Any:
     """Return a mapping with text for keys, as YAML and Python may write them: true, 1."""
     if value is None or (isinstance(value, str) and value.lower() in NOTHING):
         return {}
-    return {str(key).lower(): label for key, label in value.items()} if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    spelled = {str(key).lower(): label for key, label in value.items()}
+    if any(spelled[str(key).lower()] != label for key, label in value.items()):
+        raise ValueError("it gives two labels to one answer: capital and small letters do not matter")
+    return spelled
 
 
 def _reporters(value: Any) -> Any:

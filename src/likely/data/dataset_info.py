@@ -17,6 +17,9 @@ from likely.files import read_json
 PREPARE = "likely prepare --dataset ml-latest-small"
 """What makes the data that the configurations name."""
 
+REGISTRY = "dataset_info.json"
+REMEDY = f"set dataset_dir to its folder, or set train_file and eval_file, or make it with: {PREPARE}"
+
 
 @checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Columns:
@@ -114,7 +117,7 @@ def find_data(
 
     Args:
         dataset_dir: folder with `dataset_info.json`.
-        dataset: name in it; read only as far as the three files are not given.
+        dataset: name in it; where a training file is given, only its columns count, if the registry has it.
         train_file: path that wins over the registry, likewise `eval_file` and `test_file`.
 
     Raises:
@@ -124,6 +127,8 @@ def find_data(
     columns = Columns()
     if dataset and not train_file:
         named, columns = _named_files(Path(dataset_dir), dataset)
+    elif dataset and dataset in (entries := _entries(Path(dataset_dir))):
+        columns = _entry_of(entries, dataset, Path(dataset_dir))[1]
     given = (train_file, eval_file, test_file)
     train, evaluation, test = (Path(own) if own else other for own, other in zip(given, named, strict=True))
     train, evaluation, test = (_in_either_format(path) for path in (train, evaluation, test))
@@ -141,30 +146,41 @@ def _in_either_format(path: Path | None) -> Any:
 
 def _named_files(folder: Path, dataset: str) -> tuple[Sequence[Path | None], Columns]:
     """Return the three files of a data set and their columns."""
-    registry = folder / "dataset_info.json"
+    registry = folder / REGISTRY
     train, evaluation, test = (folder / dataset / f"{split}.json" for split in ("train", "eval", "test"))
     prepared = (train, evaluation, test if _in_either_format(test).is_file() else None), Columns()
     is_prepared = _in_either_format(train).is_file()
     if is_prepared and not registry.exists():
         return prepared
-    remedy = f"set dataset_dir to its folder, or set train_file and eval_file, or make it with: {PREPARE}"
     if not registry.exists():
-        raise LikelyError(f"Neither {train} nor {registry} exists; {remedy}")
-    entries = read_json(registry, remedy)
-    if not isinstance(entries, dict):
-        raise LikelyError(f"{registry} has to be an object; write one with an object for each data set.")
+        raise LikelyError(f"Neither {train} nor {registry} exists; {REMEDY}")
+    entries = _entries(folder)
     if dataset not in entries:
         if is_prepared:
             return prepared
         hint = did_you_mean(dataset, entries) or f"it has {', '.join(entries) or 'none'}."
         raise LikelyError(f"{registry} has no data set {dataset!r}; {hint}")
-    try:
-        entry = _Entry.model_validate(entries[dataset])
-        columns = entry.named()
-    except ValidationError as error:
-        raise LikelyError(f"{registry}, data set {dataset!r}: {_explain(error.errors()[0])}") from None
+    entry, columns = _entry_of(entries, dataset, folder)
     files = (entry.file_name, entry.file_name_eval, entry.file_name_test)
     return [folder / name if name else None for name in files], columns
+
+
+def _entries(folder: Path) -> dict[str, Any]:
+    """Return what the registry in a folder has, nothing where there is none."""
+    registry = folder / REGISTRY
+    entries = read_json(registry, REMEDY) if registry.exists() else {}
+    if not isinstance(entries, dict):
+        raise LikelyError(f"{registry} has to be an object; write one with an object for each data set.")
+    return entries
+
+
+def _entry_of(entries: Mapping[str, Any], dataset: str, folder: Path) -> tuple[_Entry, Columns]:
+    """Return what the registry says of a data set, and its columns."""
+    try:
+        entry = _Entry.model_validate(entries[dataset])
+        return entry, entry.named()
+    except ValidationError as error:
+        raise LikelyError(f"{folder / REGISTRY}, data set {dataset!r}: {_explain(error.errors()[0])}") from None
 
 
 def _explain(problem: Any) -> str:

@@ -10,8 +10,16 @@ def stripped(values: pl.Series) -> pl.Series:
     return values.str.strip_chars().to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
 
 
+def plain_ids(ids: pl.Series) -> pl.Series:
+    """Return ids with 7.0, as a column of numbers with gaps has it, as the 7 of other files."""
+    if ids.dtype != pl.String or not ids.str.ends_with(".0").any():
+        return ids
+    return ids.str.replace(r"^(-?\d+)\.0$", "${1}")
+
+
 def parse_id(text: pl.Expr) -> pl.Expr:
-    """Return i32 where a text is a whole number below 2^31 that is spelled as such: 7, and neither 07 nor -7."""
+    """Return i32 where a text is a whole number below 2^31 that is spelled as such: 7 or 7.0, neither 07 nor -7."""
+    text = text.str.strip_suffix(".0")
     other = pl.any_horizontal(text.str.starts_with(sign) for sign in "+-0") & (text != "0")
     return pl.when(~other).then(text.cast(pl.Int32, strict=False))
 

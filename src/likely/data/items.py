@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from likely.config.table_config import TableConfig
-from likely.data.ids import is_number, numbered, stripped
+from likely.data.ids import is_number, numbered, plain_ids, stripped
 from likely.data.table_file import TRUTHS, UNIT, TableFile, open_table
 from likely.data.titles import split_title
 from likely.errors import LikelyError
@@ -41,7 +41,7 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
     lists = [column for _, column, _ in parts]
     rows = _together([file.read([*columns, *config.flags], lists=lists) for file in files])
     filled = pl.any_horizontal(pl.all().is_not_null())
-    rows = rows.with_columns(stripped(rows[key]).alias(key))
+    rows = rows.with_columns(plain_ids(stripped(rows[key])).alias(key))
     if config.items and config.ids == "numbers":
         wrong = filled & ~is_number(key).fill_null(False)
         for row in rows.select(wrong.arg_true()).to_series().head(1).to_list():

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from likely.errors import LikelyError
+
 _MARKS = " \t\r\n\"'“”‘’「」『』`.!?,;:。．！？，；："
 _END_TOKENS = re.compile(r"(?:\s*<(?:/s|eos|end_of_turn|\|[^<>|]*\|)>)+\s*$")
 """Special tokens that some files write after an answer, such as `</s>` and `<|im_end|>`."""
@@ -30,7 +32,18 @@ def spellings(positive: str, negative: str, label_map: Mapping[str, str]) -> dic
         positive: the positive label.
         negative: the negative label.
         label_map: other answers, and the label that each of them means, in any spelling of it.
+
+    Raises:
+        LikelyError: two that are told apart by nothing that matters mean different labels, or one is empty.
     """
-    labels = {plain(positive): positive, plain(negative): negative}
-    mapped = {plain(answer): labels[plain(label)] for answer, label in label_map.items() if plain(label) in labels}
-    return mapped | labels
+    labels, found = {plain(label): label for label in (positive, negative)}, dict[str, str]()
+    mapped = [(answer, labels[plain(label)]) for answer, label in label_map.items() if plain(label) in labels]
+    for answer, label in ((positive, positive), (negative, negative), *mapped):
+        spelled = plain(answer)
+        if found.setdefault(spelled, label) != label or not spelled:
+            read = f"{spelled!r}, which means {found[spelled]} already" if spelled else "nothing"
+            raise LikelyError(
+                f"The answer {answer!r} for {label} is read as {read}: case, quotes and punctuation at the ends do not "
+                "matter; change positive_label, negative_label or label_map, or the answers in the file."
+            )
+    return found

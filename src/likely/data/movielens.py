@@ -12,11 +12,11 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from likely.archives import read_member
 from likely.config.table_config import TableConfig
 from likely.data.ratings import RatingTable, read_ratings
 from likely.data.table_file import TableFile, open_table
 from likely.errors import LikelyError
-from likely.files import read_member
 
 BROKEN_ZIP = (
     *(OSError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),

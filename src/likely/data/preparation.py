@@ -25,6 +25,7 @@ from likely.data.timelines import build_timelines, make_rows, shown_in_histories
 from likely.data.wording import MOVIES
 from likely.errors import LikelyError
 from likely.files import replacing_folder, write_json
+from likely.locking import alone_at
 
 FIVE_STARS = MOVIES.highest - MOVIES.lowest
 """The width of the scale on which hints take two items for alike."""
@@ -137,7 +138,8 @@ def _write(
         "shares": pl.Struct(dict.fromkeys(share_names(details), pl.Float64)),
         "history_parts": pl.Struct(dict.fromkeys(SPLITS, pl.Int64)),
     }
-    with replacing_folder(output_dir, last=PREPARATION_FILE) as staging:
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with alone_at(output_dir), replacing_folder(output_dir, last=PREPARATION_FILE) as staging:
         for name, rows in files.items():
             write_records(staging / name, rows, nested)
         digests = {name: digest_of(staging / name) for name in files}

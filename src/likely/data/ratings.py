@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from likely.config.table_config import TableConfig
-from likely.data.ids import is_number, numbered, spellings, stripped
+from likely.data.ids import is_number, numbered, plain_ids, spellings, stripped
 from likely.data.items import listed_items, named_items
 from likely.data.protocol import SPLITS
 from likely.data.table_file import TRUTHS, UNIT, TableFile, open_table, read_bytes
@@ -167,6 +167,7 @@ def _parse(file: TableFile, config: TableConfig) -> pl.DataFrame:
     text = file.read(list(columns.values()), ids, numbers)
     filled = text.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     table = pl.DataFrame({role: stripped(text[column]) for role, column in columns.items()})
+    table = table.with_columns(plain_ids(table[role]) for role in ("user", "item"))
     times = seconds(table["time"]) if config.time else pl.Series(range(len(table)), dtype=pl.Int64)
     table = table.with_columns(_values(config).alias("rating"), times.alias("time"))
     sound = pl.all_horizontal(pl.all().is_not_null()) & pl.col("rating").is_finite()

@@ -5,7 +5,8 @@ out.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from likely.data.dataset_info import OPENAI, Columns
@@ -44,6 +45,51 @@ def recognised(row: Any, columns: Columns) -> Columns:
     if columns.messages in row:
         return Columns("sharegpt", label_map=columns.label_map)
     return columns
+
+
+def check_keys(keys: Collection[str], columns: Columns, where: object) -> None:
+    """Refuse a key that seems to mean an optional column: without that, the prompt would silently say less.
+
+    Args:
+        keys: of a row.
+        columns: what its columns are called.
+        where: file and row, for messages.
+
+    Raises:
+        LikelyError: there is such a key, that differs by white space, capitals or a plural from a missing one.
+    """
+    for name in set(_optional(columns).values()).difference(keys):
+        for key in keys:
+            if isinstance(key, str) and _much_alike(key) == _much_alike(name):
+                raise LikelyError(f"{where}: the key {key!r} would not be read; did you mean {name!r}?")
+
+
+def check_named(keys: Iterable[Collection[str]], columns: Columns, path: Path) -> None:
+    """Refuse a file of which no row has an optional column that the registry gives a name of its own.
+
+    Args:
+        keys: of all its rows.
+        columns: what its columns are called.
+        path: of the file, for messages.
+
+    Raises:
+        LikelyError: there is such a column.
+    """
+    there, usual = {key for of_row in keys for key in of_row}, Columns()
+    for role, name in _optional(columns).items():
+        if name not in there and name != getattr(usual, role):
+            hint = did_you_mean(name, there) or f"there are {', '.join(sorted(there))}."
+            raise LikelyError(f"{path}: no row has the key {name!r}, which dataset_info.json names as {role}; {hint}")
+
+
+def _optional(columns: Columns) -> dict[str, str]:
+    """Return the roles that a row may do without, and what the columns are called that have them."""
+    roles = ("query", "system", "history") if columns.formatting == "alpaca" else ("system",)
+    return {role: getattr(columns, role) for role in roles}
+
+
+def _much_alike(key: str) -> str:
+    return key.strip().casefold().removesuffix("s")
 
 
 def read_row(row: Any, columns: Columns, answered: bool, where: object) -> Asked:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from likely.data.dataset_info import Columns
 from likely.data.label_spellings import plain, spellings
-from likely.data.record_formats import read_row, recognised
+from likely.data.record_formats import check_keys, check_named, read_row, recognised
 from likely.data.row_files import REMEDY, SLICE, iter_rows
 from likely.errors import LikelyError
 from likely.files import reading, replacing, replacing_bytes, writing
@@ -152,6 +152,7 @@ def records_of(
     """
     columns = columns or Columns()
     answers = spellings(labels.positive, labels.negative, columns.label_map)
+    seen: set[tuple[str, ...]] = set()
     for number, row in enumerate(rows, start=1):
         if isinstance(row, Record):
             yield row
@@ -159,6 +160,9 @@ def records_of(
         place = Place(path, number)
         columns = recognised(row, columns) if number == 1 else columns
         asked = read_row(row, columns, answered, place)
+        if (keys := tuple(row)) not in seen:
+            seen.add(keys)
+            check_keys(keys, columns, place)
         label = labels.positive
         if answered:
             label = _label(asked.answer, answers, f"{place}, key {asked.answer_key!r}", labels)
@@ -177,6 +181,8 @@ def records_of(
             },
             place=place,
         )
+    if seen:
+        check_named(seen, columns, path)
 
 
 def write_records(

@@ -16,9 +16,10 @@ from typing import Literal
 
 import polars as pl
 
+from likely.archives import gunzip
 from likely.data.ids import parse_id
 from likely.errors import LikelyError, did_you_mean
-from likely.files import gunzip, reading
+from likely.files import reading
 
 SEPARATORS = (",", "\t", ";", "|")
 UNIT = "\x1f"

@@ -121,6 +121,15 @@ def task_of(training_file: Path, columns: Columns | None = None) -> Task:
     return prepared.task() if digest_of(training_file) in prepared.sha256.values() else own
 
 
+def is_changed(path: Path) -> bool:
+    """Return whether preparation.json beside a file speaks of one of its name with another content."""
+    try:
+        said = _prepared_in(path.parent).sha256.get(path.name)
+    except (OSError, ValueError, LikelyError):
+        return False
+    return said is not None and said != digest_of(path)
+
+
 def prepared_files(folder: Path) -> set[str]:
     """Return the names of the files in a folder that are as its preparation.json describes them."""
     try:

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
+from likely.archives import check_inflation
 from likely.data.dataset_info import Columns
 from likely.data.records import read_content, records_of
 from likely.data.row_files import iter_rows
 from likely.encoding.prefix_tree import TokenIds, shared_length
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
-from likely.files import check_inflation, replacing_bytes
+from likely.files import replacing_bytes
 
 FOLDER = ".likely_cache"
 

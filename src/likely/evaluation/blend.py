@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import BaseModel, FiniteFloat
 
+from likely.config.run_config import RunConfig
 from likely.data.table_file import UNREADABLE
 from likely.data.task import BLEND_FILE, BLEND_FILES, RatingsTask, digest_of, read_task
 from likely.errors import LikelyError
@@ -24,6 +25,7 @@ from likely.evaluation.kept_trees import KeptTrees
 from likely.evaluation.stacking import Stack
 from likely.evaluation.tally import Totals
 from likely.files import replacing, replacing_bytes, writing
+from likely.inference.loaded_run import config_of
 from likely.inference.predict import asked_by
 from likely.model.fingerprint import adapter_of
 
@@ -77,6 +79,7 @@ class Blend:
         together: weights of these parts and, last, the adapter.
         task: what the run's records ask.
         made_with: tells this blend from others.
+        adapter: that it was fitted with.
     """
 
     counting: Counting
@@ -84,10 +87,17 @@ class Blend:
     together: Stack
     task: RatingsTask
     made_with: str
+    adapter: str
 
 
-def save_blend(folder: Path, fitted: Fitted) -> None:
+def save_blend(folder: Path, fitted: Fitted, adapter: str, config: RunConfig) -> None:
     """Write what was fitted into a run's folder; blend.json last, which says that the others are whole.
+
+    Args:
+        folder: of the run.
+        fitted: what is kept.
+        adapter: that it was fitted with, as it was loaded.
+        config: by which that was asked.
 
     Raises:
         LikelyError: it cannot be written.
@@ -116,8 +126,8 @@ def save_blend(folder: Path, fitted: Fitted) -> None:
         totals=facts.totals,
         factors_start=facts.overall,
         trees_start=trees.start,
-        adapter=adapter_of(folder),
-        asked_by=asked_by(folder),
+        adapter=adapter,
+        asked_by=asked_by(config),
         sha256={name: digest_of(folder / name) for name in tables},
     )
     with writing(folder / BLEND_FILE), replacing(folder / BLEND_FILE) as out:
@@ -157,14 +167,15 @@ def load_blend(folder: Path) -> Blend | None:
     task = read_task(folder)
     if kept.adapter != adapter_of(folder) or not isinstance(task, RatingsTask):
         raise LikelyError(f"{path} was fitted with another adapter than that in {folder}; {REMEDY}.")
-    changed = [key for key, now in asked_by(folder).items() if (kept.asked_by or {}).get(key, now) != now]
+    own = asked_by(config_of(folder)) if (folder / "config.yaml").is_file() else {}
+    changed = [key for key, now in own.items() if (kept.asked_by or {}).get(key, now) != now]
     if changed:
         raise LikelyError(
             f"{path} was fitted to an adapter that was asked by other settings ({', '.join(changed)}) than config.yaml "
             f"beside it has now; set them back, or {REMEDY}."
         )
     counting = Counting(trees, facts, kept.hints, task.words)
-    return Blend(counting, alone, together, task, digest_of(path)[:16])
+    return Blend(counting, alone, together, task, digest_of(path)[:16], kept.adapter)
 
 
 SCHEMAS: Mapping[str, Mapping[str, pl.DataType]] = {

@@ -48,6 +48,7 @@ class Findings:
         item_counts: training records of each item, None where they do not all name theirs.
         task: what the records ask, None where nothing says so.
         fitted: what the run's answer is made of, for the folder to keep; None where there is none.
+        adapter: what stands for the adapter that was asked, None where none was.
     """
 
     evaluation: Evaluation
@@ -55,6 +56,7 @@ class Findings:
     item_counts: Counter[str] | None
     task: Task | None = None
     fitted: Fitted | None = None
+    adapter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def evaluate(
         ranked, of_ranking = rank_items(asked.given, ranking, ask, config.seed, asked.drawn)
         notes += of_ranking
     judged = replace(judged, strata=strata_of(judged, asked.train), ranking=ranked)
-    return Findings(judged, notes, count_items(asked.train), asked.task, fitted)
+    return Findings(judged, notes, count_items(asked.train), asked.task, fitted, run.adapter if run else None)
 
 
 def _given(scores: Path, p_yes: FloatRows, systems: Sequence[System]) -> System:

@@ -23,7 +23,7 @@ from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
 from likely.inference.precision_here import precision_here
-from likely.inference.trained_on import check_base, check_reading
+from likely.inference.trained_on import check_adapter, check_base, check_reading, notes_on_date
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
@@ -62,6 +62,7 @@ class LoadedRun:
         config: that it was loaded with.
         builder: renders records as the run did.
         model: the base model with the adapter on it.
+        adapter: what stands for this adapter, as :func:`likely.model.fingerprint.adapter_of` gives it.
         plan: how records are laid out, and what one forward pass may cost.
     """
 
@@ -69,6 +70,7 @@ class LoadedRun:
     config: RunConfig
     builder: PromptBuilder
     model: "PeftModel"
+    adapter: str
     plan: PassPlan
     _notes: list[str] = field(default_factory=list, repr=False, compare=False)
     _checked: dict[PassPlan, int] = field(default_factory=dict, repr=False, compare=False)
@@ -106,13 +108,14 @@ class LoadedRun:
         check_reading(folder, builder)
         base = load_base(location, precision, attention.implementation, config.model_revision)
         of_base = check_base(folder, base, precision)
-        model = load_adapter(base, folder)
+        adapter, model = adapter_of(folder), load_adapter(base, folder)
+        check_adapter(folder, adapter, adapter_of(folder))
         tokens = config.evaluation_tokens
         budget = Budget(tokens, attention_share(base), width_multiple(base), pass_cost(base))
         plan = PassPlan(layout, budget, builder.first_tokens)
-        notes = [*notes_on(folder, config, builder), *([of_base] if of_base else [])]
+        notes = [*notes_on_date(folder, config, builder), *([of_base] if of_base else [])]
         notes += [f"Scored {of_layout}."] if of_layout else []
-        return cls(folder, config, builder, model, plan, notes)
+        return cls(folder, config, builder, model, adapter, plan, notes)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -256,7 +259,7 @@ class LoadedRun:
         base = self.base
         arithmetic = (base.dtype, base.device.type, base.config._attn_implementation, plan)
         versions = [version(name) for name in ("likely", "torch", "transformers", "peft")]
-        made_with = (adapter_of(self.folder), adapter, self._weights, tokens_of(encoded), arithmetic, versions)
+        made_with = (self.adapter, adapter, self._weights, tokens_of(encoded), arithmetic, versions)
         return repr(made_with)
 
     @cached_property
@@ -287,13 +290,3 @@ def config_of(folder: Path, path: Path | None = None, overrides: Sequence[str] =
         with suppress(LikelyError):  # it may be what the file given is to take the place of
             config = config.model_copy(update={"prompt_date": load_config(own).prompt_date})
     return config
-
-
-def notes_on(folder: Path, config: RunConfig, builder: PromptBuilder) -> tuple[str, ...]:
-    """Return what is doubtful in the answers of a run whose earlier version kept no date, in a sentence."""
-    if builder.date == config.prompt_date or builder.date is None:
-        return ()
-    return (
-        f"The chat template of {config.model_name_or_path} writes the date into a prompt, and {folder} does not say "
-        f"which one it was trained with, so {builder.date} is written; set prompt_date in its config.yaml.",
-    )

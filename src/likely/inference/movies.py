@@ -22,6 +22,9 @@ from likely.files import read_json
 T = TypeVar("T")
 
 REMEDY = "give a JSON list of what is rated."
+
+COUNTS = ("earlier_likes", "earlier_ratings")
+"""Keys of what other users thought of a candidate, of which neither says anything without the other."""
 """What to do where a file cannot be read."""
 
 
@@ -193,10 +196,13 @@ def _movie(row: Any, words: Words) -> Movie:
     if isinstance(title, str):
         title, year_in_title = split_title(title)
         year = year_in_title if year is None else year
-    _check_keys(row, ("year", words.details))
+    _check_keys(row, (*COUNTS, "liked_of_similar", "year", words.details))
+    if (COUNTS[0] in row) != (COUNTS[1] in row):
+        raise LikelyError(f"only one of {' and '.join(COUNTS)} is there; give both, or none.")
     extra = {key: value for key, value in row.items() if key not in ("title", "year", words.details)}
-    hinted = (row.get("earlier_likes", 0), row.get("earlier_ratings", 0), row.get("liked_of_similar"))
-    return Movie(title, year, _details(row.get(words.details), words), *hinted, extra)
+    likes, ratings = (row.get(count, 0) for count in COUNTS)
+    details = _details(row.get(words.details), words)
+    return Movie(title, year, details, likes, ratings, row.get("liked_of_similar"), extra)
 
 
 def _check_keys(row: Mapping[str, Any], optional: Sequence[str]) -> None:
@@ -204,10 +210,10 @@ def _check_keys(row: Mapping[str, Any], optional: Sequence[str]) -> None:
 
     Args:
         row: as it came.
-        optional: `year`, and the word for details, which other runs call otherwise.
+        optional: such keys, and last the word for details, which other runs call otherwise.
     """
     missing = [key for key in optional if key not in row]
-    for key in row:
+    for key in (key for key in row if key not in optional):
         meant = difflib.get_close_matches(key, missing, 1, cutoff=0.75)
         if key in (MOVIES.details, "details") and optional[-1] in missing:
             meant = [optional[-1]]
@@ -225,8 +231,8 @@ def _value(row: Mapping[str, Any], key: str) -> Any:
 def _details(value: Any, words: Words) -> tuple[str, ...]:
     """Return names with single spaces, as training has them, and without what the releases write for none."""
     separators = r"[|,]" if words.details == MOVIES.details else r"\|"  # a comma may part an author's names
-    names = re.split(separators, value) if isinstance(value, str) else value or ()
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+    lists = [value] if isinstance(value, str) else value or ()
+    if not isinstance(lists, list | tuple) or not all(isinstance(names, str) for names in lists):
         raise LikelyError(f"{words.details} is {value!r}; write a list of names or a text such as 'one|another'.")
-    plain = (" ".join(name.split()) for name in names)
+    plain = (" ".join(name.split()) for names in lists for name in re.split(separators, names))
     return tuple(name for name in plain if name not in NO_DETAIL)

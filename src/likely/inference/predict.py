@@ -17,10 +17,11 @@ from likely.data.row_files import iter_rows
 from likely.data.run_data import labels_of
 from likely.data.task import columns_of, digest_of
 from likely.encoding.prompt import EncodedRecord
-from likely.inference.loaded_run import LoadedRun, config_of, notes_on
+from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.precision_here import settled
 from likely.inference.scored_file import check_output, look_through, write_scored
 from likely.inference.scores_in_progress import MadeWith, ScoresInProgress
+from likely.inference.trained_on import check_adapter, notes_on_date
 from likely.locking import alone_at
 from likely.model.answers import FloatRows
 from likely.model.fingerprint import adapter_of
@@ -132,7 +133,8 @@ def _predict(
     if kept < shape.rows:
         # A run of an earlier version may have kept no day, and one file's prompts are all of one.
         run = load(folder, config.model_copy(update={"prompt_date": config.prompt_date or day}))
-        notes = tuple(dict.fromkeys((*notes_on(folder, config, run.builder), *run.notes)))
+        check_adapter(folder, str(origin["adapter"]), run.adapter)
+        notes = tuple(dict.fromkeys((*notes_on_date(folder, config, run.builder), *run.notes)))
         windows = _windows(data, run.builder.labels, columns, kept)
         for done, window in zip(count(kept, WINDOW), windows, strict=False):
             encoded = run.encode(window)
@@ -189,12 +191,9 @@ def asked_otherwise(folder: Path, config: RunConfig) -> list[str]:
     return [key for key in keys if getattr(config, key) != getattr(own, key)]
 
 
-def asked_by(folder: Path) -> dict[str, str]:
-    """Return how a run's own configuration asks its adapter, whatever its base model is called; empty without one."""
-    if not (folder / "config.yaml").is_file():
-        return {}
-    own = config_of(folder)
-    return {key: str(getattr(own, key)) for key in (*ASKED_BY, "four_bit_on_cpu") if key not in NAMES_BASE}
+def asked_by(config: RunConfig) -> dict[str, str]:
+    """Return how a configuration asks an adapter, whatever its base model is called."""
+    return {key: str(getattr(config, key)) for key in (*ASKED_BY, "four_bit_on_cpu") if key not in NAMES_BASE}
 
 
 def made_with(folder: Path, config: RunConfig, data: Path, with_base: bool, mixing: Mixing | None = None) -> MadeWith:

@@ -17,6 +17,7 @@ from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.precision_here import settled
 from likely.inference.predict import Mixing, Prediction, made_with, predict
 from likely.inference.scored_file import rows_written
+from likely.model.fingerprint import adapter_of
 from likely.model.scoring import Progress
 
 
@@ -69,7 +70,7 @@ class PartScorer:
         return predict(job.run, data, output, job.config, job.with_base, True, on_progress, self._load, job.mixing)
 
     def _load(self, folder: Path, config: RunConfig) -> LoadedRun:
-        if self._run is None or self._run.config != config:
+        if self._run is None or self._run.config != config or self._run.adapter != adapter_of(folder):
             self._run = LoadedRun.load(folder, config)
         return self._run
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
+from likely.config.run_config import RunConfig
 from likely.encoding.prompt import PromptBuilder
 from likely.encoding.reading import reading_of
 from likely.errors import LikelyError
@@ -98,6 +99,21 @@ def check_base(folder: Path, base: "PreTrainedModel", precision: Precision) -> s
     )
 
 
+def check_adapter(folder: Path, before: str, now: str) -> None:
+    """Check that an adapter is still the one that somebody has asked, or is about to speak of.
+
+    Args:
+        folder: of the run.
+        before: what stands for the one; see :func:`likely.model.fingerprint.adapter_of`.
+        now: for the other.
+
+    Raises:
+        LikelyError: a training has put another in its place.
+    """
+    if before != now:
+        raise LikelyError(f"The adapter in {folder} was replaced by another meanwhile; give the same command again.")
+
+
 def _can_compare(trained: _Base, precision: Precision) -> bool:
     """Return whether weights that are held otherwise than in training can be told from others."""
     return trained.rounded is not None and "float16" not in (trained.precision.partition(",")[0], precision.dtype)
@@ -112,6 +128,16 @@ def precision_before(folder: Path) -> str:
 def training_data_before(folder: Path) -> str | None:
     """Return what `data.task.content_of` said of a run's training file when it was trained; None if nothing tells."""
     return _metrics_of(folder).train_data
+
+
+def notes_on_date(folder: Path, config: RunConfig, builder: PromptBuilder) -> tuple[str, ...]:
+    """Return what is doubtful in the answers of a run whose earlier version kept no date, in a sentence."""
+    if builder.date == config.prompt_date or builder.date is None:
+        return ()
+    return (
+        f"The chat template of {config.model_name_or_path} writes the date into a prompt, and {folder} does not say "
+        f"which one it was trained with, so {builder.date} is written; set prompt_date in its config.yaml.",
+    )
 
 
 def _metrics_of(folder: Path) -> _Metrics:

@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from likely.archives import check_inflation
 from likely.encoding.batches import Batch, make_batches
 from likely.encoding.item_texts import encode_items
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
-from likely.files import check_inflation, replacing_bytes
+from likely.files import replacing_bytes
 from likely.model.base import device_of
 from likely.model.fingerprint import weights_of
 from likely.model.forward import placement, precision_of

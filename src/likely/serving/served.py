@@ -19,6 +19,7 @@ from likely.evaluation.asked import changed_since
 from likely.evaluation.blend import Blend, load_blend
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row, ratings_task_of
+from likely.inference.trained_on import check_adapter
 from likely.model.kept_history import Histories, history_of
 from likely.model.scoring import PassPlan, token_log_probs
 from likely.serving.bodies import RunAnswer
@@ -88,6 +89,8 @@ class Served:
         catalogue = Catalogue.load(folder, task.words if task else MOVIES)
         blend = load_blend(folder) if task else None
         run = LoadedRun.load(folder, config, layout="tree")
+        if blend:
+            check_adapter(folder, blend.adapter, run.adapter)
         ranker = Ranker(run, task) if task else None
         held_out = held_out_of(folder, config, task.words, catalogue) if catalogue and task else None
         return cls(run, ranker, reason, catalogue, held_out, limits or Limits(), blend)

@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
+from likely.archives import check_inflation
 from likely.errors import LikelyError
-from likely.files import check_inflation, replacing_bytes
+from likely.files import replacing_bytes
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes present so far and the size of the whole, where known."""

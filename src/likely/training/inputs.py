@@ -8,7 +8,7 @@ from likely.config.run_config import RunConfig
 from likely.data.catalogue_file import catalogue_beside
 from likely.data.records import read_records
 from likely.data.run_data import check_both_answers, evaluation_records, files_of, labels_of, training_file
-from likely.data.task import RatingsTask, Task, differences, task_of
+from likely.data.task import RatingsTask, Task, differences, is_changed, task_of
 from likely.encoding.cache import encode_file
 from likely.encoding.order import choose_runs, shared_runs
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
@@ -102,10 +102,15 @@ def check_same_task(path: Path, task: Task, config: RunConfig) -> None:
         config: names the file to evaluate on, which is there.
 
     Raises:
-        LikelyError: both files were prepared, and one asks something else.
+        LikelyError: both files were prepared, and one asks something else, or may do so.
     """
     files = files_of(config)
     assert files.eval
+    if isinstance(task, RatingsTask) and is_changed(files.eval):
+        raise LikelyError(
+            f"{files.eval} was changed since it was prepared, or is of another preparation than {path}; prepare both "
+            "again, or give what you have changed another name."
+        )
     if differs := differences(task, task_of(files.eval, files.columns)):
         raise LikelyError(
             f"{files.eval} asks something else than {path} ({', '.join(differs)}), so its figures would say nothing of "

@@ -73,6 +73,32 @@ def test_eval_records_that_were_trained_on_count_once_and_weigh_nothing(prepared
     assert "eval records with both labels" in asked(train, train, rows).why_no_mix
 
 
+def test_a_record_without_a_time_is_named(prepared, asked):
+    train, held_out, rows = prepared
+    some = [*train[:3], replace(train[3], extra={**train[3].extra, "timestamp": ""}), *train[4:]]
+    total = len(train) + len(held_out) + len(rows)
+    (note,) = [note for note in asked(some, held_out, rows).notes if "timestamp" in note]
+    assert note.startswith(f"1 of {total:,} records has no timestamp that can be read, such as ")
+    assert "train.json, row 4, so the times of all count for nothing" in note
+    none = [[replace(one, extra={}) for one in part] for part in (train, held_out, rows)]
+    assert not any("timestamp" in note for note in asked(*none).notes)
+
+
+def test_rows_by_which_the_checkpoint_was_chosen_are_named(prepared, asked):
+    train, held_out, rows = prepared
+    assert (
+        f"{len(held_out):,} rows are eval records, by which the checkpoint was chosen"
+        in asked(*prepared[:2], held_out).notes[-1]
+    )
+    assert not any("chosen" in note for note in asked(train, held_out, rows).notes)
+
+
+def test_what_is_fitted_beside_training_rows_is_not_kept(prepared, asked):
+    train, held_out, rows = prepared
+    assert asked(train, held_out, rows).answer_is_the_runs
+    assert not asked(train, held_out, train[:-9]).answer_is_the_runs
+
+
 def test_a_training_file_that_is_not_the_one_of_the_run_is_named(tmp_path):
     ratings = read_movielens(make_sample(tmp_path / "sample", users=8, movies=30, ratings_per_user=20))
     files = {f"{split}_file": str(tmp_path / "data" / f"{split}.json") for split in SPLITS}

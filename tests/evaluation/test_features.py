@@ -41,6 +41,15 @@ def features_of(one, words=None):
     return dict(zip(FEATURES, feature_matrix([one], COUNTS, words=words)[0], strict=True))
 
 
+@pytest.mark.parametrize(("likes", "length"), [(9, 4), (-1, 2)])
+def test_counts_that_cannot_be_are_refused(likes, length):
+    one = replace(record("", likes=likes, length=length), place=Place(Path("own.csv"), 7))
+    with pytest.raises(
+        LikelyError, match=rf"own\.csv, row 7 has history_likes {likes} and history_length {length}; write"
+    ):
+        has_history_counts([one])
+
+
 @given(
     st.lists(st.tuples(MOVIES, HALF_STARS), min_size=1, max_size=8), MOVIES, st.sampled_from(["", "Others liked it."])
 )

@@ -1,6 +1,7 @@
 """Everybody answers the same rows, differences are paired, and what cannot take part is left out with a reason."""
 
 import errno
+import html
 import json
 import os
 import re
@@ -230,6 +231,18 @@ def test_the_page_is_written_with_the_figures_and_again_by_report(finished, tmp_
     assert "boosted trees" in page.read_text(encoding="utf-8")
 
 
+def test_an_evaluation_keeps_what_its_reader_should_know(finished, tmp_path, capsys):
+    eval_file = load_config(finished / "config.yaml").eval_file
+    options = ["--no-base", "--data", str(eval_file), "--max-samples", "9", "--output", str(tmp_path), "cutoff_len=600"]
+    assert run(["evaluate", "--run", str(finished), *options]) == 0
+    said = " ".join(load_evaluation(tmp_path).notes)
+    assert said.startswith(f"The rows are those of {eval_file}. No more than 9 rows were asked, of whole users. ")
+    assert "The adapter was asked by cutoff_len=600, which is not the run's own." in said
+    assert "9 rows are eval records, by which the checkpoint was chosen" in said
+    page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert said in " ".join(page.split())
+
+
 def test_a_page_counts_the_records_that_the_run_was_trained_on_or_none(finished, tmp_path):
     folder, path = shutil.copytree(finished, tmp_path / "run"), tmp_path / "train.json"
     config = config_of(folder)
@@ -368,6 +381,7 @@ def test_infer_compares_foreign_records_with_always_yes(finished, tmp_path, caps
     rows = [{"instruction": r.instruction, "input": r.input, "output": r.output} for r in _read(finished, "test")]
     write_records(tmp_path / "foreign.json", rows)
     assert run(["infer", "--run", str(finished), "--data", str(tmp_path / "foreign.json")]) == 0
+    assert "Not all rows have a user_id" in " ".join(capsys.readouterr().out.split())
     (evaluation,) = tabulated
     assert evaluation.results[0].system.name == "always Yes"
     assert [result.system.kind for result in evaluation.results] == ["baseline", "base", "adapter"]

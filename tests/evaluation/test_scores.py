@@ -39,6 +39,19 @@ def test_scores_by_row_are_of_the_rows_of_the_file_where_some_are_left_out(tmp_p
         read_scores(path, rows)
 
 
+def test_a_score_by_ids_is_of_one_row(tmp_path):
+    rows, path = [ROWS[0], *ROWS], tmp_path / "other.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in BY_ID))
+    with pytest.raises(LikelyError, match="by ids, and user a and item a0 have several rows; give row in each line"):
+        read_scores(path, rows)
+    lines = [{**line, "row": place + 1, "p_yes": place / 8} for place, line in enumerate([BY_ID[0], *BY_ID])]
+    path.write_text("\n".join(json.dumps(line) for line in lines[::-1]))
+    np.testing.assert_array_equal(read_scores(path, rows), [0, 0.125, 0.25, 0.375])
+    del lines[2]["user_id"]
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    np.testing.assert_array_equal(read_scores(path, rows), [0, 0.125, 0.25, 0.375])
+
+
 def test_scores_may_be_a_table(tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("row,p_yes\n2,0.25\n1,0\n3,1e-1\n")

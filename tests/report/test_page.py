@@ -91,7 +91,7 @@ def result(name, kind, liked, p_yes, users, difference=None):
     return SystemResult(System.from_probabilities(name, kind, p_yes), metrics, interval, difference)
 
 
-def make_evaluation(difference=(-0.02, -0.07, 0.03), rows=60, users=6):
+def make_evaluation(difference=(-0.02, -0.07, 0.03), rows=60, users=12):
     random = np.random.default_rng(0)
     liked = random.random(rows) < 0.6
     of_users = [f"user{row % users}" for row in range(rows)]
@@ -277,7 +277,7 @@ def test_bold_is_the_best_of_its_column(texts):
 )
 def test_the_summary_says_better_or_worse_only_where_the_interval_does(difference, said, unsaid):
     lead = outcome_sentences(make_evaluation(difference))[0]
-    assert lead.startswith("On 60 rows of 6 users the adapter has an AUC of ")
+    assert lead.startswith("On 60 rows of 12 users the adapter has an AUC of ")
     for words in said:
         assert words in lead
     assert unsaid not in lead
@@ -391,9 +391,22 @@ def test_a_report_that_cannot_be_written_is_named(tmp_path):
         write_report(tmp_path / "file" / "report.html", FACTS, None)
 
 
+@pytest.mark.parametrize("difference", [(0.031, 0.01, 0.05), (-0.031, -0.05, -0.01)])
+def test_of_few_users_no_interval_decides(difference):
+    lead = outcome_sentences(make_evaluation(difference, users=6))[0]
+    assert "noise is unknown: its 95% interval is" in lead
+    assert "of so few users it is too narrow" in lead
+
+
+def test_notes_stand_on_the_page(tmp_path):
+    evaluation = replace(make_evaluation(), notes=["The rows are those of <others>.json."])
+    write_report(tmp_path / "page.html", FACTS, evaluation)
+    assert "The rows are those of <others>.json." in Page((tmp_path / "page.html").read_text(encoding="utf-8")).text
+
+
 def test_where_a_run_keeps_an_answer_it_comes_first_and_then_what_the_language_model_is_worth(texts):
     text = Page(texts["an answer"]).text
-    lead = text[text.index("On 60 rows of 6 users the run's answer has an AUC") :]
+    lead = text[text.index("On 60 rows of 12 users the run's answer has an AUC") :]
     worth = "The language model adds +0.004 AUC (+0.001 to +0.007) to counting on these rows."
     assert lead.index(worth) < lead.index("The adapter has an AUC")
     assert worth not in Page(texts["whole"]).text

@@ -24,6 +24,7 @@ from likely.model.kept_history import history_of as history_of_records
 from likely.model.masks import Reach
 from likely.serving.app import CLIENT_LEFT, make_app
 from likely.serving.bodies import RankBody
+from likely.serving.line import Ask, Portion
 from likely.serving.served import Served
 from likely.serving.service import Service
 
@@ -214,6 +215,33 @@ def test_scores_are_what_sglang_defines(served, client, softmax, item_first):
     assert answer == {"scores": answer["scores"], "model": "mine", "usage": usage, "object": "scoring"}
 
 
+def test_a_history_that_candidates_would_fill_the_memory_with_is_refused(client, monkeypatch):
+    monkeypatch.setattr("likely.serving.service.MOST_CHARACTERS", 1_000_000)
+    body = {"history": [{"title": "x" * 11_000, "rating": 4}], "candidates": [{"title": "y"}] * 100}
+    answer = client.post("/v1/rank", json=body)
+    assert answer.status_code == 413
+    assert "the server takes 1,000,000 in all; send fewer candidates" in answer.json()["detail"]
+
+
+def test_requests_that_want_too_many_probabilities_for_one_turn_get_the_same(served, monkeypatch):
+    history = history_of(HISTORY, "", served.ranker.task.words)
+    records = served.run.encode(served.ranker.records_of(history, served.catalogue.movies[:6]))
+
+    def computed():
+        asks = [
+            Ask(records[:4], (1, 5), True, None),
+            Ask(records, (2, 3, 9), True, None),
+            Ask(records[2:], (7,), True, None),
+        ]
+        served.compute([Portion(ask, [*range(len(ask.encoded))]) for ask in asks])
+        return [ask.log_probs for ask in asks]
+
+    together = computed()
+    monkeypatch.setattr("likely.serving.served.MOST_PROBABILITIES", 1)
+    for one, other in zip(together, computed(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_a_single_text_no_items_and_a_temperature(served, client):
     labels = list(served.run.builder.first_tokens)
     body = {"query": "A user", "items": " rated", "label_token_ids": labels, "apply_softmax": True}
@@ -257,6 +285,8 @@ SCORE = {"query": [1], "items": [[2]], "label_token_ids": [3]}
         ("/v1/rank", {**RANK, "candidates": [{"title": "  "}]}, "candidates, row 1: title is"),
         ("/v1/rank", {**RANK, "candidates": [{"title": "word " * 3000}]}, "cutoff_len"),
         ("/v1/rank", {**RANK, "candidates": "everything"}, "candidates"),
+        ("/v1/score", {**SCORE, "query": [1] * 9000, "items": [[2], [3, 4]]}, "the query with item 2 has 9,002 tokens"),
+        ("/v1/score", {**SCORE, "query": "word " * 9000, "items": ["a", "b c"]}, "the query with item 2 has"),
         ("/v1/rank", b"[" * 5000 + b"]" * 5000, "nested too deeply"),
         ("/v1/rank", b'{"history": ' + b"9" * 5000 + b"}", "holds a number that is too long"),
         ("/v1/rank", b'{"history": "\xff\xfe"}', "not UTF-8"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,7 @@ def evaluate(
     check_folder(written, baselines_only)
     with _kept(written) if folder else nullcontext() as kept:
         findings = measure(console, settings, folder, data, max_samples, base, kept, scores, ranking, text_features)
+        findings = with_conditions(findings, settings, data, max_samples, others)
         console.print(results_table(findings.evaluation))  # a disk that has filled up costs the files only
         page = keep_findings(written, findings, _facts(folder, settings), folder)
         is_own = folder is not None and written.resolve() == folder.resolve()
@@ -142,6 +144,18 @@ def measure(
         f"{len(evaluation.results)} systems on {len(evaluation.records):,} rows in {seconds:.1f} s.", highlight=False
     )
     return findings
+
+
+def with_conditions(
+    findings: Findings, config: RunConfig, data: Path | None, max_samples: int | None, others: Sequence[str]
+) -> Findings:
+    """Return findings whose notes say, before all others, which rows were asked and by which other settings."""
+    said = [f"The rows are those of {data}."] if data else []
+    said += [f"No more than {max_samples:,} rows were asked, of whole users."] if max_samples else []
+    settings = ", ".join(f"{key}={getattr(config, key)}" for key in others)
+    said += [f"The adapter was asked by {settings}, which is not the run's own."] if settings else []
+    evaluation = findings.evaluation
+    return replace(findings, evaluation=replace(evaluation, notes=[*said, *evaluation.notes]))
 
 
 def keep_findings(folder: Path, findings: Findings, facts: RunFacts, run: Path | None = None) -> Path:

@@ -28,9 +28,8 @@ def infer(
 ) -> None:
     """Compare base model and adapter: examples, P(Yes) of both, metrics."""
     from likely.cli.progress import print_notes, scoring_bar
-    from likely.data.run_data import held_out_records, labels_of, split_records
     from likely.data.task import RecordsTask
-    from likely.evaluation.asked import changed_since, task_in
+    from likely.evaluation.asked import read_asked
     from likely.evaluation.contest import judge
     from likely.evaluation.own_records import named_by_label
     from likely.evaluation.run import ask_models, simple_baselines
@@ -45,21 +44,19 @@ def infer(
     console = SafeConsole()
     ready_process()
     settings = config_of(adapter_dir, config, overrides or ())
-    labels = labels_of(settings)
-    records = held_out_records(settings, data, max_samples)
-    train, held_out = split_records(settings, "train"), split_records(settings, "eval")
-    baselines = simple_baselines(train, records, labels, held_out)
+    asked = read_asked(adapter_dir, settings, data, max_samples)
+    labels, records = asked.labels, asked.rows
+    baselines = simple_baselines(asked.train, records, labels, asked.held_out)
     with keeping_beside(output) if output else nullcontext() as kept:
         with scoring_bar(console, "scoring base and adapter") as on_progress:
             run = LoadedRun.load(adapter_dir, settings)
             said = ask_models(run, records, on_progress=on_progress, kept=kept)
-        changed = changed_since(adapter_dir, settings, data)
-        print_notes(console, [*run.notes, *([changed] if changed else [])], kept)
+        print_notes(console, [*asked.notes, *run.notes], kept)
         assert said.base is not None
         if examples:
             console.print(example_table(records, said.base, said.adapter, examples))
         systems = [*baselines, *said.systems(settings)]
-        if isinstance(task_in(adapter_dir, settings), RecordsTask):
+        if isinstance(asked.task, RecordsTask):
             systems = named_by_label(systems, labels)
         console.print(results_table(judge(records, labels, systems)))
         if output:

@@ -3,6 +3,7 @@
 Read from the files that a configuration names (`data.run_data`); `run` hands them to everybody who answers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from likely.data.run_data import files_of, held_out_records, labels_of, split_re
 from likely.data.task import TASK_FILE, RatingsTask, Task, content_of, differences, read_task, task_of
 from likely.data.wording import Words
 from likely.evaluation.derived_histories import with_histories
-from likely.evaluation.features import counted_once, not_among
+from likely.evaluation.features import counted_once, not_among, times_of
 from likely.evaluation.fusion import why_no_fusion
 from likely.evaluation.given import Given
 
@@ -51,6 +52,11 @@ class Asked:
         return not_among(self.held_out, self.rows)
 
     @property
+    def answer_is_the_runs(self) -> bool:
+        """Whether what is fitted here may be kept: to all that the run was trained on, and beside nothing else."""
+        return self.is_as_trained and len(self.fitted) == len(self.train)
+
+    @property
     def words(self) -> Words | None:
         """In which records speak of ratings, None where that is unknown."""
         return self.task.words if isinstance(self.task, RatingsTask) else None
@@ -82,22 +88,51 @@ def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, 
     train, task = split_records(config, "train"), task_in(folder, config)
     (train, everything, rows), notes = with_histories(train, split_records(config, "eval"), rows, labels)
     fitted, held_out = counted_once(train, everything, rows)
-    known, in_both = len(rows) - len(not_among(rows, train)), len(everything) - len(held_out)
-    if len(fitted) < len(train):
-        notes.append(
-            f"{known:,} rows are training records too: the adapter may know their answers, and counting is fitted to "
-            "the others."
-        )
-    elif known:
-        notes.append(f"{known:,} rows are training records too, whose answers baselines and adapter may know.")
-    if in_both:
+    notes += unread_times([*train, *everything, *rows])
+    notes += known_rows(train, rows, are_all_fitted=len(fitted) == len(train))
+    if in_both := len(everything) - len(held_out):
         notes.append(f"{in_both:,} eval records are training records too, and count as these alone.")
+    chosen_by = len(rows) - len(not_among(rows, everything)) if folder and config.eval_strategy != "no" else 0
+    if chosen_by:
+        notes.append(f"{chosen_by:,} rows are eval records, by which the checkpoint was chosen: that is in its favour.")
     tuned = subset_of_users(held_out, config.max_eval_samples, config.seed) if folder else []
     if not all(record.user_id for record in rows):
         notes.append("Not all rows have a user_id: intervals resample rows, and there is no UAUC and no GAUC.")
     changed = changed_since(Path(folder), config, data) if folder is not None else None
-    notes += [f"{changed} The answer of this evaluation is not kept."] if changed else []
+    notes += [changed] if changed else []
     return Asked(train, fitted, held_out, tuned, rows, labels, task, notes, changed is None)
+
+
+def known_rows(train: Sequence[Record], rows: Sequence[Record], are_all_fitted: bool) -> list[str]:
+    """Return how many rows are training records, if any, and what that means for their figures, in a sentence.
+
+    Args:
+        train: training records.
+        rows: records to answer.
+        are_all_fitted: whether counting is fitted to such rows too.
+    """
+    known = len(rows) - len(not_among(rows, train))
+    if not known:
+        return []
+    if are_all_fitted:
+        return [f"{known:,} rows are training records too, whose answers baselines and adapter may know."]
+    return [
+        f"{known:,} rows are training records too: the adapter may know their answers, and counting is fitted to the "
+        "others."
+    ]
+
+
+def unread_times(records: Sequence[Record]) -> list[str]:
+    """Return that some records have no time, which costs all of them theirs, in a sentence with the first of them."""
+    without = [record for record in records if times_of([record]) is None]
+    if not without or len(without) == len(records):
+        return []
+    such = f", such as {without[0].place}" if without[0].place else ""
+    have = "have" if len(without) > 1 else "has"
+    return [
+        f"{len(without):,} of {len(records):,} records {have} no timestamp that can be read{such}, so the times of all "
+        "count for nothing: the baselines that need them are left out."
+    ]
 
 
 def changed_since(folder: Path, config: RunConfig, data: Path | None = None) -> str | None:

@@ -149,6 +149,7 @@ class Evaluation:
         best_baseline: name of the baseline with the highest AUC; empty without baselines.
         strata: the same on parts of the rows, none where nobody knows what was trained on.
         ranking: among all items, where that was asked for.
+        notes: what a reader of the figures should know, a sentence each.
     """
 
     records: Sequence[Record]
@@ -158,6 +159,7 @@ class Evaluation:
     best_baseline: str
     strata: Sequence[Stratum] = ()
     ranking: Ranking | None = None
+    notes: Sequence[str] = ()
 
     def of_kind(self, kind: Kind) -> list[SystemResult]:
         """Return the results of all systems of a kind."""

@@ -213,7 +213,14 @@ def log_odds(probability: FloatRows) -> FloatRows:
 
 def _history_counts(record: Record) -> tuple[int, int] | None:
     likes, length = record.extra.get("history_likes"), record.extra.get("history_length")
-    return (likes, length) if isinstance(likes, int) and isinstance(length, int) else None
+    if not isinstance(likes, int) or not isinstance(length, int):
+        return None
+    if not 0 <= likes <= length:
+        raise LikelyError(
+            f"{record.place or 'A record'} has history_likes {likes} and history_length {length}; write how many of so "
+            "many ratings are likes, or leave both out."
+        )
+    return likes, length
 
 
 def _text_features(records: Sequence[Record], words: Words | None) -> Iterator[tuple[float, ...]]:

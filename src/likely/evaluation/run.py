@@ -137,7 +137,7 @@ def evaluate(
         ask = (lambda records: _asked_anew(run, records, on_progress, kept)) if run else None
         ranked, of_ranking = rank_items(asked.given, ranking, ask, config.seed, asked.drawn)
         notes += of_ranking
-    judged = replace(judged, strata=strata_of(judged, asked.train), ranking=ranked)
+    judged = replace(judged, strata=strata_of(judged, asked.train), ranking=ranked, notes=notes)
     return Findings(judged, notes, count_items(asked.train), asked.task, fitted, run.adapter if run else None)
 
 
@@ -156,7 +156,9 @@ def _mix(asked: Asked, said: ModelAnswers, systems: Sequence[System]) -> tuple[l
     if reason is None and isinstance(task, RatingsTask):
         adapter = (said.adapter_on_eval.p_yes, said.adapter.p_yes)
         mixed, fitted = the_answer(asked.given, tuned, task, adapter)
-        return mixed, fitted if asked.is_as_trained else None, []
+        if not asked.answer_is_the_runs:
+            return mixed, None, ["The answer of this evaluation is not kept."]
+        return mixed, fitted, []
     on_eval = said.adapter_on_eval.p_yes
     mixed = fusions(asked.fitted, tuned, asked.rows, asked.labels, on_eval, systems, asked.held_out, asked.words)
     note = f"The run keeps no answer of adapter and counting together: {reason}."

@@ -12,7 +12,7 @@ import numpy as np
 
 from likely.config.run_config import RunConfig
 from likely.data.records import Labels, Record
-from likely.data.run_data import training_file
+from likely.data.run_data import labels_of, training_file
 from likely.data.wording import Words
 from likely.evaluation.baselines import BASELINES, WITH_HINTS, WITH_TIMES, baseline_systems
 from likely.evaluation.contest import System
@@ -40,7 +40,7 @@ def adapters_records(
     Args:
         folder: of the run.
         config: names the training file. Which records of it were chosen, and their order, the run's own says.
-        builder: its prompts, by whose tokens records are chosen and put in order.
+        builder: of prompts, with its tokenizer; the run's own settings say how it was trained.
         train: all records of its training file.
 
     Returns:
@@ -51,6 +51,7 @@ def adapters_records(
     """
     from likely.encoding.cache import encode_file
     from likely.encoding.order import choose_runs, shared_runs, shuffled_groups, steps_of
+    from likely.encoding.prompt import PromptBuilder
     from likely.inference.loaded_run import config_of
 
     if not (folder / FIGURES).is_file():
@@ -64,7 +65,8 @@ def adapters_records(
     all_chosen = own.max_samples is None or own.max_samples >= len(train)
     if all_chosen and step * size >= len(train):
         return []
-    encoded = encode_file(*training_file(config), builder)
+    as_trained = PromptBuilder(builder.tokenizer, labels_of(own), own.cutoff_len, own.prompt_date)
+    encoded = encode_file(*training_file(config), as_trained)
     chosen = choose_runs(shared_runs(encoded), own.max_samples, own.seed)
     runs = shared_runs([encoded[place] for place in chosen])
     steps = steps_of(shuffled_groups(runs, own.group_size, size, own.seed)(0), size)

@@ -4,7 +4,8 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,21 @@ def read_scores(path: Path, rows: Sequence[Record]) -> FloatRows:
     """
     if not path.is_file():
         raise LikelyError(f"{path} is no file; name one with p_yes of the rows that are evaluated.")
+    lines = list(_lines_of(path))
+    by_number = _names_rows([line for _, line in lines])
     scores: dict[Key, float] = {}
-    by_number = False
-    for number, line in enumerate(iter_rows(path), start=1):
-        where = f"{path}, row {number}"
-        if not isinstance(line, Mapping):
-            raise LikelyError(f"{where} is no object; give p_yes with user_id and item_id, or with row.")
-        by_number = any(identifier(line.get(name)) is None for name in ("user_id", "item_id"))
+    for where, line in lines:
         key = _key(line, ("row",) if by_number else ("user_id", "item_id"), where)
         if key in scores:
             raise LikelyError(f"{where} has a second score for {_spoken(key)}; give one for each row.")
         scores[key] = _probability(line, where)
     numbers = [row_number(row, place) for place, row in enumerate(rows)]
     wanted = [_wanted(number, row, by_number, path) for number, row in zip(numbers, rows, strict=True)]
+    if len(set(wanted)) < len(wanted):
+        twice = next(key for key, times in Counter(wanted).items() if times > 1)
+        raise LikelyError(
+            f"{path} names its scores by ids, and {_spoken(twice)} have several rows; give row in each line."
+        )
     missing = [key for key in wanted if key not in scores]
     if missing:
         raise LikelyError(
@@ -60,6 +63,23 @@ def read_scores(path: Path, rows: Sequence[Record]) -> FloatRows:
             f"{path} has {len(scores):,} scores by row for {len(rows):,} rows; score the very rows that are evaluated."
         )
     return np.array([scores[key] for key in wanted])
+
+
+def _lines_of(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the lines of a file, and what messages call each."""
+    for number, line in enumerate(iter_rows(path), start=1):
+        where = f"{path}, row {number}"
+        if not isinstance(line, Mapping):
+            raise LikelyError(f"{where} is no object; give p_yes with user_id and item_id, or with row.")
+        yield where, line
+
+
+def _names_rows(lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether `row` says whose scores lines are: where ids are missing, or do not tell all lines apart."""
+    pairs = [tuple(identifier(line.get(name)) for name in ("user_id", "item_id")) for line in lines]
+    if any(None in pair for pair in pairs):
+        return True
+    return len(set(pairs)) < len(pairs) and all(identifier(line.get("row")) is not None for line in lines)
 
 
 def _key(line: Mapping[str, Any], names: Sequence[str], where: str) -> Key:

@@ -58,6 +58,7 @@ class _Figures(BaseModel):
     ranking: _Ranking | None = None
     tied_rows: int = 0
     comparisons: int = 0
+    notes: list[str] = []
     adapter: str | None = None
     rows_file: dict[str, str]
 
@@ -103,6 +104,7 @@ def save_evaluation(folder: Path, evaluation: Evaluation, adapter: str | None = 
         ranking=evaluation.ranking,
         tied_rows=evaluation.tied_rows,
         comparisons=evaluation.comparisons,
+        notes=list(evaluation.notes),
         adapter=adapter,
         rows_file={"name": ROWS_FILE, "sha256": digest.hexdigest()},
     )
@@ -132,7 +134,8 @@ def load_evaluation(folder: Path) -> Evaluation:
         ) from error
     liked = np.array([row.liked for row in rows], dtype=bool)
     records, users = [row.record for row in rows], [row.user for row in rows]
-    return Evaluation(records, liked, users, results, figures.best_baseline, figures.strata, figures.ranking)
+    best, strata, ranking = figures.best_baseline, figures.strata, figures.ranking
+    return Evaluation(records, liked, users, results, best, strata, ranking, figures.notes)
 
 
 def kinds_in(folder: Path) -> set[str]:

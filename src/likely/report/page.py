@@ -51,7 +51,7 @@ def write_report(path: Path, facts: RunFacts, evaluation: Evaluation | None) -> 
     page = _template().render(
         facts=facts,
         lead=lead,
-        paragraphs=[" ".join(said) for said in (others, *rest) if said],
+        paragraphs=[" ".join(said) for said in (others, *rest, evaluation.notes if evaluation else ()) if said],
         **_trained(facts.metrics),
         evaluation=evaluation,
         **(_evaluated(evaluation, facts) if evaluation else {}),

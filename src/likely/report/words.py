@@ -13,6 +13,9 @@ from likely.evaluation.metrics import METRICS, Metric
 
 UNKNOWN = "–"
 ROLES: Mapping[Kind, str] = {"adapter": "the adapter", "base": "the base model", "answer": "the run's answer"}
+FEW_USERS = 10
+"""Of fewer, weighed by their rows, intervals are too narrow: of five, one in eight excludes that there is nothing."""
+
 AT_TEN = {"ndcg": "NDCG@10", "hit_rate": "HR@10", "recall": "Recall@10"}
 """What tables call the figures of a ranking."""
 
@@ -138,14 +141,18 @@ def worth_of_model(evaluation: Evaluation) -> str | None:
     if worth is None or not worth.is_known:
         return None
     added = f"{show_signed(worth.value)} AUC"
+    unknown = "how much of that is noise is unknown"
     if worth.interval is None:
-        return f"The language model adds {added} to counting on these rows; how much of that is noise is unknown."
+        return f"The language model adds {added} to counting on these rows; {unknown}."
     added += f" ({show_interval(worth, 3, signed=True, between=' to ')})"
-    if worth.low > 0:
-        return f"The language model adds {added} to counting on these rows."
+    if worth.low <= 0 <= worth.high:
+        return f"The language model adds nothing beyond chance to counting on these rows: {added}."
+    if not has_enough_users(evaluation):
+        who = resampled(evaluation)
+        return f"The language model adds {added} to counting on these rows; of so few {who} {unknown}."
     if worth.high < 0:
         return f"With the language model, counting is worse on these rows by more than chance: {added}."
-    return f"The language model adds nothing beyond chance to counting on these rows: {added}."
+    return f"The language model adds {added} to counting on these rows."
 
 
 def _of_baselines(evaluation: Evaluation) -> str:
@@ -171,7 +178,7 @@ def _against_best(evaluation: Evaluation, result: SystemResult) -> str:
         beside = "level with the best baseline"
     else:
         beside = f"{abs(difference.value):.3f} {'above' if difference.value > 0 else 'below'} the best baseline"
-    return f"{fact}, {beside}, {best.system.name}. {_decision(difference)}"
+    return f"{fact}, {beside}, {best.system.name}. {_decision(evaluation, difference)}"
 
 
 def _unanswered(result: SystemResult) -> str:
@@ -192,16 +199,23 @@ def name_in_prose(evaluation: Evaluation, result: SystemResult) -> str:
     return ROLES[kind] if kind in ROLES and len(evaluation.of_kind(kind)) == 1 else name
 
 
-def _decision(difference: Estimate) -> str:
+def has_enough_users(evaluation: Evaluation) -> bool:
+    """Return whether rows are of so many users that intervals, which resample these, may be relied on."""
+    return evaluation.effective_users >= FEW_USERS
+
+
+def _decision(evaluation: Evaluation, difference: Estimate) -> str:
     """Return what the interval of a difference to the best baseline allows to say."""
     if difference.interval is None:
         return "How much of that is noise is unknown: to tell takes several users."
     interval = f"its 95% interval is {show_interval(difference, 3, signed=True, between=' to ')}"
-    if difference.low > 0:
-        return f"The difference is more than noise, in its favour: {interval}."
-    if difference.high < 0:
-        return f"The difference is more than noise, to its disadvantage: {interval}."
-    return f"The difference is within noise: {interval}."
+    if difference.low <= 0 <= difference.high:
+        return f"The difference is within noise: {interval}."
+    if not has_enough_users(evaluation):
+        unknown = "How much of that is noise is unknown"
+        return f"{unknown}: {interval}, but of so few {resampled(evaluation)} it is too narrow."
+    favour = "in its favour" if difference.low > 0 else "to its disadvantage"
+    return f"The difference is more than noise, {favour}: {interval}."
 
 
 def _auc(result: SystemResult) -> str:

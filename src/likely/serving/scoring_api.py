@@ -5,6 +5,7 @@ they are tokenised. A query that items share is computed once.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,17 +25,21 @@ def encode_score(body: ScoreBody, run: LoadedRun) -> list[EncodedRecord]:
     """
     vocabulary = int(run.base.config.get_text_config().vocab_size)
     check_tokens(body.label_token_ids, "label_token_ids", vocabulary)
-    sequences = _sequences(body, run)
     encoded = []
-    for number, sequence in enumerate(sequences, start=1):
-        where = f"the query with item {number}"
-        if not 1 <= len(sequence) <= run.config.cutoff_len:
-            raise LikelyError(
-                f"{where} has {len(sequence):,} tokens; send 1 to {run.config.cutoff_len:,}, the run's cutoff_len."
-            )
-        check_tokens(sequence, where, vocabulary)
+    for number, sequence in enumerate(_sequences(body, run), start=1):
+        _check_length(len(sequence), number, run)
+        check_tokens(sequence, f"the query with item {number}", vocabulary)
         encoded.append(EncodedRecord(np.array(sequence, np.int32), (body.label_token_ids[0],), liked=False))
     return encoded
+
+
+def _check_length(tokens: int, number: int, run: LoadedRun) -> None:
+    """Raise a LikelyError if the query with an item, counted from 1, is empty or too long."""
+    if not 1 <= tokens <= run.config.cutoff_len:
+        raise LikelyError(
+            f"the query with item {number} has {tokens:,} tokens; send 1 to {run.config.cutoff_len:,}, the run's "
+            "cutoff_len."
+        )
 
 
 def check_tokens(tokens: Sequence[int], where: str, vocabulary: int) -> None:
@@ -45,20 +50,24 @@ def check_tokens(tokens: Sequence[int], where: str, vocabulary: int) -> None:
 
 
 def _sequences(body: ScoreBody, run: LoadedRun) -> list[list[int]]:
+    """Return query and item as one, for each item; none is joined that would be too long."""
     items = [body.items] if isinstance(body.items, str) else body.items
-    if not items:
+    if any(type(item) is not type(body.query) for item in items):
+        raise LikelyError("query and items are of different kinds; send texts for both, or token ids for both.")
+    longest = max(range(len(items)), key=lambda place: len(items[place]), default=None)
+    if longest is None:
         return []
-    texts, numbers = [], []
-    for item in items:
-        if isinstance(body.query, str) and isinstance(item, str):
-            texts.append(item + body.query if body.item_first else body.query + item)
-        elif isinstance(body.query, list) and isinstance(item, list):
-            numbers.append(item + body.query if body.item_first else body.query + item)
-        else:
-            raise LikelyError("query and items are of different kinds; send texts for both, or token ids for both.")
-    if numbers:
-        return numbers
-    encoded: list[list[int]] = run.builder.tokenizer(texts)["input_ids"]
+    (longest_one,) = _joined(body.query, items[longest : longest + 1], body.item_first, run)
+    _check_length(len(longest_one), longest + 1, run)
+    return _joined(body.query, items, body.item_first, run)
+
+
+def _joined(query: Any, items: Sequence[Any], item_first: bool, run: LoadedRun) -> list[list[int]]:
+    """Return the token ids of items after a query or before it, both texts or both ids."""
+    joined = [item + query if item_first else query + item for item in items]
+    if not isinstance(query, str):
+        return joined
+    encoded: list[list[int]] = run.builder.tokenizer(joined)["input_ids"]
     return encoded
 
 

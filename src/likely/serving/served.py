@@ -31,6 +31,10 @@ LOGGER = "uvicorn.error"
 """Where uvicorn says what is not about a request."""
 
 
+MOST_PROBABILITIES = 10_000_000
+"""Records of a turn times the tokens that are asked of each of them, beyond which its requests are computed apart."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What the server gives at once.
@@ -134,9 +138,14 @@ class Served:
                     self._compute_together([portion for portion in portions if portion not in alone], plan)
 
     def _compute_together(self, portions: Sequence[Portion], plan: PassPlan) -> None:
-        """Compute portions in common rows."""
+        """Compute portions in common rows; in several turns where they want too many probabilities for one."""
         encoded = encoded_of(portions)
         tokens = sorted({token for portion in portions for token in portion.ask.tokens})
+        if len(encoded) * len(tokens) > MOST_PROBABILITIES and len(portions) > 1:
+            middle = len(portions) // 2
+            self._compute_together(portions[:middle], plan)
+            self._compute_together(portions[middle:], plan)
+            return
         plan = cheapest_plan(encoded, plan)
         log_probs = token_log_probs(self.run.model, self.run.base, encoded, tokens, plan)
         costs = computed_tokens(encoded, plan.layout, plan.budget)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from likely.data.records import records_of
+from likely.data.records import Record, records_of
 from likely.data.wording import Words
 from likely.errors import LikelyError
 from likely.evaluation.answering import answers
@@ -36,6 +36,10 @@ from likely.serving.scoring_api import encode_score, scores_of
 from likely.serving.served import Served
 
 T = TypeVar("T")
+
+
+MOST_CHARACTERS = 100_000_000
+"""Of all questions of a request, before tokens are made of them."""
 
 
 class TooMuchError(LikelyError):
@@ -65,6 +69,7 @@ class Service:
         candidates = self._candidates(body, words, [rated.movie for rated in history])
         first_tokens = ranker.builder.first_tokens
         with self.line.place():
+            _check_texts(ranker.records_of(history, candidates[:1]), len(candidates))
             records = await self._in_thread(lambda: ranker.records_of(history, candidates))
             encoded = await self._in_thread(lambda: ranker.builder.encode_all(records))
             said = await self.line.ask(encoded, first_tokens)
@@ -175,3 +180,13 @@ def cost_of(answered: Sequence[Answered], started: float) -> Cost:
         together=max(one.together for one in answered),
         milliseconds=round((time.perf_counter() - started) * 1000, 1),
     )
+
+
+def _check_texts(one: Sequence[Record], count: int) -> None:
+    """Raise a LikelyError where one of so many records is so long that all would fill the memory."""
+    length = max((len(record.input) for record in one), default=0)
+    if length * count > MOST_CHARACTERS:
+        raise TooMuchError(
+            f"the history has {length:,} characters, which {count:,} candidates would share, and the server takes "
+            f"{MOST_CHARACTERS:,} in all; send fewer candidates or shorter titles."
+        )

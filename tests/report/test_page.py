@@ -1,5 +1,6 @@
 """The report is one page for anybody: complete, honest, safe whatever a movie is called, the same each time."""
 
+import io
 import json
 import math
 import re
@@ -9,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from likely.data.question import show_question
 from likely.data.records import Record
@@ -19,6 +21,7 @@ from likely.evaluation.metrics import METRICS, probability_metrics
 from likely.evaluation.strata import strata_of
 from likely.report.facts import RunFacts, facts_of
 from likely.report.page import write_report
+from likely.report.terminal import results_table
 from likely.report.words import outcome_sentences
 
 ODD = ["<script>alert('x')</script>", 'Lock, "Stock" & Two', "千と千尋の神隠し", "$9.99 $x_1$", "</style><b>", "Amélie"]
@@ -396,6 +399,18 @@ def test_of_few_users_no_interval_decides(difference):
     lead = outcome_sentences(make_evaluation(difference, users=6))[0]
     assert "noise is unknown: its 95% interval is" in lead
     assert "of so few users it is too narrow" in lead
+
+
+def test_liked_shares_are_spoken_of_only_where_histories_say_them(tmp_path):
+    plain = make_evaluation()
+    told = [replace(one, extra={**one.extra, "history_likes": 3}) for one in plain.records]
+    for evaluation, is_said in ((plain, False), (replace(plain, records=told), True)):
+        write_report(tmp_path / "page.html", FACTS, evaluation)
+        page = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert ("pushed below 0.5" in page) == is_said
+        printed = Console(file=io.StringIO(), width=200, record=True)
+        printed.print(results_table(evaluation))
+        assert ("pushed below 0.5" in " ".join(printed.export_text().split())) == is_said
 
 
 def test_notes_stand_on_the_page(tmp_path):

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from likely.data.records import Labels, Record
-from likely.evaluation.features import likes_of, times_of
+from likely.evaluation.features import has_history_counts, likes_of, times_of
 from likely.evaluation.metrics import METRICS, Metric, effective_users, said_metrics, user_numbers, user_weights
 from likely.evaluation.resampling import UserDraws, draw_users, interval, resampled_metrics
 from likely.model.answers import BoolRows, FloatRows
@@ -203,6 +203,11 @@ class Evaluation:
     def names_users(self) -> bool:
         """Whether records say whose they are; where they do not, every row counts as a user of its own."""
         return all(record.user_id for record in self.records)
+
+    @property
+    def counts_histories(self) -> bool:
+        """Whether records say how much of their histories is liked, so that systems may go by that."""
+        return has_history_counts(self.records)
 
     @property
     def counted_users(self) -> dict[str, int]:

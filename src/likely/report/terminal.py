@@ -122,10 +122,11 @@ def _user_table(evaluation: Evaluation, where: str, widest_name: int | None) -> 
             cells.append(_difference(result.beside_auc.get("gauc"), where))
         table.add_row(escape(result.system.name), *cells, style=_style(result))
     counted = evaluation.counted_users
+    pushed = "The liked share of a history is pushed below 0.5 here. " if evaluation.counts_histories else ""
     table.caption = (
         f"AUC within each user, averaged over the {counted['uauc']:,} with rows of both answers; of {FEWEST_ROWS} rows "
-        f"or more, over {counted['uauc_5']:,}; GAUC weighted by rows. The liked share of a history is pushed below 0.5 "
-        f"here. By their rows, the users are worth {evaluation.effective_users:,.0f} of equal size."
+        f"or more, over {counted['uauc_5']:,}; GAUC weighted by rows. {pushed}By their rows, the users are worth "
+        f"{evaluation.effective_users:,.0f} of equal size."
     )
     table.caption_justify = "left"
     return table

@@ -185,7 +185,9 @@ class RunConfig(BaseModel):
 
     eval_strategy: Literal["steps", "epoch", "no"] = Field("steps", description="steps, epoch or no")
     eval_steps: int = Field(2000, ge=1, description="optimizer steps between evaluations")
-    save_steps: int = Field(2000, ge=1, description="optimizer steps between checkpoints; the best is always kept")
+    save_steps: int = Field(
+        2000, ge=1, description="optimizer steps between checkpoints, by default eval_steps; the best is always kept"
+    )
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept, the best among them")
     early_stopping_patience: CountOrNone = Field(
         3, ge=1, description="stop after so many evaluations without a better one; none: never"

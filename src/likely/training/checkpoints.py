@@ -12,6 +12,7 @@ import os
 import pickle
 import re
 import shutil
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,10 @@ STATE = "trainer_state.json"
 NEEDED = (ADAPTER_WEIGHTS, ADAPTER_CONFIG, "optimizer.pt", "scheduler.pt", STATE)
 FORMAT = 1
 
-UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
+UNREADABLE = (
+    *(OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError),
+    *(AssertionError, struct.error, pickle.UnpicklingError),
+)
 """What reading a damaged file raises: the file system, PyTorch, JSON, and pickle about values it did not expect."""
 
 NOT_OF_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP)

@@ -32,6 +32,14 @@ def test_every_name_of_a_face_is_where_the_face_says(package):
         face.nothing_of_the_kind  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    "options", [{"to": "GGUF"}, {"to": "ollama"}, {"outtype": "q8_0"}, {"to": "gguf", "outtype": "q4"}]
+)
+def test_an_export_to_something_else_is_refused(tmp_path, options):
+    with pytest.raises(likely.LikelyError, match="is not possible; to is merged, or gguf with f32, f16 or q8_0"):
+        likely.export(tmp_path, tmp_path / "out", **options)
+
+
 def test_importing_takes_less_than_a_tenth_of_a_second():
     """Of the processor, which other work on the machine does not take away; the best of three."""
     code = "import time; started = time.process_time(); import likely; print(time.process_time() - started)"

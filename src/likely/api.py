@@ -163,7 +163,7 @@ def export(
     output: str | Path,
     to: Literal["merged", "gguf"] = "merged",
     *,
-    outtype: Literal["f32", "f16", "q8_0"] = "f16",
+    outtype: Literal["f32", "f16", "q8_0"] | None = None,
     data: str | Path | None = None,
 ) -> Exported:
     """Write a finished run as a model of its own, and check on 50 records that it answers as the adapter does.
@@ -172,7 +172,7 @@ def export(
         run_folder: of the run.
         output: a folder that is not there yet, or empty.
         to: `merged` for a model folder, `gguf` for a file that llama.cpp and Ollama read.
-        outtype: how a GGUF file holds weights.
+        outtype: how a GGUF file holds weights; `f16` if None.
         data: records to check on; by default the run's test file.
 
     Returns:
@@ -182,13 +182,18 @@ def export(
         LikelyError: the run or the records cannot be read, or the outcome is not the run; `output` is then as it was.
     """
     from likely.data.run_data import held_out_records
+    from likely.errors import LikelyError
     from likely.files import check_new
     from likely.inference.exporting.gguf_file import export_gguf
     from likely.inference.exporting.merged import ROWS, export_merged
     from likely.inference.loaded_run import config_of
 
+    if to not in ("merged", "gguf") or (to == "merged" and outtype) or outtype not in (None, "f32", "f16", "q8_0"):
+        raise LikelyError(
+            f"to={to!r}, outtype={outtype!r} is not possible; to is merged, or gguf with f32, f16 or q8_0."
+        )
     check_new(Path(output))
     records = held_out_records(config_of(Path(run_folder)), Path(data) if data else None, ROWS)
     if to == "gguf":
-        return export_gguf(Path(run_folder), Path(output), records, outtype)
+        return export_gguf(Path(run_folder), Path(output), records, outtype or "f16")
     return export_merged(Path(run_folder), Path(output), records)

@@ -27,6 +27,15 @@ def test_five_stars_need_neither_a_scale_nor_a_threshold(table, capsys):
     assert read_task(table / "data/stars").protocol.like_threshold == 4
 
 
+@pytest.mark.parametrize("other", [["--ratings", "stars.csv"], ["--source", "."]])
+def test_two_sources_of_ratings_are_refused(table, capsys, other):
+    assert run(["prepare", "--dataset", "ml-1m", *other, "--output", "data/stars"]) == 2
+    assert "--dataset ml-1m names a release to fetch, and another option other ratings" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert not (table / "data").exists()
+
+
 def test_another_scale_that_is_found_in_the_data_needs_a_threshold(table, capsys):
     (table / "stars.csv").write_text("\n".join([*TABLE, "9,9,10,9"]))
     assert run(["prepare", "--ratings", "stars.csv", "--output", "out"]) == 2

@@ -61,7 +61,9 @@ def test_a_key_of_the_hardware_may_have_any_value(loaded, key):
 
 def test_a_precision_may_be_switched_on_or_left_off(loaded):
     assert [loaded(**{key: True}).dtype for key in ("bf16", "pure_bf16", "fp16")] == ["bfloat16", "bfloat16", "float16"]
-    assert loaded(bf16=False).dtype == loaded().dtype
+    assert loaded(bf16=1).dtype == "bfloat16"
+    assert loaded(bf16=False, fp16=True).dtype == "float16"
+    assert loaded(bf16=False, dtype="float32").dtype == "float32"
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,9 @@ def test_a_precision_may_be_switched_on_or_left_off(loaded):
         ({"lora_r": 8, "lora_rank": 16}, "lora_r and lora_rank both set lora_rank, to 8 and 16; take one out"),
         ({"lr": 1, "learning_rate": 2}, "both set learning_rate, to"),
         ({"bf16": True, "fp16": True}, "bf16 and fp16 both set dtype, to bfloat16 and float16"),
+        ({"bf16": False}, "bf16: false does not say what instead; set dtype to float32"),
+        ({"bf16": False, "dtype": "bfloat16"}, "bf16: false does not say what instead"),
+        ({"fp16": "treu"}, "fp16: treu is neither true nor false"),
         ({"bf16": True, "dtype": "float32"}, "bf16 and dtype both set dtype, to bfloat16 and float32"),
     ],
 )

@@ -213,6 +213,11 @@ def test_a_column_that_seems_to_be_misspelled_is_not_passed_over(tmp_path, name)
     assert record.extra == others
 
 
+def test_records_are_written_in_no_other_format(tmp_path):
+    with pytest.raises(LikelyError, match=r"data\.csv ends in none of \.json, \.jsonl and \.parquet"):
+        write_records(tmp_path / "data.csv", [{"instruction": "?"}])
+
+
 @pytest.mark.parametrize("column", ["query", "system", "history"])
 def test_a_column_that_was_named_has_to_be_in_some_row(tmp_path, column):
     row = {"instruction": "?", "output": "Yes"}

@@ -182,16 +182,18 @@ def test_records_are_not_predicted_where_the_layout_would_change_their_answers(f
 
 
 def test_records_are_checked_again_only_where_they_are_so_much_longer(folder, monkeypatch):
-    checked = []
+    checked, fitted = [], []
     monkeypatch.setattr(loaded_run, "check_exactness", lambda base, encoded, *_: checked.append(encoded[0]))
+    monkeypatch.setattr(loaded_run, "check_fit", lambda base, *most: fitted.append(most))
     run = LoadedRun.load(folder)
 
     def check(length, **options):
-        run.check([SimpleNamespace(input_ids=range(length))], **options)
+        run.check([SimpleNamespace(input_ids=np.arange(length))], **options)
         return len(checked)
 
     assert [check(10), check(10), check(11)] == [1, 1, 2]
     assert [check(22, times=2), check(23, times=2), check(24)] == [2, 3, 4]
+    assert fitted == [(22, 21)]  # what is not compared has to be within the model's limits all the same
 
 
 def test_records_that_were_checked_in_one_plan_are_checked_in_another_too(folder, records, monkeypatch):

@@ -105,6 +105,26 @@ def test_a_base_whose_chat_template_changed_since_is_refused_before_it_is_loaded
     assert LoadedRun.load(trained, config).notes == ()
 
 
+@pytest.mark.parametrize(
+    "change", [{"rms_norm_eps": 1e-2}, {"rope_parameters": {"rope_theta": 1e6, "rope_type": "default"}}]
+)
+def test_a_base_whose_settings_changed_since_is_refused(trained, tiny_base, change):
+    other, config = moved(trained, tiny_base)
+    path = other / "config.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(
+        json.dumps({**values, "eos_token_id": 3, "use_cache": False, "dtype": "bfloat16"}), encoding="utf-8"
+    )
+    assert LoadedRun.load(trained, config).notes == ()  # of which no answer depends
+    path.write_text(json.dumps({**values, **change}), encoding="utf-8")
+    with pytest.raises(LikelyError, match=r"The settings of .* are not those that the adapter in .* was trained on"):
+        LoadedRun.load(trained, config)
+    said = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
+    del said["base"]["settings"]  # as of an earlier version
+    says(trained, **said)
+    assert LoadedRun.load(trained, config).notes == ()
+
+
 def test_an_adapter_on_another_base_of_the_same_name_is_refused(trained, tiny_base):
     assert LoadedRun.load(trained).notes == ()
     other, config = moved(trained, tiny_base)

@@ -155,6 +155,17 @@ def test_four_bit_weights_give_every_record_the_gradient_it_has_alone(tiny_base,
     assert torch.equal(gradient(tree), together)  # no evaluation changes the weights, or how they are held
 
 
+def test_weights_that_are_kept_in_four_bits_are_trained_like_those_that_become_so_here(tiny_base, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    from bitsandbytes.nn.modules import Linear4bit
+
+    load_base(str(tiny_base), Precision("float32", True), "sdpa").save_pretrained(tmp_path)
+    kept = load_base(str(tmp_path), Precision("float32", False), "sdpa")
+    held = [module for module in kept.modules() if isinstance(module, Linear4bit)]
+    assert held
+    assert not any(module.support_avx512bf16_for_cpu for module in held)  # which would leave no gradient
+
+
 def test_beside_four_bit_weights_nothing_becomes_float32_but_the_adapter(tiny_base):
     pytest.importorskip("bitsandbytes")
     model = add_adapter(load_base(str(tiny_base), Precision("bfloat16", True), "sdpa"), LORA)

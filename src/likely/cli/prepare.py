@@ -32,7 +32,10 @@ def _of_table(explained: str, *spelled: str) -> Any:
     return typer.Option(*spelled, help=explained, rich_help_panel=PANEL)
 
 
-Dataset = Annotated[str, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.")]
+USUAL = "ml-latest-small"
+Dataset = Annotated[
+    str | None, typer.Option(help="MovieLens release to fetch, such as ml-latest-small.", show_default=USUAL)
+]
 Threshold = Annotated[float | None, typer.Option(help="A rating from here on is a like; 4 on scales that end at 5.")]
 Window = Annotated[
     str,
@@ -60,7 +63,7 @@ Implicit = Annotated[bool | None, _of_table("Lines say what a user took.", "--im
 
 def prepare(
     context: typer.Context,
-    dataset: Dataset = "ml-latest-small",
+    dataset: Dataset = None,
     source: Annotated[Path | None, typer.Option(help="Folder or zip of a release; nothing is fetched.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for train, eval and test records.")] = PREPARED,
     like_threshold: Threshold = None,
@@ -99,10 +102,12 @@ def prepare(
 ) -> None:
     """Turn ratings, of MovieLens or of a table of your own, into records without leaks from the future."""
     table = describe(data, context.params, source)
+    if dataset and (table or source):
+        raise LikelyError(f"--dataset {dataset} names a release to fetch, and another option other ratings; give one.")
     settings: dict[str, Any] = {"warmup": warmup, "history_length": history_len, "window": window, "hints": hints}
     settings |= {"short_hints": short_hints, "candidate_line": candidate_line}
     settings |= {"like_threshold": like_threshold, "split": split}
-    write_shown(table or source or dataset, settings, output, max_users, seed, file_format)
+    write_shown(table or source or dataset or USUAL, settings, output, max_users, seed, file_format)
 
 
 def write_shown(

@@ -186,7 +186,7 @@ class RunConfig(BaseModel):
     eval_strategy: Literal["steps", "epoch", "no"] = Field("steps", description="steps, epoch or no")
     eval_steps: int = Field(2000, ge=1, description="optimizer steps between evaluations")
     save_steps: int = Field(
-        2000, ge=1, description="optimizer steps between checkpoints, by default eval_steps; the best is always kept"
+        2000, ge=1, description="steps between checkpoints, by default eval_steps; an epoch if eval_strategy is epoch"
     )
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept, the best among them")
     early_stopping_patience: CountOrNone = Field(

@@ -27,6 +27,9 @@ RENAMED = {
 TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 """Words that YAML 1.1 takes for truth values."""
 
+DTYPES = {"bf16": "bfloat16", "pure_bf16": "bfloat16", "fp16": "float16"}
+"""Keys that say by true or false what `dtype` says by name."""
+
 NO_EFFECT: Mapping[str, tuple[str, ...]] = {
     "stage": ("sft",),
     "do_train": ("true",),
@@ -63,6 +66,7 @@ def canonical(values: Mapping[str, Any], fields: Collection[str], where: str) ->
     """
     known: dict[str, Any] = {}
     written: dict[str, str] = {}
+    denied: dict[str, str] = {}
 
     def keep(name: str, value: Any, key: str) -> None:
         if known.setdefault(name, value) != value:
@@ -75,9 +79,15 @@ def canonical(values: Mapping[str, Any], fields: Collection[str], where: str) ->
         name = RENAMED.get(key, key)
         said = str(value[0] if isinstance(value, list) and len(value) == 1 else value).lower()
         said = TRUTHS.get(said, said)
-        if key in ("bf16", "fp16", "pure_bf16"):
-            if said == "true":
-                keep("dtype", "float16" if key == "fp16" else "bfloat16", key)
+        if key in DTYPES:
+            if said not in ("true", "false", "1", "0"):
+                raise LikelyError(
+                    f"{where}: {key}: {value} is neither true nor false; write one of them, or set dtype."
+                )
+            if said in ("true", "1"):
+                keep("dtype", DTYPES[key], key)
+            else:
+                denied[key] = DTYPES[key]
         elif key in NO_EFFECT:
             if said not in NO_EFFECT[key]:
                 allowed = " or ".join(NO_EFFECT[key])
@@ -87,4 +97,7 @@ def canonical(values: Mapping[str, Any], fields: Collection[str], where: str) ->
         elif key not in HARDWARE_ONLY:
             hint = did_you_mean(key, [*fields, *RENAMED, *NO_EFFECT])
             raise LikelyError(f"{where}: unknown key {key!r}; {hint or 'likely config shows all keys.'}")
+    for key, dtype in denied.items():
+        if known.get("dtype", "auto") in ("auto", dtype):
+            raise LikelyError(f"{where}: {key}: false does not say what instead; set dtype to float32 or another type.")
     return known

@@ -199,7 +199,12 @@ def write_records(
 
     Returns:
         The number of rows.
+
+    Raises:
+        LikelyError: its name ends in none of these.
     """
+    if path.suffix not in (".json", ".jsonl", ".parquet"):
+        raise LikelyError(f"{path} ends in none of .json, .jsonl and .parquet; name one of these formats.")
     if path.suffix == ".parquet":
         return _write_parquet(path, iter(rows), nested or {})
     as_lines = path.suffix == ".jsonl"

@@ -36,7 +36,7 @@ from likely.model.base import (
     pass_cost,
 )
 from likely.model.cuda import ready_cuda
-from likely.model.families import choose_layout, width_multiple
+from likely.model.families import check_fit, choose_layout, width_multiple
 from likely.model.fingerprint import adapter_of, tokens_of, weights_of
 from likely.model.item_embeddings import Embedder, Vectors, embed_items
 from likely.model.kept_history import can_keep
@@ -205,7 +205,10 @@ class LoadedRun:
 
     def _check(self, encoded: Sequence[EncodedRecord], plan: PassPlan, times: int) -> None:
         longest = max((len(record.input_ids) for record in encoded), default=0)
-        if longest > times * self._checked.get(plan, 0):
+        checked = self._checked.get(plan, 0)
+        if checked < longest <= times * checked:
+            check_fit(self.base, longest, max(int(record.input_ids.max()) for record in encoded))
+        elif longest > checked:
             tokens = plan.budget.tokens
             check_exactness(self.base, encoded, plan.layout, plan.first_tokens, tokens, plan.keeps_history)
             self._checked[plan] = longest

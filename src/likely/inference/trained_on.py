@@ -16,7 +16,7 @@ from likely.encoding.prompt import PromptBuilder
 from likely.encoding.reading import reading_of
 from likely.errors import LikelyError
 from likely.model.base import Precision
-from likely.model.fingerprint import rounded_sample_of, sample_of
+from likely.model.fingerprint import rounded_sample_of, sample_of, settings_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,6 +28,7 @@ class _Base(BaseModel):
     precision: str
     sample: str
     rounded: str | None = None
+    settings: str | None = None
     reading: str | None = None
 
 
@@ -88,14 +89,14 @@ def check_base(folder: Path, base: "PreTrainedModel", precision: Precision) -> s
             "differs a little from what the run was measured with."
         )
         is_same = not _can_compare(trained, precision) or trained.rounded == rounded_sample_of(base)
-    if is_same:
+    if is_same and trained.settings in (None, settings_of(base.config)):
         return note
     if metrics.versions.get("transformers") != version("transformers"):
-        other = f"Another version of transformers holds the weights of {name} otherwise, so they could not be compared."
+        other = f"Another version of transformers holds {name} otherwise, so it could not be compared with training's."
         return f"{note} {other}" if note else other
     raise LikelyError(
-        f"The weights of {name} are not those that the adapter in {folder} was trained on; set model_name_or_path to "
-        "its own base model, or train again."
+        f"The {'settings' if is_same else 'weights'} of {name} are not those that the adapter in {folder} was trained "
+        "on; set model_name_or_path to its own base model, or train again."
     )
 
 

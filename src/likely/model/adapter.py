@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+BY_TOKEN = ("alora_invocation_tokens", "arrow_config")
+"""Settings of peft's by which an adapter is applied to some tokens, or one of several is chosen for each."""
+
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 ALL = "all"
 """As the only target: every linear module but the head."""
@@ -245,6 +248,10 @@ def load_adapter(model: "PreTrainedModel", adapter_dir: Path) -> "PeftModel":
 
     with explained(sentence):
         config = PeftConfig.from_pretrained(str(adapter_dir))
+        if kind := next((key for key in BY_TOKEN if vars(config).get(key) is not None), None):
+            raise LikelyError(
+                f"The adapter in {adapter_dir} is not the same at every token ({kind}); train another here."
+            )
         add_in_one_product(config, model)
         try:
             adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter_dir), config=config)

@@ -196,13 +196,19 @@ def load_base(
         return model
 
     model = _load("model", name_or_path, revision, WEIGHT_FILES, load)
-    if precision.four_bit:
+    if _is_in_four_bits(model):
         _never_repack(model)
     if in_blocks:
         from likely.model.block_attention import attend_in_blocks
 
         attend_in_blocks(model)
     return model
+
+
+def _is_in_four_bits(model: "PreTrainedModel") -> bool:
+    """Return whether bitsandbytes holds a model, here or already in its files."""
+    held = getattr(model.config, "quantization_config", None)
+    return held is not None and held.quant_method == "bitsandbytes"
 
 
 def _never_repack(model: "PreTrainedModel") -> None:

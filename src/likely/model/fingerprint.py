@@ -4,10 +4,11 @@
 """
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from likely.data.task import digest_of
 from likely.encoding.prompt import EncodedRecord
@@ -15,10 +16,17 @@ from likely.model.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
 SAMPLE = 64
 """Values of a weight that are looked at where all would take too long."""
+
+NOT_COMPUTING = (
+    *("name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype", "quantization_config"),
+    *("attn_implementation", "use_cache", "return_dict", "output_attentions", "output_hidden_states"),
+    *("bos_token_id", "eos_token_id", "pad_token_id", "id2label", "label2id", "problem_type", "initializer_range"),
+)
+"""Keys of a configuration on which no answer depends, or whose effect is compared elsewhere."""
 
 BLOCK = 1 << 24
 """Values of a weight that are hashed at once, and copied from a GPU."""
@@ -55,6 +63,15 @@ def weights_of(model: "torch.nn.Module", adapter: bool = True) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
 
+def identity_of(model: "PreTrainedModel") -> dict[str, str]:
+    """Return what tells a base model from others, as a run keeps it; see `inference.trained_on`."""
+    return {
+        "sample": sample_of(model),
+        "rounded": rounded_sample_of(model),
+        "settings": settings_of(model.config),
+    }
+
+
 def sample_of(model: "torch.nn.Module") -> str:
     """Return what tells a model from others at next to no cost: a hash of the first values of each of its weights.
 
@@ -81,6 +98,20 @@ def rounded_sample_of(model: "PreTrainedModel") -> str:
         if weight.is_floating_point() and (weight.dim() == 1 or weight is embeddings):
             digest.update(_digest_of(weight.detach().flatten()[:SAMPLE].to(torch.bfloat16)).encode())
     return digest.hexdigest()[:16]
+
+
+def settings_of(config: "PretrainedConfig") -> str:
+    """Return what tells how a model computes with its weights: a hash of its configuration.
+
+    What does not change an answer is left out: names, types of values, tokens by which texts end, what is returned.
+    """
+
+    def computing(values: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in values.items() if key not in NOT_COMPUTING and not key.startswith("_")}
+        return {key: computing(value) if isinstance(value, dict) else value for key, value in kept.items()}
+
+    text = json.dumps(computing(config.to_dict()), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def adapter_of(folder: Path) -> str:

@@ -26,7 +26,7 @@ from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
 from likely.files import replacing_bytes
 from likely.model.base import device_of
-from likely.model.fingerprint import weights_of
+from likely.model.fingerprint import settings_of, weights_of
 from likely.model.forward import placement, precision_of
 from likely.model.layers import layers_of
 from likely.model.scoring import PassPlan, Progress
@@ -70,7 +70,8 @@ class Embedder:
     def made_with(self, noun: str) -> str:
         """Return what stands for all that an embedding depends on besides its text, up to rounding."""
         versions = [version(name) for name in ("tokenizers", "transformers")]
-        model = (weights_of(self.inner, adapter=False), str(self.inner.dtype), depth_of(self.inner))
+        how = (str(self.inner.dtype), depth_of(self.inner), settings_of(self.inner.config))
+        model = (weights_of(self.inner, adapter=False), *how)
         rules = self.tokenizer.backend_tokenizer.to_str() if self.tokenizer.is_fast else self.tokenizer.get_vocab()
         return hashlib.sha256(f"{(FORMAT, *model, noun, versions)!r}{rules}".encode()).hexdigest()[:32]
 

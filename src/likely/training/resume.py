@@ -39,6 +39,7 @@ FREE_KEYS = (
 FIXED_FACTS = {
     "base": "base model",
     "base_weights": "weights of the base model",
+    "base_settings": "configuration of the base model",
     "precision": "precision",
     "train_data": "content of the training data",
     "eval_data": "content of the evaluation data",

@@ -33,7 +33,7 @@ from likely.model.base import (
 from likely.model.compiled import compile_layers, is_compiled
 from likely.model.cuda import ready_cuda
 from likely.model.families import choose_layout, width_multiple
-from likely.model.fingerprint import rounded_sample_of, sample_of, weights_of
+from likely.model.fingerprint import identity_of, weights_of
 from likely.model.memory import free_bytes, kept_of, tokens_that_fit
 from likely.model.runtime import quiet_libraries
 from likely.model.scoring import PassPlan
@@ -169,8 +169,8 @@ def set_up(
     for title, note in (("Layout", layout_note), ("Length", length_note)):
         if note:
             tell(title, note)
-    facts["base_weights"] = weights_of(base)
-    told = {"sample": sample_of(base), "rounded": rounded_sample_of(base), "reading": reading_of(inputs.builder)}
+    told = {**identity_of(base), "reading": reading_of(inputs.builder)}
+    facts |= {"base_weights": weights_of(base), "base_settings": told["settings"]}
     if start.checkpoint:
         check_same_run(start.made_with, facts, start.checkpoint.name)
     model = add_adapter(base, lora_of(config))

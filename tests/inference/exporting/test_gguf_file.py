@@ -1,5 +1,6 @@
 """A GGUF file holds the merged model: its weights to the rounding of their type, its vocabulary and its prompts."""
 
+import json
 import re
 import shutil
 
@@ -92,6 +93,43 @@ def test_rounding_passes_and_any_other_change_does_not(outtype):
     assert not is_rounded(read[:32], weight, outtype)
     read[5, 7] += 0.002
     assert not is_rounded(read, weight, outtype)
+
+
+@pytest.mark.parametrize("shape", [(8, 1, 3), (8, 100)])
+def test_rows_that_have_no_whole_blocks_are_rounded_to_16_bits(shape):
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    assert is_rounded(weight.half().float(), weight, "q8_0")
+    assert not is_rounded(weight + 0.01, weight, "q8_0")
+
+
+@pytest.mark.parametrize("change", ["rope_theta", "rms_norm_eps"])
+def test_a_file_with_other_settings_than_the_merged_model_is_refused(llama_run, records, tmp_path, monkeypatch, change):
+    def otherwise(command, merged, file, outtype):
+        told, own = merged / "config.json", (merged / "config.json").read_text()
+        values = json.loads(own)
+        values["rope_parameters" if change == "rope_theta" else change] = (
+            {"rope_theta": 5e4, "rope_type": "default"} if change == "rope_theta" else 1e-3
+        )
+        told.write_text(json.dumps(values))
+        convert(command, merged, file, outtype)
+        told.write_text(own)
+
+    convert = gguf_file.convert
+    monkeypatch.setattr(gguf_file, "convert", otherwise)
+    with pytest.raises(LikelyError, match=r"The setting (rope|attention)\..* is not the merged model's"):
+        export_gguf(llama_run, tmp_path / "out", records[:3])
+
+
+def test_a_file_that_cannot_be_read_back_is_a_sentence(llama_run, records, tmp_path, monkeypatch):
+    def unknown(folder, gguf=None):
+        if gguf:
+            raise ValueError("GGUF model with architecture granite is not supported yet.")
+        return load_plain(folder)
+
+    load_plain = gguf_file.load_plain
+    monkeypatch.setattr(gguf_file, "load_plain", unknown)
+    with pytest.raises(LikelyError, match=r"cannot be read back to be checked \(GGUF .*granite.*\); use --to merged"):
+        export_gguf(llama_run, tmp_path / "out", records[:3])
 
 
 def test_a_model_that_the_converter_does_not_know_is_a_sentence(converter, run_folder, records, tmp_path):

@@ -4,6 +4,7 @@ Takes what `merged` writes, has llama.cpp's own converter make a file of it, and
 vocabulary and its chat template have to be the merged model's, and its answers the run's.
 """
 
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,16 +23,19 @@ from likely.inference.exporting.merged import TOLERANCE, Exported, write_merged
 from likely.inference.exporting.modelfile import modelfile
 from likely.inference.exporting.plain import agreement, load_plain, plain_answers
 from likely.inference.loaded_run import config_of
-from likely.model.runtime import quiet_libraries
+from likely.model.runtime import explained, quiet_libraries
 from likely.model.scoring import Progress
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
 OutType = Literal["f32", "f16", "q8_0"]
 
 TOLERANCES: dict[OutType, float] = {"f32": TOLERANCE, "f16": 5e-3, "q8_0": 0.03}
 """Largest difference of P(Yes) between the adapter and the weights of a file."""
+
+GGUF_DEFAULTS = {"rope.freq_base": 10000.0, "rope.scaling.factor": 1.0}
+"""What llama.cpp takes for settings that a file does not have."""
 
 BLOCK = 32
 """Weights of a row that share a scale in Q8_0."""
@@ -81,7 +85,7 @@ def export_gguf(
         expected = write_merged(run_folder, merged, records, on_progress)
         agreement(plain_answers(merged, expected), expected, TOLERANCE, "the merged model")
         convert(command, merged, file, outtype)
-        read = load_plain(merged, file)
+        read = read_back(merged, file)
         check_file(file, merged, read, outtype)
         found = agreement(plain_answers(merged, expected, read), expected, TOLERANCES[outtype], file.name)
         (scratch / "Modelfile").write_text(modelfile(merged, file.name, expected), encoding="utf-8")
@@ -107,6 +111,16 @@ def convert(command: Sequence[str], merged: Path, file: Path, outtype: OutType) 
         raise LikelyError(f"llama.cpp's converter cannot write this model ({words}); use --to merged.")
 
 
+def read_back(merged: Path, file: Path) -> "PreTrainedModel":
+    """Return the model that a file holds, as transformers reads it.
+
+    Raises:
+        LikelyError: transformers does not know such a file, so that nobody can say what is in it.
+    """
+    with explained(lambda reason: f"{file.name} cannot be read back to be checked ({reason}); use --to merged."):
+        return load_plain(merged, file)
+
+
 @quiet_libraries()
 def check_file(file: Path, merged: Path, read: "PreTrainedModel", outtype: OutType) -> None:
     """Compare all that a GGUF file holds with the merged model.
@@ -118,7 +132,7 @@ def check_file(file: Path, merged: Path, read: "PreTrainedModel", outtype: OutTy
         outtype: type of the file's weights.
 
     Raises:
-        LikelyError: vocabulary or chat template differ, or weights by more than the rounding of their type.
+        LikelyError: settings, vocabulary or chat template differ, or weights by more than the rounding of their type.
     """
     from gguf import GGUFReader
     from transformers import AutoTokenizer
@@ -132,10 +146,29 @@ def check_file(file: Path, merged: Path, read: "PreTrainedModel", outtype: OutTy
         raise _differs(file, "vocabulary")
     if fields["tokenizer.chat_template"].contents() != tokenizer.chat_template:
         raise _differs(file, "chat template")
+    written = {name: field.contents() for name, field in fields.items() if not name.startswith("tokenizer.")}
+    for name, wanted in settings_in_gguf(read.config).items():
+        found = written.get(f"{written['general.architecture']}.{name}", GGUF_DEFAULTS.get(name))
+        if found is not None and not math.isclose(found, wanted, rel_tol=1e-6):
+            raise _differs(file, f"setting {name}")
     weights = read.state_dict()
     for name, weight in load_plain(merged).state_dict().items():
         if name not in weights or not is_rounded(weights[name], weight, outtype):
             raise _differs(file, f"weight {name}")
+
+
+def settings_in_gguf(config: "PretrainedConfig") -> dict[str, float]:
+    """Return numbers of a configuration by the names that GGUF has for them, as far as it has one for all layers."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    known = {
+        "rope.freq_base": rope.get("rope_theta"),
+        "attention.layer_norm_rms_epsilon": getattr(config, "rms_norm_eps", None),
+        "attention.head_count": getattr(config, "num_attention_heads", None),
+        "attention.head_count_kv": getattr(config, "num_key_value_heads", None),
+    }
+    if rope.get("rope_type") in ("linear", "yarn"):
+        known["rope.scaling.factor"] = rope.get("factor")
+    return {name: float(value) for name, value in known.items() if isinstance(value, int | float)}
 
 
 def is_rounded(read: torch.Tensor, weight: torch.Tensor, outtype: OutType) -> bool:
@@ -144,14 +177,15 @@ def is_rounded(read: torch.Tensor, weight: torch.Tensor, outtype: OutType) -> bo
     Args:
         read: as the file has them, float32 of any shape.
         weight: what they were made of, float32 of any shape.
-        outtype: the type; Q8_0 rounds to 1/127 of the largest of 32 weights, a number that is itself in 16 bits.
+        outtype: the type; Q8_0 rounds to 1/127 of the largest of 32 weights, a number that is itself in 16 bits, and
+            rows that are no multiple of 32 to 16 bits.
     """
     if read.shape != weight.shape:
         return False
     if outtype == "f32":
         return torch.equal(read, weight)
     error, size = (read - weight).abs(), weight.abs()
-    if outtype == "q8_0" and weight.dim() > 1:
+    if outtype == "q8_0" and weight.dim() > 1 and weight.shape[-1] % BLOCK == 0:
         error, size = (values.unflatten(-1, (-1, BLOCK)).amax(-1) for values in (error, size))
         return bool((error <= size * (0.5 / 127 + 2**-10) + 2**-17).all())
     return bool((error <= size * 2**-11 + 2**-25).all())

@@ -125,6 +125,13 @@ def test_a_checkpoint_of_an_earlier_version_is_taken_with_a_word():
     assert "could not be compared" in line
 
 
+def test_settings_of_the_base_model_are_compared_where_the_library_is_the_same():
+    before, now = ({**facts(), "base_settings": settings} for settings in "ab")
+    assert "configuration of the base model: a -> b" in compare(before, now)
+    (line,) = compare({**before, "versions": {**before["versions"], "transformers": "1.0"}}, now)
+    assert line.startswith("Other versions than before: transformers 1.0 -> ")
+
+
 def test_other_versions_are_said_and_not_refused():
     before = facts()
     before["versions"] = {**before["versions"], "torch": "1.0"}

@@ -99,6 +99,8 @@ def check_same_run(before: Facts, now: Facts, checkpoint: str) -> None:
         then, is_now = before.get(name), now.get(name)
         if name == "prompts" and changed:
             continue  # they follow from what is listed already
+        if name == "base_settings" and not _same_library(before, now):
+            continue  # which may have other keys
         if then is not None and is_now is not None and then != is_now:
             changed.append(f"{words}: {then} -> {is_now}")
     if before.get("steps", 0) > now["steps"] and not changed:
@@ -111,6 +113,12 @@ def check_same_run(before: Facts, now: Facts, checkpoint: str) -> None:
             f"{checkpoint} was made with another configuration ({'; '.join(changed)}); set it back to go on with "
             "--resume, or start anew in another output_dir."
         )
+
+
+def _same_library(before: Facts, now: Facts) -> bool:
+    """Return whether both runs have the same version of transformers, as far as they say."""
+    one, other = (facts.get("versions", {}).get("transformers") for facts in (before, now))
+    return bool(one == other)
 
 
 def applied_changes(before: Facts, now: Facts, checkpoint: str) -> list[str]:

@@ -64,6 +64,31 @@ def test_a_precision_may_be_switched_on_or_left_off(loaded):
     assert loaded(bf16=1).dtype == "bfloat16"
     assert loaded(bf16=False, fp16=True).dtype == "float16"
     assert loaded(bf16=False, dtype="float32").dtype == "float32"
+    assert loaded(fp16=False, pure_bf16=False).dtype == "auto"
+    assert loaded(bf16=True, pure_bf16=False, fp16=False).dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("written", "overrides", "dtype"),
+    [
+        ({"bf16": True}, ["fp16=false"], "bfloat16"),
+        ({}, ["bf16=true", "fp16=false"], "bfloat16"),
+        ({}, ["dtype=float32", "bf16=false"], "float32"),
+        ({"fp16": False}, ["bf16=true"], "bfloat16"),
+        ({"bf16": True}, ["bf16=false", "fp16=1"], "float16"),
+        ({"bf16": False}, ["bf16=1"], "bfloat16"),
+        ({"bf16": True}, ["bf16=false"], None),
+        ({}, ["bf16=off"], None),
+    ],
+)
+def test_the_last_word_on_a_precision_counts(tmp_path, written, overrides, dtype):
+    path = tmp_path / "other.yaml"
+    path.write_text(yaml.safe_dump({"output_dir": "out", "model_name_or_path": "m", **written}), encoding="utf-8")
+    if dtype is None:
+        with pytest.raises(LikelyError, match="bf16: false does not say what instead"):
+            load_config(path, overrides)
+    else:
+        assert load_config(path, overrides).dtype == dtype
 
 
 @pytest.mark.parametrize(

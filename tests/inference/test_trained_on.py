@@ -125,6 +125,16 @@ def test_a_base_whose_settings_changed_since_is_refused(trained, tiny_base, chan
     assert LoadedRun.load(trained, config).notes == ()
 
 
+def test_its_own_base_may_have_another_name(trained, tiny_base):
+    other = shutil.copytree(tiny_base, trained.parent / "elsewhere" / "renamed")
+    config = config_of(trained, None, [f"model_name_or_path={other}"])
+    assert LoadedRun.load(trained, config).notes == ()
+    said = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
+    says(trained, **{**said, "versions": {"transformers": "4.0"}})  # where nothing but the name can be compared
+    with pytest.raises(LikelyError, match=r"was trained on .*, not on .*renamed"):
+        LoadedRun.load(trained, config)
+
+
 def test_an_adapter_on_another_base_of_the_same_name_is_refused(trained, tiny_base):
     assert LoadedRun.load(trained).notes == ()
     other, config = moved(trained, tiny_base)

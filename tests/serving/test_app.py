@@ -293,6 +293,7 @@ SCORE = {"query": [1], "items": [[2]], "label_token_ids": [3]}
         ("/v1/rank", {**RANK, "candidates": [{"title": "Ronin", "x": nested(300)}]}, "nested in more than 100 levels"),
         ("/v1/rank", {**RANK, "history": [{**HISTORY[0], "x": nested(600)}]}, "nested in more than 100 levels"),
         ("/v1/predict", {"records": []}, "There are no records"),
+        ("/v1/predict", {"records": [{"instruction": "?", "inputs": "x"}]}, "'inputs' would not be read"),
         ("/v1/predict", {"records": [{"input": "x"}]}, "records.0.instruction: field required"),
         ("/v1/score", {**SCORE, "items": ["text"]}, "different kinds"),
         ("/v1/score", {**SCORE, "label_token_ids": []}, "label_token_ids"),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from likely.config.presets import PRESETS
 from likely.config.run_config import RunConfig
-from likely.config.spellings import canonical
+from likely.config.spellings import canonical, check_precision
 from likely.errors import LikelyError, did_you_mean
 from likely.files import read_text
 
@@ -26,13 +26,17 @@ def load_config(config: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
     """
     fields = RunConfig.model_fields
     preset = PRESETS.get(str(config))
-    values = dict(preset.values) if preset else canonical(_read_config(Path(config)), fields, str(config))
+    said: dict[str, Any] = {} if preset else _read_config(Path(config))
+    values = dict(preset.values) if preset else canonical(said, fields, str(config))
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise LikelyError(f"The override {override!r} is not of the form key=value, as in learning_rate=1e-4.")
         where = f"The override {override!r}"
-        values.update(canonical({key.strip(): _override_value(text.strip(), where)}, fields, where))
+        one = {key.strip(): _override_value(text.strip(), where)}
+        values.update(canonical(one, fields, where))
+        said = said | one
+    check_precision(said, str(values.get("dtype", "auto")), str(config))
     try:
         return RunConfig(**values)
     except ValidationError as error:

@@ -66,7 +66,6 @@ def canonical(values: Mapping[str, Any], fields: Collection[str], where: str) ->
     """
     known: dict[str, Any] = {}
     written: dict[str, str] = {}
-    denied: dict[str, str] = {}
 
     def keep(name: str, value: Any, key: str) -> None:
         if known.setdefault(name, value) != value:
@@ -86,8 +85,6 @@ def canonical(values: Mapping[str, Any], fields: Collection[str], where: str) ->
                 )
             if said in ("true", "1"):
                 keep("dtype", DTYPES[key], key)
-            else:
-                denied[key] = DTYPES[key]
         elif key in NO_EFFECT:
             if said not in NO_EFFECT[key]:
                 allowed = " or ".join(NO_EFFECT[key])
@@ -97,7 +94,22 @@ def canonical(values: Mapping[str, Any], fields: Collection[str], where: str) ->
         elif key not in HARDWARE_ONLY:
             hint = did_you_mean(key, [*fields, *RENAMED, *NO_EFFECT])
             raise LikelyError(f"{where}: unknown key {key!r}; {hint or 'likely config shows all keys.'}")
-    for key, dtype in denied.items():
-        if known.get("dtype", "auto") in ("auto", dtype):
-            raise LikelyError(f"{where}: {key}: false does not say what instead; set dtype to float32 or another type.")
     return known
+
+
+def check_precision(said: Mapping[str, Any], dtype: str, where: str) -> None:
+    """Check that no type is computed in that is switched off; to be asked once all values are known.
+
+    Args:
+        said: keys and values as written, later ones in the place of earlier ones.
+        dtype: what comes of them.
+        where: file, for messages.
+
+    Raises:
+        LikelyError: `bf16` or `fp16` is false, and the type is that one or may turn out to be bfloat16.
+    """
+    for key in ("bf16", "fp16"):
+        word = str(said.get(key, "true")).lower()
+        could_be = (DTYPES[key], "auto") if key == "bf16" else (DTYPES[key],)
+        if TRUTHS.get(word, word) in ("false", "0") and dtype in could_be:
+            raise LikelyError(f"{where}: {key}: false does not say what instead; set dtype to float32 or another type.")

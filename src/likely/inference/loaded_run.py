@@ -23,7 +23,7 @@ from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
 from likely.inference.precision_here import precision_here
-from likely.inference.trained_on import check_adapter, check_base, check_reading, notes_on_date
+from likely.inference.trained_on import check_adapter, check_base, check_reading, notes_on_date, tells_base
 from likely.model.adapter import adapter_base, base_model, check_adapter_base, load_adapter
 from likely.model.answers import Answers, FloatRows
 from likely.model.attention import FLASH_ATTENTIONS, look_around, resolve_attention
@@ -94,7 +94,8 @@ class LoadedRun:
         folder = Path(folder)
         config = config or config_of(folder)
         location = resolve_model(config.model_name_or_path).location
-        check_adapter_base(folder, location)
+        if not tells_base(folder):
+            check_adapter_base(folder, location)
         check_model_folder(location)
         model_config = load_model_config(location, config.model_revision)
         layout, of_layout = choose_layout(model_config, layout or config.batching)

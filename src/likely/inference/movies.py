@@ -22,10 +22,10 @@ from likely.files import read_json
 T = TypeVar("T")
 
 REMEDY = "give a JSON list of what is rated."
+"""What to do where a file cannot be read."""
 
 COUNTS = ("earlier_likes", "earlier_ratings")
 """Keys of what other users thought of a candidate, of which neither says anything without the other."""
-"""What to do where a file cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,13 @@ class _Metrics(BaseModel):
     versions: dict[str, str] = {}
 
 
+def tells_base(folder: Path) -> bool:
+    """Return whether a run says enough of its base model that another is told from it, whatever it is called."""
+    metrics = _metrics_of(folder)
+    same_library = metrics.versions.get("transformers") == version("transformers")
+    return bool(metrics.base and metrics.base.settings and same_library and metrics.base.precision != "float16")
+
+
 def check_reading(folder: Path, builder: PromptBuilder) -> None:
     """Check that tokenizer and chat template read prompts as those did that the adapter in a folder was trained with.
 

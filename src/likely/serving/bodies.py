@@ -100,7 +100,7 @@ class PredictRecord(Body):
     `cut_at_anchors` says how a prompt that is too long is shortened, in rows of long windows.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
     instruction: str = Field(examples=["Will this user like the candidate?"])
     input: str | None = ""
     system: str | None = ""

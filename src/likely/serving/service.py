@@ -98,7 +98,7 @@ class Service:
         started = time.perf_counter()
         self._check_count("records", len(body.records))
         builder = self.served.run.builder
-        rows = [record.model_dump() for record in body.records]
+        rows = [record.model_dump(exclude_unset=True) for record in body.records]
         records = list(records_of(rows, Path("records"), builder.labels, answered=False))
         with self.line.place():
             encoded = await self._in_thread(lambda: builder.encode_all(records))

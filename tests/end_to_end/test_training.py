@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from itertools import chain, repeat
 
 import pytest
@@ -225,10 +226,10 @@ def test_an_output_folder_with_a_finished_run_is_kept(finished, capsys):
     assert (finished.parent / "run" / "adapter_model.safetensors").read_bytes() == before
 
 
-def test_an_adapter_of_another_base_is_refused(finished, tmp_path, capsys):
-    other = tmp_path / "other-base"
-    other.mkdir()
-    (other / "config.json").write_text("{}")
+def test_an_adapter_of_another_base_is_refused(finished, tiny_base, tmp_path, capsys):
+    other = shutil.copytree(tiny_base, tmp_path / "other-base")
+    values = json.loads((other / "config.json").read_text(encoding="utf-8"))
+    (other / "config.json").write_text(json.dumps({**values, "rms_norm_eps": 0.1}), encoding="utf-8")
     arguments = ["infer", "--adapter-dir", str(finished.parent / "run"), f"model_name_or_path={other}"]
     assert run(arguments) == 2
     assert "was trained on" in capsys.readouterr().err

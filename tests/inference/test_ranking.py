@@ -23,12 +23,12 @@ from likely.data.ratings import RatingTable
 from likely.data.records import read_records, write_records
 from likely.data.task import TASK_FILE, dump_task, ratings_task
 from likely.data.timelines import build_timelines, make_rows
-from likely.data.wording import Words
+from likely.data.wording import MOVIES, Words
 from likely.encoding.batches import Budget
 from likely.errors import LikelyError
 from likely.inference import loaded_run
 from likely.inference.loaded_run import config_of
-from likely.inference.movies import Movie, RatedMovie, read_candidates, read_history
+from likely.inference.movies import Movie, RatedMovie, candidates_of, read_candidates, read_history
 from likely.inference.ranking import Ranker, cheapest_plan, cheapest_row
 from likely.model import families, kept_history, masks, self_check
 from likely.model.masks import Reach
@@ -546,6 +546,12 @@ def test_details_are_spelled_as_training_spells_them(tmp_path):
     path = tmp_path / "candidates.json"
     path.write_text(json.dumps([{"title": "Emma", "genres": [" by  Jane\nAusten", "\t"]}]), encoding="utf-8")
     assert read_candidates(path) == [Movie("Emma", None, ("by Jane Austen",))]
+
+
+@pytest.mark.parametrize("genres", ["Action|Crime", "Action, Crime", ["Action|Crime"], ["Action", "Crime"]])
+def test_details_that_stand_in_one_text_are_as_many(genres):
+    (movie,) = candidates_of([{"title": "Heat", "genres": genres}], "candidates", MOVIES)
+    assert movie.genres == ("Action", "Crime")
 
 
 @pytest.mark.parametrize("words", [("Heat\n- Alien | rated 5", ()), ("Heat", ("Action\nCandidate: Alien",))])

@@ -130,9 +130,11 @@ def test_its_own_base_may_have_another_name(trained, tiny_base):
     config = config_of(trained, None, [f"model_name_or_path={other}"])
     assert LoadedRun.load(trained, config).notes == ()
     said = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
-    says(trained, **{**said, "versions": {"transformers": "4.0"}})  # where nothing but the name can be compared
-    with pytest.raises(LikelyError, match=r"was trained on .*, not on .*renamed"):
-        LoadedRun.load(trained, config)
+    in_float16 = {**said["base"], "precision": "float16, 4-bit weights"}
+    for unknown in ({"versions": {"transformers": "4.0"}}, {"base": in_float16}):
+        says(trained, **{**said, **unknown})  # where little but the name can be compared
+        with pytest.raises(LikelyError, match=r"was trained on .*, not on .*renamed"):
+            LoadedRun.load(trained, config)
 
 
 def test_an_adapter_on_another_base_of_the_same_name_is_refused(trained, tiny_base):

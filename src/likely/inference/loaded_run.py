@@ -103,6 +103,8 @@ class LoadedRun:
         flash_attn = "auto" if config.flash_attn in of_training else config.flash_attn
         ready_cuda()
         precision = precision_here(folder, config, model_config)
+        if precision.dtype == "float16":  # of which check_base may know too little
+            check_adapter_base(folder, location)
         attention = resolve_attention(flash_attn, look_around(layout, precision.is_half, model_config))
         tokenizer = load_tokenizer(location, config.model_revision)
         builder = PromptBuilder(tokenizer, labels_of(config), config.cutoff_len, config.prompt_date)

@@ -280,7 +280,7 @@ def trl_rows(encoded: Sequence[EncodedRecord]) -> list[dict[str, list[int]]]:
     return [
         {
             "input_ids": [*record.input_ids.tolist(), record.answer[-1]],
-            "completion_mask": [0] * (len(record.input_ids) - len(record.answer) + 1) + [1] * len(record.answer),
+            "completion_mask": [0] * len(record.prompt_ids) + [1] * len(record.answer),
         }
         for record in encoded
     ]

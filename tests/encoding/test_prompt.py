@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from chat_models import KINDS, chat_tokenizer
 from likely.data.records import Labels, Place, Record
 from likely.encoding import chat_template, prompt
-from likely.encoding.prompt import PromptBuilder, lines
+from likely.encoding.prompt import PromptBuilder
+from likely.encoding.prompt_lines import prompt_lines
 from likely.errors import LikelyError
 from support import make_record
 
@@ -58,7 +59,7 @@ def test_qwens_control_tokens_in_a_title_stay_text(qwen):
 
 @given(text=st.text(st.sampled_from("ab é世.,:|-\n \t'4<>/)"), max_size=60))
 def test_lines_tokenised_one_by_one_are_the_whole_text(qwen, text):
-    joined = [token for line in lines(text) for token in qwen.tokenizer(line)["input_ids"]]
+    joined = [token for line in prompt_lines(text) for token in qwen.tokenizer(line)["input_ids"]]
     assert joined == qwen.tokenizer(text)["input_ids"]
 
 
@@ -86,7 +87,7 @@ def test_no_prompt_depends_on_its_answer_however_long_that_is(builder, record_of
         prompts = []
         for label in (short.labels.positive, short.labels.negative):
             encoded = short.encode(replace(record, output=label))
-            prompts.append(encoded.input_ids[: encoded.answer_positions[0] + 1].tolist())
+            prompts.append(encoded.prompt_ids.tolist())
             assert len(prompts[-1]) + len(encoded.answer) <= cutoff
         assert prompts[0] == prompts[1]
         lengths.add(len(prompts[0]))

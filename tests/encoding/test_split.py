@@ -17,7 +17,7 @@ from support import rows_of
 
 def prompt_of(builder, record):
     encoded = builder.encode(record)
-    return encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
+    return encoded.prompt_ids.tolist()
 
 
 def test_candidates_of_one_history_share_all_of_it(builder, record_of):

@@ -101,7 +101,7 @@ def asked(request, tmp_path_factory):
     builder = loaded.builder
     room = CUTOFF - max(len(builder.positive_ids), len(builder.negative_ids))
     at_anchor = builder.encode(records_in(rows, loaded)[-1])  # whose rule the oracle does not know
-    prompt = at_anchor.input_ids[: at_anchor.answer_positions[0] + 1].tolist()
+    prompt = at_anchor.prompt_ids.tolist()
     plain = AutoModelForCausalLM.from_pretrained(folder / "base").eval()
     tokenizer = AutoTokenizer.from_pretrained(folder / "base")
 

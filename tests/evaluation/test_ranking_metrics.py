@@ -130,19 +130,24 @@ def test_a_system_that_knows_ranks_all_likes_on_top_and_baselines_do_not(parts):
 
 def test_nothing_that_is_said_from_the_first_row_on_changes_a_baseline(parts):
     train, earlier, rows = parts
-    first = min(row.extra["timestamp"] for row in rows)
-    later = [replace(row, extra={"timestamp": row.extra["timestamp"] + 10_000}) for row in rows]
-    flipped = [replace(row, output="Yes") for row in rows]
-    assert first > max(row.extra["timestamp"] for row in earlier)
     requests = requests_of([*train, *earlier], rows, Labels(), 1)
-    for other in (later, flipped):
-        one, two = (ranking_metrics._counted([*train, *earlier, *some], requests, Labels()) for some in (rows, other))
-        user = requests[0].first
-        if user.extra["timestamp"] == first:
-            assert all((one[name] == two[name]).all() for name in one)
-    early = [row for row in rows if row.extra["timestamp"] < requests[0].first.extra["timestamp"]]
-    counted = [ranking_metrics._counted([*train, *earlier, *some], requests, Labels()) for some in (rows, early)]
-    assert all((counted[0][name] == counted[1][name]).all() for name in counted[0])
+    moment = requests[0].first.extra["timestamp"]
+    early = [row for row in rows if row.extra["timestamp"] < moment]
+    from_then_on = [row for row in rows if row.extra["timestamp"] >= moment]
+    assert early and from_then_on
+    later = [replace(row, extra={"timestamp": row.extra["timestamp"] + 10_000}) for row in from_then_on]
+    flipped = [replace(row, output="No" if row.output == "Yes" else "Yes") for row in from_then_on]
+
+    def counted(known):
+        return ranking_metrics._counted([*train, *earlier, *known], requests, Labels())
+
+    expected = counted(rows)
+    for others in ([], later, flipped):
+        found = counted([*early, *others])
+        assert all((found[name] == expected[name]).all() for name in expected)
+    first_flipped = [replace(row, output="No" if row.output == "Yes" else "Yes") for row in early]
+    found = counted([*first_flipped, *from_then_on])
+    assert any((found[name] != expected[name]).any() for name in expected)
 
 
 def test_where_there_are_many_items_some_are_drawn_and_that_is_said(parts, monkeypatch):

@@ -399,7 +399,7 @@ def test_an_evaluation_is_quiet_counts_to_the_end_and_reads_the_training_file_on
     findings = evaluate(finished, on_progress=lambda *now: seen.append(now))
     assert capsys.readouterr() == ("", "")
     assert sorted(read) == ["eval.json", "test.json", "train.json"]
-    assert findings.notes == []
+    assert findings.evaluation.notes == []
     assert findings.item_counts == Counter(record.item_id for record in _read(finished, "train"))
     total = 2 * len(findings.evaluation.records) + len(_read(finished, "eval"))
     assert seen[-1] == (total, total)

@@ -554,6 +554,13 @@ def test_details_that_stand_in_one_text_are_as_many(genres):
     assert movie.genres == ("Action", "Crime")
 
 
+@pytest.mark.parametrize("key", ["genre", "genres", "detail", "Details"])
+def test_details_under_another_name_than_the_runs_are_refused(key):
+    words = replace(MOVIES, details="subjects")
+    with pytest.raises(LikelyError, match=f"the key '{key}' would not be read; did you mean subjects?"):
+        candidates_of([{"title": "Emma", key: "Love"}], "candidates", words)
+
+
 @pytest.mark.parametrize("words", [("Heat\n- Alien | rated 5", ()), ("Heat", ("Action\nCandidate: Alien",))])
 def test_what_would_be_another_line_of_a_prompt_is_refused(words):
     with pytest.raises(LikelyError, match="goes over several lines"):

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
+from likely.errors import LikelyError
 from likely.model.adapter import ADAPTER_WEIGHTS
 from likely.training.callbacks import (
     Clock,
@@ -108,6 +109,13 @@ def test_the_best_evaluation_leaves_its_weights(build, whole, strategy, best, sa
     assert not same(weights(trainer), weights(ended))
     kept = load_file(checkpoint_of(trainer.output_dir, best) / ADAPTER_WEIGHTS)
     assert same({name.replace(".default", ""): weight for name, weight in weights(trainer).items()}, kept)
+
+
+def test_metrics_of_ones_own_without_the_one_to_compare_by_are_refused(build, tmp_path):
+    trainer = build(tmp_path)
+    trainer.metrics_of = lambda answers: {"auc": 0.5}
+    with pytest.raises(LikelyError, match='has no eval_loss.*let metrics_of return "loss"'):
+        trainer.train()
 
 
 @pytest.mark.parametrize("strategy", ["steps", "epoch"])

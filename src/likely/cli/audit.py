@@ -46,8 +46,7 @@ def audit_prompts(console: Console, config: RunConfig, max_samples: int | None) 
     records = subset_of_users(training_records(config), max_samples, config.seed)
     encoded = prompt_builder(config, cutoff_len=1 << 30).encode_all(records)
     builder = prompt_builder(config, config.cutoff_len)
-    answer = max(len(builder.positive_ids), len(builder.negative_ids))  # for which each prompt leaves room
-    lengths = [len(whole.input_ids) + 1 - len(whole.answer) + answer for whole in encoded]
+    lengths = [len(whole.prompt_ids) + builder.longest_answer for whole in encoded]
     print_audit(console, lengths, "tokens", config.cutoff_len)
     cut = [
         builder.encode(record) if length > config.cutoff_len else whole

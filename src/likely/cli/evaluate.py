@@ -138,8 +138,8 @@ def measure(
         findings = evaluate(
             folder, config, data, max_samples, with_base, on_progress, kept, scores, ranking, text_features
         )
-    print_notes(console, findings.notes, kept)
     evaluation, seconds = findings.evaluation, time.monotonic() - started
+    print_notes(console, evaluation.notes, kept)
     console.print(
         f"{len(evaluation.results)} systems on {len(evaluation.records):,} rows in {seconds:.1f} s.", highlight=False
     )

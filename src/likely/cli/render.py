@@ -36,7 +36,7 @@ def render(
     builder = prompt_builder(config, config.cutoff_len)
     if not split:
         encoded = builder.encode(record)
-        prompt = encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
+        prompt = encoded.prompt_ids.tolist()
         text = builder.render(record)
         if encoded.dropped_lines:  # then the text of the record is more than the model reads
             text = str(builder.tokenizer.decode(prompt, clean_up_tokenization_spaces=False))

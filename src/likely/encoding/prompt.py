@@ -9,12 +9,10 @@ off and the record's instruction and input as the user's turn. The answer is the
 """
 
 import datetime
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,22 +21,15 @@ from likely.data.records import Labels, Record
 from likely.encoding.chat_template import ChatTemplate, template_depends_on_date
 from likely.encoding.control_tokens import MarkedTokenizer, clean, unmarked
 from likely.encoding.prefix_tree import TokenIds, shared_length
+from likely.encoding.prompt_lines import PROBE, prompt_lines
 from likely.encoding.shortening import HISTORY_LINE, droppable_items, last_run, lines_to_drop, without_items
 from likely.errors import LikelyError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# A run of white space is one token to some tokenizers, and a slash after a line end belongs to it for others.
-_LINE_END = re.compile(r"\n(?<=\S\n)(?=[^\s/])")
 LINES_KEPT, CHARACTERS_KEPT = 500_000, 50_000_000
 """Lines whose ids a builder keeps, and characters of them together: there may be any number, and of any length."""
-
-_LINE_ENDS, _LINE_STARTS = ("a", "é", "5", ".", ")", "世"), ("- ", "* ", "B", "É", "7", "(", "“", "#", "世")
-_PROBE = "Rated so far:\n- Heat (1995) | Action, Crime | rated 4.5\n- Élisa (1995) | Drama | rated 2\n" + "\n".join(
-    f"{start}Se7en{end}" for start, end in product(_LINE_STARTS, _LINE_ENDS)
-)
-"""A user's turn in which many kinds of line ends and beginnings meet."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +54,11 @@ class EncodedRecord:
         """Positions of `input_ids` that predict the tokens of the answer, int32 [len(answer)]."""
         length = len(self.input_ids)
         return np.arange(length - len(self.answer), length, dtype=np.int32)
+
+    @property
+    def prompt_ids(self) -> TokenIds:
+        """The prompt alone, int32."""
+        return self.input_ids[: len(self.input_ids) - len(self.answer) + 1]
 
 
 class _Text(NamedTuple):
@@ -114,7 +110,7 @@ class PromptBuilder:
         self.date = (self.date or datetime.date.today()) if dated else None
         self._template = ChatTemplate(self.tokenizer, self.date)
         self._tokenize = MarkedTokenizer(self.tokenizer, self._template.control)
-        probe = self._text(Record(_PROBE, "", self.labels.positive))
+        probe = self._text(Record(PROBE, "", self.labels.positive))
         self.positive_ids, self.negative_ids = self._find_answers("".join(probe))
         self._line_start = self._choose_line_start("".join(probe))
         self._check_conversation(probe)
@@ -124,6 +120,11 @@ class PromptBuilder:
         """First token of the positive and of the negative label; they differ."""
         return self.positive_ids[0], self.negative_ids[0]
 
+    @property
+    def longest_answer(self) -> int:
+        """Tokens of the longer label, for which every prompt leaves room, so that none depends on its answer."""
+        return max(len(self.positive_ids), len(self.negative_ids))
+
     def encode(self, record: Record) -> EncodedRecord:
         """Return the token ids of a record, without the oldest of its history where it is too long; see `shortening`.
 
@@ -131,8 +132,7 @@ class PromptBuilder:
             LikelyError: the record is longer than `cutoff_len` even without its history; names file and row.
         """
         answer = self.positive_ids if record.output == self.labels.positive else self.negative_ids
-        # Room for the longer one of the two, so that no prompt depends on its answer.
-        prompt, dropped = self._fit(record, self.cutoff_len - max(len(self.positive_ids), len(self.negative_ids)))
+        prompt, dropped = self._fit(record, self.cutoff_len - self.longest_answer)
         input_ids = np.concatenate([prompt, np.array(answer[:-1], np.int32)])
         return EncodedRecord(input_ids, answer, record.output == self.labels.positive, dropped)
 
@@ -168,7 +168,7 @@ class PromptBuilder:
 
     def _pieces(self, text: _Text) -> list[str]:
         """Return the lines of a prompt and the positive label; :meth:`_prompt_ids` takes the label off again."""
-        return lines(f"{text.before}{text.turn}{text.after}{self.labels.positive}")
+        return prompt_lines(f"{text.before}{text.turn}{text.after}{self.labels.positive}")
 
     def _fit(self, record: Record, room: int) -> tuple[TokenIds, int]:
         """Return the ids of a prompt that has at most `room` tokens, and how much of its history that took."""
@@ -270,7 +270,7 @@ class PromptBuilder:
     def _choose_line_start(self, prompt: str) -> str | None:
         """Return after what each line is to be tokenised so that all together are the prompt; None if nothing helps."""
         whole = self._tokenize(prompt)
-        starts = (start for start in ("", "\n") if np.array_equal(self._join(lines(prompt), start), whole))
+        starts = (start for start in ("", "\n") if np.array_equal(self._join(prompt_lines(prompt), start), whole))
         return next(starts, None)
 
     def _check_conversation(self, probe: _Text) -> None:
@@ -284,12 +284,6 @@ class PromptBuilder:
                     f"The tokenizer of {self.tokenizer.name_or_path!r} reads the answer {label!r} differently where "
                     "the chat template goes on after it; choose another chat or instruct model."
                 )
-
-
-def lines(text: str) -> list[str]:
-    """Split a text after its single line ends, where byte-level tokenizers split too; joined, they are the text."""
-    ends = [found.end() for found in _LINE_END.finditer(text)]
-    return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
 
 
 def user_turn(record: Record) -> str:

@@ -51,5 +51,5 @@ def _prompt_of(record: Record, builder: PromptBuilder) -> list[int] | None:
         encoded = builder.encode(record)
     except LikelyError:
         return None
-    ids: list[int] = encoded.input_ids[: len(encoded.input_ids) - len(encoded.answer) + 1].tolist()
+    ids: list[int] = encoded.prompt_ids.tolist()
     return ids

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from likely.data.records import Record
-from likely.encoding.prompt import PromptBuilder, lines
+from likely.encoding.prompt import PromptBuilder
+from likely.encoding.prompt_lines import prompt_lines
 from likely.errors import LikelyError
 
 
@@ -40,12 +41,12 @@ def split_prompts(builder: PromptBuilder, records: Sequence[Record], neighbours:
     Raises:
         LikelyError: a prompt is too long for the run's `cutoff_len`, or the tokenizer joins tokens where it is cut.
     """
-    pieces = [lines(builder.render(record)) for record in records]
+    pieces = [prompt_lines(builder.render(record)) for record in records]
     first, others = pieces[0], pieces[1:]
     if others:
         count = min(_shared(first, other) for other in others)
     else:
-        count = max((_shared(first, lines(builder.render(other))) for other in neighbours), default=0)
+        count = max((_shared(first, prompt_lines(builder.render(other))) for other in neighbours), default=0)
     # A query that is a whole prompt would leave nothing to compute after it.
     count = min(count, *(len(lines_of_one) - 1 for lines_of_one in pieces))
     query, items = "".join(first[:count]), ["".join(one[count:]) for one in pieces]
@@ -97,4 +98,4 @@ def _prompt_ids(builder: PromptBuilder, record: Record) -> list[int]:
             f"A prompt is longer than the run's cutoff_len of {builder.cutoff_len} tokens, so it cannot be cut; choose "
             "a shorter one."
         )
-    return [int(token) for token in encoded.input_ids[: encoded.answer_positions[0] + 1]]
+    return [int(token) for token in encoded.prompt_ids]

@@ -43,8 +43,7 @@ class Findings:
     """What an evaluation found out.
 
     Attributes:
-        evaluation: the figures of everybody on the same rows.
-        notes: who is left out and why, and what else a reader of the figures should know; a sentence each.
+        evaluation: the figures of everybody on the same rows, and notes on them.
         item_counts: training records of each item, None where they do not all name theirs.
         task: what the records ask, None where nothing says so.
         fitted: what the run's answer is made of, for the folder to keep; None where there is none.
@@ -52,7 +51,6 @@ class Findings:
     """
 
     evaluation: Evaluation
-    notes: Sequence[str]
     item_counts: Counter[str] | None
     task: Task | None = None
     fitted: Fitted | None = None
@@ -138,7 +136,7 @@ def evaluate(
         ranked, of_ranking = rank_items(asked.given, ranking, ask, config.seed, asked.drawn)
         notes += of_ranking
     judged = replace(judged, strata=strata_of(judged, asked.train), ranking=ranked, notes=notes)
-    return Findings(judged, notes, count_items(asked.train), asked.task, fitted, run.adapter if run else None)
+    return Findings(judged, count_items(asked.train), asked.task, fitted, run.adapter if run else None)
 
 
 def _given(scores: Path, p_yes: FloatRows, systems: Sequence[System]) -> System:

@@ -215,7 +215,7 @@ def _check_keys(row: Mapping[str, Any], optional: Sequence[str]) -> None:
     missing = [key for key in optional if key not in row]
     for key in (key for key in row if key not in optional):
         meant = difflib.get_close_matches(key, missing, 1, cutoff=0.75)
-        if key in (MOVIES.details, "details") and optional[-1] in missing:
+        if optional[-1] in missing and difflib.get_close_matches(key, (MOVIES.details, "details"), 1, cutoff=0.75):
             meant = [optional[-1]]
         if meant:
             raise LikelyError(f"the key {key!r} would not be read; did you mean {meant[0]}?")

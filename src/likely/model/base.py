@@ -69,7 +69,7 @@ def choose_precision(
         four_bit_on_cpu: hold weights in 4 bits without CUDA too, which bitsandbytes computes slowly.
         hidden: width of the model's hidden states, for the trial; None for none.
         before: what the run was in so far, as a `Precision` in words. `auto` keeps to it without CUDA, or to float32
-            where bfloat16 would be slower; None for a run that begins.
+            where bfloat16 would be clearly slower; None for a run that begins.
     """
     import torch
 
@@ -92,10 +92,11 @@ def _by_trial(hidden: int | None, before: str | None) -> tuple[str, str | None]:
     if hidden is None or (before is not None and not before.startswith("bfloat16")):
         return "float32", None
     gain = bfloat16_gain(hidden)
-    # A run that is in bfloat16 leaves it only where that is slower, not because another trial came out lower.
-    if gain >= (CLEARLY_FASTER if before is None else 1.0):
+    # A run that is in bfloat16 leaves it only where that is clearly slower, not because a trial came out lower.
+    if gain >= (CLEARLY_FASTER if before is None else 1 / CLEARLY_FASTER):
         return "bfloat16", f"bfloat16, in which this processor multiplies {gain:.1f} times as fast as in float32."
-    return "float32", f"float32, as this processor is not clearly faster in bfloat16 ({gain:.1f} times as fast)."
+    slow = "not clearly faster" if before is None else "slower"
+    return "float32", f"float32, as this processor is {slow} in bfloat16 ({gain:.1f} times as fast)."
 
 
 def check_model_folder(name_or_path: str, needs_weights: bool = True) -> None:

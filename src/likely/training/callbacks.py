@@ -11,6 +11,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from likely.errors import LikelyError
 from likely.training.ranks import any_process, by_first
 from likely.training.stopping import StopRequest
 
@@ -76,8 +77,18 @@ class KeepBest(TrainerCallback):
         self.greater_is_better = greater_is_better
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Note a better evaluation and ask for a checkpoint."""
-        value = kwargs["metrics"][self.metric]
+        """Note a better evaluation and ask for a checkpoint.
+
+        Raises:
+            LikelyError: metrics of the caller's own do not have the one to compare by.
+        """
+        metrics = kwargs["metrics"]
+        if self.metric not in metrics:
+            raise LikelyError(
+                f"The evaluation has no {self.metric}, by which metric_for_best_model compares; let metrics_of return "
+                f'"{self.metric.removeprefix("eval_")}", or set it to another metric.'
+            )
+        value = metrics[self.metric]
         if is_better(value, state.best_metric, self.greater_is_better):
             state.best_metric, state.best_global_step = value, state.global_step
             control.should_save = True

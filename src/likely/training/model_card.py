@@ -100,8 +100,7 @@ def is_made_by_transformers(builder: PromptBuilder, question: Question) -> bool:
     except LikelyError:
         return False
     made: Any = builder.tokenizer(text, add_special_tokens=False)["input_ids"]
-    prompt = encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
-    return question.is_all and builder.date is None and list(made) == prompt
+    return question.is_all and builder.date is None and list(made) == encoded.prompt_ids.tolist()
 
 
 def model_card(facts: CardFacts, figures: Mapping[str, Any]) -> str:

@@ -76,7 +76,7 @@ def assert_ollama_reads_the_prompt_of_the_run(folder, run_folder, record):
     builder = prompt_builder(config_of(run_folder), 512)
     encoded = builder.encode(record)
     prompt = builder.tokenizer(without.replace("{{ .Prompt }}", user_turn(record)))["input_ids"]
-    assert prompt == encoded.input_ids[: encoded.answer_positions[0] + 1].tolist()
+    assert prompt == encoded.prompt_ids.tolist()
     assert "<think>\n\n</think>" in template
 
 

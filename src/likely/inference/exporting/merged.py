@@ -83,8 +83,8 @@ def write_merged(
     expected = Expected(prompts, answers.p_yes, run.builder.first_tokens, run.builder.labels, notes)
 
     merged = run.model.merge_and_unload(safe_merge=True)
-    longest = max(len(run.builder.positive_ids), len(run.builder.negative_ids))
-    merged.generation_config.update(do_sample=False, temperature=None, top_p=None, top_k=None, max_new_tokens=longest)
+    greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    merged.generation_config.update(**greedy, max_new_tokens=run.builder.longest_answer)
     merged.save_pretrained(folder)
     run.builder.tokenizer.chat_template = template
     run.builder.tokenizer.save_pretrained(folder)

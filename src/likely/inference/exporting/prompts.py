@@ -47,11 +47,10 @@ def prompts_of(builder: PromptBuilder, records: Sequence[Record]) -> list[Prompt
 
 def _prompt(builder: PromptBuilder, chat: ChatTemplate, record: Record) -> Prompt:
     encoded = builder.encode(record)
-    ids = encoded.input_ids[: encoded.answer_positions[0] + 1]
     said = (record.system, user_turn(record), *(text for exchange in record.history for text in exchange))
     if encoded.dropped_lines or any(chat.control.are_spelled_in(text) for text in said):
-        return Prompt(ids, None)
-    return Prompt(ids, chat.turns(record.system, record.history, clean(user_turn(record))))
+        return Prompt(encoded.prompt_ids, None)
+    return Prompt(encoded.prompt_ids, chat.turns(record.system, record.history, clean(user_turn(record))))
 
 
 def plain_template(builder: PromptBuilder, prompts: Sequence[Prompt]) -> str:

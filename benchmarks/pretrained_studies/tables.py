@@ -15,6 +15,7 @@ from benchmarks.common import Row
 from benchmarks.pretrained_studies.records import Count
 from benchmarks.pretrained_studies.studies import STUDIES, Run, Setting
 from likely.data.records import Labels, Record
+from likely.evaluation.contest import DRAWS
 from likely.evaluation.metrics import probability_metrics
 from likely.evaluation.resampling import UserDraws, draw_users, interval, resampled_metrics
 from likely.model.answers import BoolRows, FloatRows
@@ -70,7 +71,7 @@ class Answered:
         return {name: found[name] for name in METRICS}
 
 
-def answered_rows(rows: Sequence[Record], draws: int = 1000) -> Answered:
+def answered_rows(rows: Sequence[Record], draws: int = DRAWS) -> Answered:
     users = [str(row.user_id) for row in rows]
     liked = np.array([row.output == Labels().positive for row in rows])
     return Answered(liked, users, draw_users(users, draws))

@@ -10,7 +10,7 @@ from likely.config.run_config import RunConfig
 from likely.data.movielens import read_movielens
 from likely.data.preparation import prepare
 from likely.data.protocol import SplitProtocol
-from likely.data.records import Labels, Record, write_records
+from likely.data.records import Record, write_records
 from likely.data.run_data import files_of
 from likely.data.task import content_of, dump_task, task_of
 from likely.evaluation.asked import read_asked
@@ -132,11 +132,11 @@ def test_a_training_file_that_is_not_the_one_of_the_run_is_named(tmp_path):
         assert "(like_threshold 4.0 -> 3.0)" in asked.notes[-1]
 
 
-def test_the_two_baselines_that_fit_nothing_count_once_too(prepared):
+def test_the_two_baselines_that_fit_nothing_count_once_too(prepared, asked):
     train, held_out, _ = prepared
     rows = train[::7]
     others = [record for record in train if record not in rows]
-    known, unknown = (simple_baselines(some, rows, Labels(), held_out) for some in (train, others))
+    known, unknown = (simple_baselines(asked(some, held_out, rows)) for some in (train, others))
     assert [one.name for one in known] == ["item like-rate", "history fraction liked"]
     for one, other in zip(known, unknown, strict=True):
         np.testing.assert_array_equal(one.p_yes, other.p_yes)

@@ -213,11 +213,12 @@ def test_what_anybody_rates_later_changes_no_feature():
     time = float(np.median([one.extra["timestamp"] for one in rows]))
     turned, turned_rows, turned_earlier = (turned_after(part, time) for part in (train, rows, earlier))
     now, then = Given(train, rows, Labels(), earlier), Given(turned, turned_rows, Labels(), turned_earlier)
-    for columns in ((now.features, then.features), (now.ridge, then.ridge)):
+    ridges = ((given._ridge_of_all[: len(train)], given.ridge) for given in (now, then))
+    for columns in ((now.features, then.features), tuple(ridges)):
         for part, before, after in zip((train, rows), *columns, strict=True):
             until = np.array([one.extra["timestamp"] <= time for one in part])
             np.testing.assert_allclose(before[until], after[until], rtol=1e-10, atol=1e-12)
-    assert (now.ridge[1] != then.ridge[1]).any()
+    assert (now.ridge != then.ridge).any()
 
 
 def test_matrix_factorisation_goes_on_with_a_users_earlier_rows_and_never_with_later_ones():

@@ -134,7 +134,8 @@ def test_nothing_that_is_said_from_the_first_row_on_changes_a_baseline(parts):
     moment = requests[0].first.extra["timestamp"]
     early = [row for row in rows if row.extra["timestamp"] < moment]
     from_then_on = [row for row in rows if row.extra["timestamp"] >= moment]
-    assert early and from_then_on
+    assert early
+    assert from_then_on
     later = [replace(row, extra={"timestamp": row.extra["timestamp"] + 10_000}) for row in from_then_on]
     flipped = [replace(row, output="No" if row.output == "Yes" else "Yes") for row in from_then_on]
 

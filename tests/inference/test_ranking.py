@@ -217,6 +217,9 @@ def test_what_is_implicit_or_labelled_is_asked_in_the_words_of_its_records(ranke
     (record,) = ranker.records_of(history, movies[2:])
     assert (record.instruction, record.input) == (row["instruction"], row["input"])
     assert "rated" not in record.instruction + record.input
+    assert {key: record.extra[key] for key in ("history_likes", "history_length")} == {
+        key: row[key] for key in ("history_likes", "history_length")
+    }
     if words.shows != "nothing":
         for wrong in (None, -1):
             with pytest.raises(LikelyError, match="rating is"):

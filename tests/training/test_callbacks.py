@@ -114,7 +114,7 @@ def test_the_best_evaluation_leaves_its_weights(build, whole, strategy, best, sa
 def test_metrics_of_ones_own_without_the_one_to_compare_by_are_refused(build, tmp_path):
     trainer = build(tmp_path)
     trainer.metrics_of = lambda answers: {"auc": 0.5}
-    with pytest.raises(LikelyError, match='has no eval_loss.*let metrics_of return "loss"'):
+    with pytest.raises(LikelyError, match=r'has no eval_loss.*let metrics_of return "loss"'):
         trainer.train()
 
 

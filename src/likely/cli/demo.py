@@ -173,10 +173,11 @@ def tiny_base(folder: Path, data: Path) -> Path:
 def finetune(console: Console, config: RunConfig) -> None:
     """Train, unless an earlier demo left an adapter made in the same way of the same records."""
     from likely.cli.train import train_shown
+    from likely.model.adapter import ADAPTER_WEIGHTS
 
     output = Path(config.output_dir)
     _heading(console, "Finetune", f"LoRA on up to {config.max_samples:,} records, about 7 min")
-    if (output / "adapter_model.safetensors").is_file() and _is_made_so(output, config):
+    if (output / ADAPTER_WEIGHTS).is_file() and _is_made_so(output, config):
         console.print(f"  The adapter in {output} is there already; delete the folder to train anew.")
         return
     train_shown(console, config)
@@ -186,13 +187,11 @@ def _is_made_so(output: Path, config: RunConfig) -> bool:
     """Return whether a finished run was made by this configuration, and of what is in its training file now."""
     from likely.config.reading import load_config
     from likely.data.run_data import training_file
-    from likely.data.task import content_of
-    from likely.training.checkpoints import newest_whole, read_about
+    from likely.data.task import CONFIG_FILE, content_of
+    from likely.inference.trained_on import training_data_before
 
-    checkpoint, _ = newest_whole(output)
-    trained_on = read_about(checkpoint).get("made_with", {}).get("train_data") if checkpoint else None
-    same = load_config(output / "config.yaml", ["overwrite_output_dir=true"]) == config
-    return same and trained_on == content_of(*training_file(config))
+    same = load_config(output / CONFIG_FILE, ["overwrite_output_dir=true"]) == config
+    return same and training_data_before(output) == content_of(*training_file(config))
 
 
 def _heading(console: Console, title: str, about: str) -> None:

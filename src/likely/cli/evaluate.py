@@ -52,14 +52,14 @@ def evaluate(
 ) -> None:
     """Measure base, adapter, baselines and the run's answer on all test rows, with 95% intervals."""
     from likely.config.reading import load_config
-    from likely.data.task import BLEND_FILE
+    from likely.data.task import BLEND_FILE, CONFIG_FILE
     from likely.evaluation.storage import FIGURES_FILE, ROWS_FILE
     from likely.report.console import SafeConsole
     from likely.report.terminal import results_table
 
     console = SafeConsole()
     if baselines_only:
-        path = config or (adapter_dir / "config.yaml" if adapter_dir else MAIN_CONFIG)
+        path = config or (adapter_dir / CONFIG_FILE if adapter_dir else MAIN_CONFIG)
         settings, folder, others = load_config(path, overrides or ()), None, []
         written = output or adapter_dir or BASELINES
     else:
@@ -187,11 +187,12 @@ def keep_answer(folder: Path, findings: Findings, config: RunConfig) -> bool:
 def _facts(folder: Path | None, config: RunConfig) -> RunFacts:
     """Return what a page says of a run, or of baselines without one."""
     from likely.data.run_data import labels_of
+    from likely.data.task import CONFIG_FILE
     from likely.evaluation.asked import task_in
     from likely.report.facts import facts_of, facts_without_run
     from likely.report.terms import terms_of
 
-    if folder and (folder / "config.yaml").is_file():
+    if folder and (folder / CONFIG_FILE).is_file():
         return facts_of(folder)
     terms = terms_of(task_in(folder, config), labels_of(config))
     return facts_without_run(folder.resolve().name if folder else "Baselines", config.model_dump(), terms)

@@ -46,7 +46,7 @@ def infer(
     settings = config_of(adapter_dir, config, overrides or ())
     asked = read_asked(adapter_dir, settings, data, max_samples)
     labels, records = asked.labels, asked.rows
-    baselines = simple_baselines(asked.train, records, labels, asked.held_out)
+    baselines = simple_baselines(asked)
     with keeping_beside(output) if output else nullcontext() as kept:
         with scoring_bar(console, "scoring base and adapter") as on_progress:
             run = LoadedRun.load(adapter_dir, settings)

@@ -69,14 +69,6 @@ def write_ranking(path: Path, ranked: Sequence[Ranked], details: str = "genres")
     """
     with replacing(path) as out:
         for place, one in enumerate(ranked, start=1):
-            movie = one.candidate
-            own = {
-                "rank": place,
-                "p_yes": one.p_yes,
-                **({} if one.answer is None else {"answer": one.answer, "counting": one.counting}),
-                "title": movie.title,
-                "year": movie.year,
-                details: list(movie.genres),
-            }
-            line = {**own, **movie.extra, **own}  # own keys come first and win
-            out.write(json_line(line))
+            figures: dict[str, float | None] = {"rank": place, "p_yes": one.p_yes}
+            figures |= {} if one.answer is None else {"answer": one.answer, "counting": one.counting}
+            out.write(json_line(one.candidate.beside(figures, details)))

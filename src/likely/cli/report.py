@@ -38,6 +38,7 @@ def report_run(folder: Path) -> Path:
         LikelyError: the folder holds no run, or what it holds is damaged.
     """
     from likely.config.reading import load_config
+    from likely.data.task import CONFIG_FILE
     from likely.evaluation.storage import load_evaluation
     from likely.report.facts import facts_of
     from likely.report.page import write_report
@@ -45,7 +46,7 @@ def report_run(folder: Path) -> Path:
     facts, evaluation = facts_of(folder), None
     if _has_evaluation(folder):
         evaluation = load_evaluation(folder)
-        facts = replace(facts, item_counts=training_item_counts(folder, load_config(folder / "config.yaml", ())))
+        facts = replace(facts, item_counts=training_item_counts(folder, load_config(folder / CONFIG_FILE, ())))
     write_report(folder / PAGE, facts, evaluation)
     return folder / PAGE
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from likely.data.protocol import NOT_HELD_OUT
 from likely.data.ratings import RatingTable
 from likely.data.task import prepared_files
 from likely.errors import LikelyError
@@ -30,7 +31,7 @@ def catalogue_rows(table: pl.DataFrame, data: RatingTable, like_threshold: float
         data: the items, how their ids are spelled, and their words.
         like_threshold: the rating from which on it is a like.
     """
-    known = table.filter(pl.col("split").is_in(["warmup", "train"]))
+    known = table.filter(pl.col("split").is_in(NOT_HELD_OUT))
     counts = known.group_by("item_id").agg(
         (pl.col("rating") >= like_threshold).sum().alias("earlier_likes"), pl.len().alias("earlier_ratings")
     )

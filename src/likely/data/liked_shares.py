@@ -15,6 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from likely.data.protocol import NOT_HELD_OUT
+
 Floats = NDArray[np.float32]
 
 TASTES = ("liked_of_all", "liked_of_genres", "liked_of_similar")
@@ -93,7 +95,7 @@ def rating_deviations(
     """
     everybody = table["user_id"].unique().sort()
     chosen = everybody.sample(most_users, seed=seed) if len(everybody) > most_users else everybody
-    is_known = pl.col("split").is_in(["warmup", "train"]) & pl.col("user_id").is_in(chosen.implode())
+    is_known = pl.col("split").is_in(NOT_HELD_OUT) & pl.col("user_id").is_in(chosen.implode())
     known = table.filter(is_known).sort("timestamp", maintain_order=True)
     users, user_rows = np.unique(known["user_id"].to_numpy(), return_inverse=True)
     # All items, so that one that is only evaluated has an (empty) column too.

@@ -8,6 +8,8 @@ import math
 
 import polars as pl
 
+from likely.data.protocol import NOT_HELD_OUT
+
 COUNTS = ("earlier_likes", "earlier_ratings")
 """Columns that :func:`count_earlier_ratings` adds to a table."""
 
@@ -36,7 +38,7 @@ def count_earlier_ratings(table: pl.DataFrame, like_threshold: float, pairs_repe
 
 def _count_before(table: pl.DataFrame, same: list[str], like_threshold: float) -> pl.DataFrame:
     """Count likes and ratings before each row, among the known ones that agree with it in some columns."""
-    known = pl.col("split").is_in(["warmup", "train"])
+    known = pl.col("split").is_in(NOT_HELD_OUT)
     counted = ((pl.col("rating") >= like_threshold) & known, known)
     sums = [one.sum().cast(pl.Int64).alias(name) for name, one in zip(COUNTS, counted, strict=True)]
     before = table.group_by(*same, "timestamp").agg(sums).sort(*same, "timestamp")

@@ -17,7 +17,7 @@ from likely.data.catalogue_file import CATALOGUE_FILE, catalogue_rows
 from likely.data.liked_shares import add_tastes, rating_deviations, share_names
 from likely.data.negatives import add_negatives, count_missing
 from likely.data.opinions import count_earlier_ratings
-from likely.data.protocol import SPLITS, Split, SplitProtocol, check_positive
+from likely.data.protocol import NOT_HELD_OUT, SPLITS, Split, SplitProtocol, check_positive
 from likely.data.ratings import RatingTable
 from likely.data.records import write_records
 from likely.data.task import PREPARATION_FILE, digest_of, plain, prepared_files, ratings_task
@@ -217,7 +217,7 @@ def _choose_users(table: pl.DataFrame, max_users: int, seed: int) -> pl.DataFram
 
 def _summarize(table: pl.DataFrame, everybody: pl.DataFrame, split: Split, protocol: SplitProtocol) -> SplitSummary:
     rows = table.filter(pl.col("split") == split)
-    seen = pl.col("split").is_in(["warmup", "train"])
+    seen = pl.col("split").is_in(NOT_HELD_OUT)
     if protocol.split == "global-time":
         seen &= pl.col("timestamp") < first_moments(everybody)["eval"]
     known, candidates = table.filter(seen)["item_id"], rows["item_id"]

@@ -12,6 +12,9 @@ Split = Literal["train", "eval", "test"]
 
 
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
+NOT_HELD_OUT = ("warmup", "train")
+"""Parts of a timeline whose ratings may be told to others."""
+
 WARMUP = 15
 LONG_WINDOW = re.compile(r"0*(?:[2-9]|[1-9]\d{1,5})H")
 """A window that grows to so many times `history_length`, from twice on."""

@@ -19,6 +19,7 @@ from likely.data.records import Labels
 from likely.data.wording import MOVIES, Words, make_instruction
 from likely.errors import LikelyError
 
+CONFIG_FILE, METRICS_FILE = "config.yaml", "metrics.json"
 TASK_FILE, PREPARATION_FILE = "task.json", "preparation.json"
 
 BLEND_FILE = "blend.json"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from likely.data.liked_shares import TASTES, Shares
 from likely.data.opinions import COUNTS, opinion_of_others
-from likely.data.protocol import SPLITS, Split, SplitProtocol
+from likely.data.protocol import NOT_HELD_OUT, SPLITS, Split, SplitProtocol
 from likely.data.question import show_question
 from likely.data.ratings import RatingTable
 from likely.data.records import CUT_AT_ANCHORS, DRAWN
@@ -87,7 +87,7 @@ def shown_in_histories(table: pl.DataFrame, protocol: SplitProtocol) -> NDArray[
     """Say which ratings of a timeline the histories of later candidates may show, bool [rows]."""
     if protocol.history_from == "all":
         return np.ones(len(table), bool)
-    return table["split"].is_in(["warmup", "train"]).to_numpy()
+    return table["split"].is_in(NOT_HELD_OUT).to_numpy()
 
 
 def window_start(position: int, protocol: SplitProtocol) -> int:

@@ -227,6 +227,11 @@ def _short_hint(shares: Shares, words: Words) -> str:
     return f"{said[0].upper()}{said[1:]}."
 
 
+def is_like(rating: float | None, like_threshold: float) -> bool:
+    """Return whether a rating is a like; None stands for something that was taken and of which no rating is told."""
+    return rating is None or rating >= like_threshold
+
+
 def opinion(share_liked: float) -> str:
     """Return a share of likes between 0 and 1 as a verb."""
     return next(word for bound, word in OPINIONS if share_liked < bound)

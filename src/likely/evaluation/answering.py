@@ -15,7 +15,7 @@ import numpy as np
 from likely.data.question import history_lines
 from likely.data.records import Record
 from likely.data.task import BLEND_FILE, RatingsTask
-from likely.data.wording import read_line
+from likely.data.wording import is_like, read_line
 from likely.errors import LikelyError
 from likely.evaluation.blend import REMEDY, Blend, load_blend
 from likely.evaluation.counting import RatedItem
@@ -58,7 +58,7 @@ def answers(blend: Blend, history: Sequence[RatedMovie], records: Sequence[Recor
     """
     threshold = blend.task.protocol.like_threshold
     rated = [
-        RatedItem(one.movie.shown, (one.rating or 0) >= threshold, one.movie.item_id, one.rating) for one in history
+        RatedItem(one.movie.shown, is_like(one.rating, threshold), one.movie.item_id, one.rating) for one in history
     ]
     return _together(blend, blend.counting.known_now(rated, records), adapter)
 
@@ -123,4 +123,4 @@ def _read_history(lines: Sequence[str], task: RatingsTask) -> Iterator[RatedItem
     for line in lines:
         if read := read_line(line, task.words):
             shown, rating = read
-            yield RatedItem(shown, (rating or 0) >= task.protocol.like_threshold, stars=rating)
+            yield RatedItem(shown, is_like(rating, task.protocol.like_threshold), stars=rating)

@@ -134,7 +134,7 @@ BASELINES = (
     Baseline("TF-IDF of the text", (TRAINING,), lambda given: text_regression(given.train, given.liked, given.rows)),
 )
 WITH_TIMES = (
-    Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge[1])),
+    Baseline("ridge of each user", (TRAINING, ITEMS, USERS), lambda given: user_ridge(given.ridge)),
     Baseline("Gaussian process of each user", (TRAINING, ITEMS, USERS), users_taste),
     Baseline("boosted trees, all we can count", (*ON_FEATURES, USERS), all_we_can_count),
 )

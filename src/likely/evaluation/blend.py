@@ -15,7 +15,7 @@ from pydantic import BaseModel, FiniteFloat
 
 from likely.config.run_config import RunConfig
 from likely.data.table_file import UNREADABLE
-from likely.data.task import BLEND_FILE, BLEND_FILES, RatingsTask, digest_of, read_task
+from likely.data.task import BLEND_FILE, BLEND_FILES, CONFIG_FILE, RatingsTask, digest_of, read_task
 from likely.errors import LikelyError
 from likely.evaluation import item_facts, kept_trees
 from likely.evaluation.answer import Fitted
@@ -167,7 +167,7 @@ def load_blend(folder: Path) -> Blend | None:
     task = read_task(folder)
     if kept.adapter != adapter_of(folder) or not isinstance(task, RatingsTask):
         raise LikelyError(f"{path} was fitted with another adapter than that in {folder}; {REMEDY}.")
-    own = asked_by(config_of(folder)) if (folder / "config.yaml").is_file() else {}
+    own = asked_by(config_of(folder)) if (folder / CONFIG_FILE).is_file() else {}
     changed = [key for key, now in own.items() if (kept.asked_by or {}).get(key, now) != now]
     if changed:
         raise LikelyError(

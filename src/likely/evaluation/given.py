@@ -122,10 +122,9 @@ class Given:
         return ridge_columns(self.counted, self.labels)
 
     @cached_property
-    def ridge(self) -> tuple[Matrix, Matrix]:
-        """Columns of `user_ridge.COLUMNS` of the training records and of the rows, where all records have times."""
-        columns = self._ridge_of_all
-        return columns[: len(self.train)], columns[len(columns) - len(self.rows) :]
+    def ridge(self) -> Matrix:
+        """Columns of `user_ridge.COLUMNS` of the rows, where all records have times."""
+        return self._ridge_of_all[len(self.counted) - len(self.rows) :]
 
     @cached_property
     def factors(self) -> Factors:

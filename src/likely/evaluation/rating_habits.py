@@ -9,7 +9,7 @@ import numpy as np
 
 from likely.evaluation.like_counts import SMOOTHING
 from likely.evaluation.tally import ByKey, Earlier, Tally
-from likely.evaluation.user_ridge import YEAR_SCALE, YEAR_ZERO
+from likely.evaluation.user_ridge import YEAR_SCALE, YEAR_ZERO, log_share
 from likely.model.answers import FloatRows, Matrix, Places
 
 DAY = 86_400.0
@@ -71,7 +71,7 @@ def levels(tally: Tally, name: str, values: FloatRows) -> Levels:
     of_item = tally.of_items(f"{name} beyond users, at first", at_first).level()
     of_user = tally.of_users(values - overall - of_item).level()
     known = tally.of_items(f"{name} beyond users", values - overall - of_user)
-    return Levels(overall, known.level(), np.log1p(known.count) - np.log(everything.count + 50))
+    return Levels(overall, known.level(), log_share(known.count, everything.count))
 
 
 def stars_of(tally: Tally) -> FloatRows:

@@ -47,7 +47,7 @@ def interval(figures: FloatRows) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def draw_users(users: Sequence[str | None], draws: int = 1000, seed: int = 0) -> UserDraws:
+def draw_users(users: Sequence[str | None], draws: int, seed: int = 0) -> UserDraws:
     """Draw as many users as there are, with replacement, again and again.
 
     Args:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likely.config.run_config import RunConfig
-from likely.data.records import Labels, Record
+from likely.data.records import Record
 from likely.data.run_data import count_items
 from likely.data.task import RatingsTask, RecordsTask, Task
 from likely.errors import LikelyError
@@ -19,9 +19,8 @@ from likely.evaluation.answer import Fitted, the_answer, why_no_answer
 from likely.evaluation.asked import Asked, read_asked
 from likely.evaluation.baselines import systems_of
 from likely.evaluation.contest import Evaluation, Kind, System, judge
-from likely.evaluation.features import counted_once, not_among
+from likely.evaluation.features import counted_once
 from likely.evaluation.fusion import fusions
-from likely.evaluation.given import Given
 from likely.evaluation.own_records import left_out_briefly, named_by_label
 from likely.evaluation.ranking_metrics import rank_items
 from likely.evaluation.same_records import adapters_records, with_own_records
@@ -217,17 +216,13 @@ def _with_texts(run: "LoadedRun", asked: Asked, notes: list[str], on_progress: "
         return []
 
 
-def simple_baselines(
-    train: Sequence[Record], rows: Sequence[Record], labels: Labels, held_out: Sequence[Record] = ()
-) -> list[System]:
+def simple_baselines(asked: Asked) -> list[System]:
     """Answer rows with the two baselines that fit nothing, as far as what they count is known.
 
     Where neither can answer, Yes to everything takes their place, so that there is something to compare with.
     """
-    fitted, earlier = counted_once(train, held_out, rows)
-    given = Given(fitted, rows, labels, not_among(earlier, rows))
-    systems, _ = systems_of(given, ("item like-rate", "history fraction liked"))
-    return systems or systems_of(given, ("always Yes",))[0]
+    systems, _ = systems_of(asked.given, ("item like-rate", "history fraction liked"))
+    return systems or systems_of(asked.given, ("always Yes",))[0]
 
 
 def _config_of(folder: Path | str | None) -> RunConfig:

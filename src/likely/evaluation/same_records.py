@@ -13,6 +13,7 @@ import numpy as np
 from likely.config.run_config import RunConfig
 from likely.data.records import Labels, Record
 from likely.data.run_data import labels_of, training_file
+from likely.data.task import CONFIG_FILE, METRICS_FILE
 from likely.data.wording import Words
 from likely.evaluation.baselines import BASELINES, WITH_HINTS, WITH_TIMES, baseline_systems
 from likely.evaluation.contest import System
@@ -22,9 +23,6 @@ from likely.files import read_json
 
 if TYPE_CHECKING:
     from likely.encoding.prompt import PromptBuilder
-
-FIGURES = "metrics.json"
-"""What a training leaves of itself in the run's folder."""
 
 TREES = tuple(one.name for one in (*BASELINES, *WITH_HINTS, *WITH_TIMES) if one.name.startswith("boosted trees"))
 
@@ -54,14 +52,14 @@ def adapters_records(
     from likely.encoding.prompt import PromptBuilder
     from likely.inference.loaded_run import config_of
 
-    if not (folder / FIGURES).is_file():
+    if not (folder / METRICS_FILE).is_file():
         return []
-    figures = read_json(folder / FIGURES, "train again.")
+    figures = read_json(folder / METRICS_FILE, "train again.")
     trained = figures.get("train", {})
     size, step = trained.get("step_size"), figures.get("best_step") or trained.get("steps")
     if size is None or step is None:
         return []
-    own = config_of(folder) if (folder / "config.yaml").is_file() else config
+    own = config_of(folder) if (folder / CONFIG_FILE).is_file() else config
     all_chosen = own.max_samples is None or own.max_samples >= len(train)
     if all_chosen and step * size >= len(train):
         return []

@@ -13,7 +13,7 @@ import numpy as np
 from likely.data.question import history_lines, read_candidate
 from likely.data.records import Labels, Record
 from likely.data.task import RatingsTask
-from likely.data.wording import read_line
+from likely.data.wording import is_like, read_line
 from likely.evaluation.features import likes_of, times_of, user_keys
 from likely.evaluation.text_features import Moments
 from likely.model.answers import BoolRows
@@ -82,4 +82,4 @@ def _history_of(record: Record, task: RatingsTask | None) -> list[tuple[str, boo
         return []
     read = filter(None, (read_line(line, task.words) for line in history_lines(record.input)))
     threshold = task.protocol.like_threshold
-    return [(text.strip(), rating is None or rating >= threshold) for text, rating in read if text.strip()]
+    return [(text.strip(), is_like(rating, threshold)) for text, rating in read if text.strip()]

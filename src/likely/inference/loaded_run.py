@@ -17,7 +17,7 @@ from likely.config.reading import load_config
 from likely.config.run_config import RunConfig
 from likely.data.records import Record, records_of
 from likely.data.run_data import labels_of
-from likely.data.task import Task, columns_of, read_task
+from likely.data.task import CONFIG_FILE, Task, columns_of, read_task
 from likely.encoding.batches import Budget, Layout
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
@@ -288,7 +288,7 @@ def config_of(folder: Path, path: Path | None = None, overrides: Sequence[str] =
         LikelyError: there is no adapter, or no configuration.
     """
     adapter_base(folder)
-    own = folder / "config.yaml"
+    own = folder / CONFIG_FILE
     if path is None and not own.is_file():
         raise LikelyError(f"{folder} has no config.yaml; name the configuration of its run with --config.")
     config = load_config(path or own, overrides)

@@ -64,6 +64,16 @@ class Movie:
         """The id that a row of a catalogue has, None without one; where it is of another data set, no name fits it."""
         return str(self.extra["id"]) if "id" in self.extra else None
 
+    def beside(self, figures: Mapping[str, Any], details: str) -> dict[str, Any]:
+        """Return the movie as JSON has it, with figures, which come first and win over other keys of the same name.
+
+        Args:
+            figures: of the movie, such as its score.
+            details: what the run calls genres.
+        """
+        own = {**figures, "title": self.title, "year": self.year, details: list(self.genres)}
+        return {**own, **self.extra, **own}
+
     def __post_init__(self) -> None:
         """Check what would otherwise turn into an odd prompt."""
         if not isinstance(self.title, str) or not self.title.strip():

@@ -15,7 +15,7 @@ from likely.data.dataset_info import Columns
 from likely.data.records import Labels, Record, records_of
 from likely.data.row_files import iter_rows
 from likely.data.run_data import labels_of
-from likely.data.task import columns_of, digest_of
+from likely.data.task import CONFIG_FILE, columns_of, digest_of
 from likely.encoding.prompt import EncodedRecord
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.precision_here import settled
@@ -184,7 +184,7 @@ def asked_otherwise(folder: Path, config: RunConfig) -> list[str]:
 
     Who reads the run's own gets other figures of the adapter than a run's answer that was fitted by this one.
     """
-    if not (folder / "config.yaml").is_file():
+    if not (folder / CONFIG_FILE).is_file():
         return []
     own = config_of(folder)
     keys = (*ASKED_BY, "four_bit_on_cpu")  # which settles a precision

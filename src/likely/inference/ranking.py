@@ -19,7 +19,7 @@ from likely.data.question import show_question
 from likely.data.records import CUT_AT_ANCHORS, Record
 from likely.data.task import RatingsTask, read_task
 from likely.data.timelines import window_start
-from likely.data.wording import hint, show_rated
+from likely.data.wording import hint, is_like, show_rated
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
 from likely.errors import LikelyError
 from likely.inference.kept_answers import KeptAnswers
@@ -137,7 +137,7 @@ class Ranker:
         protocol, words = self.task.protocol, self.task.words
         shown = window_start(len(history), protocol)
         lines = [show_rated(rated.movie.shown, rated.rating, words) for rated in history[shown:]]
-        likes = [(rated.rating or 0) >= protocol.like_threshold for rated in history]
+        likes = [is_like(rated.rating, protocol.like_threshold) for rated in history]
         extra: dict[str, Any] = {"history_likes": sum(likes[shown:]), "history_length": len(lines)}
         extra |= {CUT_AT_ANCHORS: True} if protocol.is_long else {}
         hints, told = [""] * len(candidates), [extra] * len(candidates)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from likely.config.run_config import RunConfig
+from likely.data.task import METRICS_FILE
 from likely.encoding.prompt import PromptBuilder
 from likely.encoding.reading import reading_of
 from likely.errors import LikelyError
@@ -158,7 +159,7 @@ def _metrics_of(folder: Path) -> _Metrics:
     Raises:
         LikelyError: it is damaged, so that another base model would go unnoticed.
     """
-    path = folder / "metrics.json"
+    path = folder / METRICS_FILE
     try:
         return _Metrics.model_validate_json(path.read_bytes())
     except FileNotFoundError:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from likely.data.records import Labels
-from likely.data.task import TASK_FILE, read_task
+from likely.data.task import CONFIG_FILE, METRICS_FILE, TASK_FILE, read_task
 from likely.errors import LikelyError
 from likely.files import read_json, read_text
 from likely.report.terms import Terms, terms_of
@@ -84,7 +84,7 @@ def facts_of(run_folder: Path) -> RunFacts:
     Raises:
         LikelyError: the folder holds no run, or one of the files cannot be read.
     """
-    config_path, metrics_path = run_folder / "config.yaml", run_folder / "metrics.json"
+    config_path, metrics_path = run_folder / CONFIG_FILE, run_folder / METRICS_FILE
     if not config_path.is_file():
         raise LikelyError(f"{run_folder} has no config.yaml, so it holds no finished run; name the folder of one.")
     has_metrics = metrics_path.exists()

@@ -30,7 +30,6 @@ from likely.serving.bodies import (
     ScoreBody,
     Usage,
 )
-from likely.serving.catalogue import Row
 from likely.serving.line import Answered, Line
 from likely.serving.scoring_api import encode_score, scores_of
 from likely.serving.served import Served
@@ -86,7 +85,7 @@ class Service:
         for rank, (place, base_p_yes) in enumerate(zip(best, base, strict=True), start=1):
             own = {name: float(values[place]) for name, values in figures.items()}
             row = {"rank": rank, **own, "base_p_yes": base_p_yes}
-            ranked.append(row_of(candidates[place], row, words.details))
+            ranked.append(candidates[place].beside(row, words.details))
         return RankAnswer(ranked=ranked, candidates=len(candidates), cost=cost_of([said, of_base], started))
 
     async def predict(self, body: PredictBody) -> PredictAnswer:
@@ -162,12 +161,6 @@ def share_of_first(log_probs: FloatRows) -> FloatRows:
     """Return P(Yes) from the log-probabilities of the first tokens of both labels, float64 [records]."""
     p_yes: FloatRows = 1 / (1 + np.exp(log_probs[:, 1] - log_probs[:, 0]))
     return p_yes
-
-
-def row_of(movie: Movie, figures: Row, details: str) -> Row:
-    """Return a candidate with its figures, which come first and win over other keys of the same name."""
-    own = {**figures, "title": movie.title, "year": movie.year, details: list(movie.genres)}
-    return {**own, **movie.extra, **own}
 
 
 def cost_of(answered: Sequence[Answered], started: float) -> Cost:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from likely.config.reading import dump_config
 from likely.config.run_config import RunConfig
 from likely.data.catalogue_file import CATALOGUE_FILE
-from likely.data.task import TASK_FILE, dump_task
+from likely.data.task import CONFIG_FILE, TASK_FILE, dump_task
 from likely.encoding.batches import Budget
 from likely.encoding.order import Order, shared_runs, shuffled_groups
 from likely.encoding.prompt import EncodedRecord
@@ -271,7 +271,7 @@ def leave_run(ready: ReadyRun) -> TrainedRun:
     trainer.load_best()
     trainer.check_weights()
     if is_first_process():
-        texts = {"config.yaml": dump_config(config), TASK_FILE: dump_task(inputs.task)}
+        texts = {CONFIG_FILE: dump_config(config), TASK_FILE: dump_task(inputs.task)}
         texts |= {CATALOGUE_FILE: inputs.catalogue} if inputs.catalogue else {}
         leave_adapter(folder, trainer.adapter, inputs.builder.tokenizer, texts)
     figures = {**run_figures(trainer, ready.clock.seconds()), "saving": ready.plan.saving}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likely.data.catalogue_file import CATALOGUE_FILE
-from likely.data.task import BLEND_FILES
+from likely.data.task import BLEND_FILES, METRICS_FILE
 from likely.errors import LikelyError
 from likely.files import make_writable_folder, replacing, replacing_folder, write_json
 from likely.model.adapter import ADAPTER_WEIGHTS
@@ -146,13 +146,13 @@ def leave_adapter(
         tokenizer.save_pretrained(str(finishing))
         for name, text in texts.items():
             (finishing / name).write_text(text, encoding="utf-8")
-        for stale in (ADAPTER_WEIGHTS, "metrics.json", "README.md", "preparation.json", CATALOGUE_FILE, *BLEND_FILES):
+        for stale in (ADAPTER_WEIGHTS, METRICS_FILE, "README.md", "preparation.json", CATALOGUE_FILE, *BLEND_FILES):
             (folder / stale).unlink(missing_ok=True)
 
 
 def leave_figures(folder: Path, figures: Mapping[str, Any], log: Sequence[Mapping[str, float]], card: str) -> None:
     """Write metrics.json, the Trainer's log in it, and the model card."""
-    write_json(folder / "metrics.json", {**figures, "log": list(log)})
+    write_json(folder / METRICS_FILE, {**figures, "log": list(log)})
     with replacing(folder / "README.md") as page:
         page.write(card)
 

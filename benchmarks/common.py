@@ -99,15 +99,13 @@ class Bench:
 
     def plan(self, layout: Layout) -> PassPlan:
         """Return how records are laid out and where the two answers are read."""
-        return PassPlan(layout, self.budget, (self.builder.positive_ids[0], self.builder.negative_ids[0]))
+        return PassPlan(layout, self.budget, self.builder.first_tokens)
 
 
 def load_bench(
     name: str | None,
     shapes: Path | None = None,
     dtype: str = "float32",
-    implementation: str = "sdpa",
-    device: str = "cpu",
     own_attention: bool = True,
     own_product: bool = True,
     upper_layers: int | None = None,
@@ -125,13 +123,11 @@ def load_bench(
         from transformers import AutoConfig, AutoModelForCausalLM
 
         config = AutoConfig.from_pretrained(shapes)
-        base = AutoModelForCausalLM.from_config(
-            config, dtype=getattr(torch, dtype), attn_implementation=implementation
-        ).to(device)
+        base = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype), attn_implementation="sdpa")
         location, shown = str(shapes), f"{shapes.name}, random weights"
     else:
         location, shown = resolve_model(name or "smollm2-135m").location, name or "smollm2-135m"
-        base = load_base(location, Precision(dtype, False), implementation, in_blocks=False)
+        base = load_base(location, Precision(dtype, False), "sdpa", in_blocks=False)
     if own_attention:
         attend_in_blocks(base)
     if own_product:

@@ -156,11 +156,12 @@ def matrix_weights(bench: Bench) -> int:
     return frozen - embedding * (1 if model.config.tie_word_embeddings else 2)
 
 
-def matrix_rate(size: int = 2048, rounds: int = 7) -> float:
+def matrix_rate() -> float:
     """Return the multiply-adds a second of the best of a few large products in float32."""
+    size = 2048
     first, second = torch.randn(size, size), torch.randn(size, size)
     spent = []
-    for _ in range(rounds):
+    for _ in range(7):
         started = time.perf_counter()
         torch.mm(first, second)
         spent.append(time.perf_counter() - started)

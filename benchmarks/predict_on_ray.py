@@ -24,6 +24,7 @@ from rich.table import Table
 
 from benchmarks import common
 from benchmarks.common import Row
+from benchmarks.scoring_throughput import busiest
 from benchmarks.serve_load import tiny_model
 from likely.config.reading import dump_config, load_config
 from likely.data.movielens import read_movielens
@@ -92,11 +93,8 @@ def write_rows(data: RatingTable, folder: Path, users: int, candidates: int) -> 
         number: show_item(title, year, details)
         for number, title, year, details in data.items.select("item_id", "title", "year", "details").iter_rows()
     }
-    popular = data.ratings["item_id"].value_counts(sort=True)["item_id"].to_list()
-    for user in data.ratings["user_id"].value_counts(sort=True)["user_id"][:users]:
-        rated = data.ratings.filter(pl.col("user_id") == user).sort("timestamp", "item_id").head(HISTORY)
-        history = [show_rated(shown[movie], stars) for movie, stars in rated.select("item_id", "rating").iter_rows()]
-        fresh = [movie for movie in popular if movie not in set(rated["item_id"])][:candidates]
+    for user, rated, fresh in busiest(data, users, HISTORY, candidates):
+        history = [show_rated(shown[movie], stars) for movie, stars in rated]
         asked = [{"instruction": make_instruction(4), "input": show_question(history, shown[one])} for one in fresh]
         pl.DataFrame(asked).write_parquet(folder / f"{user}.parquet")
 

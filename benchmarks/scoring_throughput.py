@@ -10,6 +10,7 @@ and give the same probabilities, which are compared in every round. Prints how m
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -64,18 +65,34 @@ def main() -> None:
     common.print_result(common.spread_table(seconds, len(candidates), "candidates", PADDED), rows)
 
 
+class Busy(NamedTuple):
+    """A user with many ratings: the first of them, item and stars, and the most rated items that are not among them."""
+
+    user: int
+    rated: list[tuple[int, float]]
+    fresh: list[int]
+
+
+def busiest(data: RatingTable, users: int, length: int, count: int) -> list[Busy]:
+    """Return the users with the most ratings, each with so many of the first of them and so many other items."""
+    popular = data.ratings["item_id"].value_counts(sort=True)["item_id"].to_list()
+    found = []
+    for user in data.ratings["user_id"].value_counts(sort=True)["user_id"][:users]:
+        first = data.ratings.filter(pl.col("user_id") == user).sort("timestamp", "item_id").head(length)
+        seen = set(first["item_id"])
+        fresh = [item for item in popular if item not in seen][:count]
+        found.append(Busy(user, first.select("item_id", "rating").rows(), fresh))
+    return found
+
+
 def question(data: RatingTable, length: int, count: int) -> tuple[list[RatedMovie], list[Movie]]:
-    """Return the first ratings of the most active user, and the most rated movies that are not among them."""
+    """Return the history of the most active user, and as many candidates."""
     movies = {
         number: Movie(title, year, list(genres))
         for number, title, year, genres in data.items.select("item_id", "title", "year", "details").iter_rows()
     }
-    busiest = data.ratings["user_id"].value_counts(sort=True)["user_id"][0]
-    rated = data.ratings.filter(pl.col("user_id") == busiest).sort("timestamp", "item_id").head(length)
-    history = [RatedMovie(movies[movie], rating) for movie, rating in rated.select("item_id", "rating").iter_rows()]
-    seen = set(rated["item_id"])
-    popular = data.ratings["item_id"].value_counts(sort=True)["item_id"].to_list()
-    return history, [movies[number] for number in popular if number not in seen][:count]
+    (one,) = busiest(data, 1, length, count)
+    return [RatedMovie(movies[item], stars) for item, stars in one.rated], [movies[item] for item in one.fresh]
 
 
 def ranker_of(bench: Bench) -> Ranker:

@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import uvicorn
 from rich.table import Table
 
 from benchmarks import common
 from benchmarks.common import Bench, Row
-from benchmarks.scoring_throughput import ranker_of
+from benchmarks.scoring_throughput import busiest, ranker_of
 from likely.data.movielens import read_movielens
 from likely.data.question import show_question
 from likely.data.ratings import RatingTable
@@ -119,13 +118,10 @@ def requests(data: RatingTable, users: int, candidates: int) -> list[bytes]:
         number: {"title": title, "year": year, "genres": list(genres)}
         for number, title, year, genres in data.items.select("item_id", "title", "year", "details").iter_rows()
     }
-    popular = data.ratings["item_id"].value_counts(sort=True)["item_id"].to_list()
     bodies = []
-    for user in data.ratings["user_id"].value_counts(sort=True)["user_id"][:users]:
-        rated = data.ratings.filter(pl.col("user_id") == user).sort("timestamp", "item_id").head(HISTORY)
-        history = [{**named[movie], "rating": stars} for movie, stars in rated.select("item_id", "rating").iter_rows()]
-        fresh = [named[movie] for movie in popular if movie not in set(rated["item_id"])][:candidates]
-        body = {"history": history, "candidates": fresh, "top": None, "base": False}
+    for _, rated, fresh in busiest(data, users, HISTORY, candidates):
+        history = [{**named[movie], "rating": stars} for movie, stars in rated]
+        body = {"history": history, "candidates": [named[movie] for movie in fresh], "top": None, "base": False}
         bodies.append(json.dumps(body).encode())
     return bodies
 

@@ -73,9 +73,7 @@ def main() -> None:
     common.print_result(common.spread_table(seconds, len(step), "examples", TRL), rows)
 
 
-def own_step(
-    bench: Bench, step: list[EncodedRecord], layout: Layout, folder: Path, use_cpu: bool = True
-) -> Callable[[int], float]:
+def own_step(bench: Bench, step: list[EncodedRecord], layout: Layout, folder: Path) -> Callable[[int], float]:
     """Return a function that lays the step out and runs it forward and backward, by the trainer of `likely train`."""
     from transformers import TrainingArguments
 
@@ -92,8 +90,7 @@ def own_step(
             output_dir=str(folder / layout),
             per_device_train_batch_size=len(step),
             report_to="none",
-            use_cpu=use_cpu,
-            bf16=not use_cpu,
+            use_cpu=True,
         ),
     )
 

@@ -152,6 +152,6 @@ def runs_in(order: Iterable[Turn], studies: Iterable[str]) -> list[Run]:
     return list(dict.fromkeys(Run(setting, turn.seed) for turn in turns for setting in STUDIES[turn.study].values()))
 
 
-def all_settings(studies: Iterable[str] = STUDIES) -> list[Setting]:
+def all_settings() -> list[Setting]:
     """Return every setting once."""
-    return list(dict.fromkeys(setting for study in studies for setting in STUDIES[study].values()))
+    return list(dict.fromkeys(setting for study in STUDIES for setting in STUDIES[study].values()))

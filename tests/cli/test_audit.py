@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from likely.cli.audit import audit_prompts, character_lengths, prompt_builder
+from likely.cli.audit import audit_prompts, character_lengths
+from likely.cli.prompts import prompt_builder
 from likely.config.reading import dump_config
 from likely.config.run_config import RunConfig
 from likely.data.records import write_records

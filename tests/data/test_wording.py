@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from likely.data.liked_shares import Shares
 from likely.data.question import read_candidate, show_question
+from likely.data.shares import Shares
 from likely.data.wording import (
     OPINIONS,
     RATED_LINE,

@@ -10,7 +10,7 @@ import yaml
 from transformers import AutoTokenizer
 
 from likely.cli import run
-from likely.cli.audit import prompt_builder
+from likely.cli.prompts import prompt_builder
 from likely.config.reading import load_config
 from likely.data.records import write_records
 from likely.encoding import prompt

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from likely.data.liked_shares import Shares
 from likely.data.records import Record
+from likely.data.shares import Shares
 from likely.data.wording import OPINIONS, hint
 from likely.evaluation.hint_words import UNKNOWN, hint_regression, hint_words
 

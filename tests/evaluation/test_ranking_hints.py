@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from likely.data.liked_shares import Shares
 from likely.data.question import read_candidate, read_question
 from likely.data.records import Labels
+from likely.data.shares import Shares
 from likely.data.wording import MOVIES, hint
 from likely.evaluation.given import Given
 from likely.evaluation.ranking_hints import Hints

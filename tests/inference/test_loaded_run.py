@@ -187,8 +187,8 @@ def test_records_are_checked_again_only_where_they_are_so_much_longer(folder, mo
     monkeypatch.setattr(loaded_run, "check_fit", lambda base, *most: fitted.append(most))
     run = LoadedRun.load(folder)
 
-    def check(length, **options):
-        run.check([SimpleNamespace(input_ids=np.arange(length))], **options)
+    def check(length, times=1):
+        run.exact_plan([SimpleNamespace(input_ids=np.arange(length))], times)
         return len(checked)
 
     assert [check(10), check(10), check(11)] == [1, 1, 2]

@@ -6,7 +6,7 @@ import random
 import pytest
 from fastapi.testclient import TestClient
 
-from likely.serving.app import make_app
+from likely.serving.app import PATHS, make_app
 
 ODD = [None, True, 0, -1, 10**30, 1e308, "", "catalogue", "\x00\u202e", "9" * 400, [], [[]], {}, [None], {"title": 1}]
 """Values that may stand where others should."""
@@ -88,6 +88,10 @@ def test_no_body_is_a_servers_fault(client_of_any):
                 assert said.keys() == everything[shape]["properties"].keys()
             statuses.append((path, answer.status_code))
     assert {(path, code) for path, _ in posts for code in (200, 422)} == set(statuses)
+
+
+def test_every_path_is_counted_under_its_own_name(client):
+    assert {"/", "/docs", *client.get("/openapi.json").json()["paths"]} == PATHS
 
 
 def test_no_parameter_is_a_servers_fault(client_of_any):

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from likely.cli.options import MAIN_CONFIG, Config, Overrides
+from likely.cli.prompts import prompt_builder
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from likely.config.run_config import RunConfig
-    from likely.encoding.prompt import EncodedRecord, PromptBuilder
+    from likely.encoding.prompt import EncodedRecord
 
 
 def audit(
@@ -63,19 +64,6 @@ def character_lengths(config: RunConfig, max_samples: int | None) -> list[int]:
     records = subset_of_users(training_records(config), max_samples, config.seed)
     texts = ((one.system, *chain(*one.history), user_turn(one), one.output) for one in records)
     return [sum(map(len, of_record)) for of_record in texts]
-
-
-def prompt_builder(config: RunConfig, cutoff_len: int) -> PromptBuilder:
-    """Return the builder of a run's prompts, for which the model's tokenizer is enough."""
-    from likely.data.run_data import labels_of
-    from likely.encoding.prompt import PromptBuilder
-    from likely.model.base import check_model_folder, load_tokenizer
-    from likely.sources.catalogue import resolve_model
-
-    location = resolve_model(config.model_name_or_path).location
-    check_model_folder(location, needs_weights=False)
-    tokenizer = load_tokenizer(location, config.model_revision)
-    return PromptBuilder(tokenizer, labels_of(config), cutoff_len, config.prompt_date)
 
 
 def saving_in_words(config: RunConfig, encoded: Sequence[EncodedRecord]) -> str:

@@ -160,10 +160,10 @@ def with_conditions(
 
 def keep_findings(folder: Path, findings: Findings, facts: RunFacts, run: Path | None = None) -> Path:
     """Write figures, rows and page of a run, that of the folder unless another is named, and return the page."""
-    from likely.cli.report import PAGE, adapter_there
+    from likely.cli.report import PAGE
     from likely.evaluation.storage import save_evaluation
     from likely.inference.trained_on import check_adapter
-    from likely.model.fingerprint import adapter_of
+    from likely.model.fingerprint import adapter_of, adapter_there
     from likely.report.page import write_report
 
     own = run or folder

@@ -20,7 +20,7 @@ def render(
     ids: Annotated[bool, typer.Option("--ids", help="Token ids in place of text.")] = False,
 ) -> None:
     """Print the prompt of a record as the run's model reads it."""
-    from likely.cli.audit import prompt_builder
+    from likely.cli.prompts import prompt_builder
     from likely.data.run_data import held_out_records
     from likely.encoding.split import as_texts, split_prompts
     from likely.inference.loaded_run import config_of

@@ -68,19 +68,11 @@ def training_item_counts(folder: Path, config: RunConfig) -> Mapping[str, int] |
         return None
 
 
-def adapter_there(folder: Path) -> str | None:
-    """Return what stands for the adapter in a folder, None where there is none."""
-    from likely.model.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-    from likely.model.fingerprint import adapter_of
-
-    is_whole = all((folder / name).is_file() for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG))
-    return adapter_of(folder) if is_whole else None
-
-
 def _has_evaluation(folder: Path) -> bool:
     """Return whether a folder has an evaluation of its own adapter, as far as the evaluation says of which it is."""
     from likely.evaluation.storage import FIGURES_FILE, adapter_in
     from likely.model.adapter import ADAPTER_WEIGHTS
+    from likely.model.fingerprint import adapter_there
 
     figures, weights = folder / FIGURES_FILE, folder / ADAPTER_WEIGHTS
     if not figures.is_file() or not weights.is_file():

@@ -28,7 +28,7 @@ def tree(
     """Draw one user's training records as the tree that is computed: what they share is there once."""
     from rich.markup import escape
 
-    from likely.cli.audit import prompt_builder
+    from likely.cli.prompts import prompt_builder
     from likely.config.reading import load_config
     from likely.data.run_data import training_records
     from likely.report.console import SafeConsole

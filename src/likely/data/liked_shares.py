@@ -6,7 +6,6 @@ All that is told of other users (which items are alike, and what they had said o
 candidate's own time, and from warm-up and training rows alone. Its own, a later or an evaluated rating never counts.
 """
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -21,9 +20,6 @@ Floats = NDArray[np.float32]
 
 TASTES = ("liked_of_all", "liked_of_genres", "liked_of_similar")
 """Columns that :func:`add_tastes` adds to a table."""
-
-OF_DETAILS = "of_details"
-"""What files call the share of items with details of the candidate, where details are no genres."""
 
 USER_PRIOR = (1.0, 2.0)
 """Imaginary likes and ratings of every user, half of them likes, so that a share is defined before the first."""
@@ -247,32 +243,3 @@ def weighted_share(weights: Floats, liked: Floats, of_all: Floats) -> Floats:
     total = weights.sum(axis=1)
     shares = (weights @ liked + PRIOR_WEIGHT * of_all) / (total + PRIOR_WEIGHT)
     return np.where(total > 0, shares, np.float32(np.nan))
-
-
-@dataclass(frozen=True)
-class Shares:
-    """Shares of likes, from 0 to 1, that a hint puts into words; nan where there is nothing to go by.
-
-    Attributes:
-        of_all: among all earlier items of the user.
-        above: among the items of the history that the prompt shows.
-        of_genres: among earlier items with details of the candidate.
-        of_similar: among earlier items that the same people like as the candidate.
-        others: of the candidate's earlier ratings by other users.
-    """
-
-    of_all: float
-    above: float
-    of_genres: float
-    of_similar: float
-    others: float
-
-    def known(self, details: str) -> dict[str, float]:
-        """Return the shares that there are, rounded to four places as files hold them, by :func:`share_names`."""
-        named = zip(share_names(details), vars(self).values(), strict=True)
-        return {name: round(share, 4) for name, share in named if not math.isnan(share)}
-
-
-def share_names(details: str) -> list[str]:
-    """Return what files call the shares of items that have such details."""
-    return [OF_DETAILS if name == "of_genres" and details != "genres" else name for name in Shares.__dataclass_fields__]

@@ -14,12 +14,13 @@ import numpy as np
 import polars as pl
 
 from likely.data.catalogue_file import CATALOGUE_FILE, catalogue_rows
-from likely.data.liked_shares import add_tastes, rating_deviations, share_names
+from likely.data.liked_shares import add_tastes, rating_deviations
 from likely.data.negatives import add_negatives, count_missing
 from likely.data.opinions import count_earlier_ratings
 from likely.data.protocol import NOT_HELD_OUT, SPLITS, Split, SplitProtocol, check_positive
 from likely.data.ratings import RatingTable
 from likely.data.records import write_records
+from likely.data.shares import share_names
 from likely.data.task import PREPARATION_FILE, digest_of, plain, prepared_files, ratings_task
 from likely.data.timelines import build_timelines, make_rows, shown_in_histories
 from likely.data.wording import MOVIES

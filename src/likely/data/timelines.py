@@ -16,12 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from likely.data.liked_shares import TASTES, Shares
+from likely.data.liked_shares import TASTES
 from likely.data.opinions import COUNTS, opinion_of_others
 from likely.data.protocol import NOT_HELD_OUT, SPLITS, Split, SplitProtocol
 from likely.data.question import show_question
 from likely.data.ratings import RatingTable
 from likely.data.records import CUT_AT_ANCHORS, DRAWN
+from likely.data.shares import Shares
 from likely.data.wording import Words, hint, make_instruction, show_item, show_rated
 from likely.errors import LikelyError
 

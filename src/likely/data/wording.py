@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from likely.config.table_config import Shows
-from likely.data.liked_shares import Shares
+from likely.data.shares import Shares
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def save_blend(folder: Path, fitted: Fitted, adapter: str, config: RunConfig) ->
         asked_by=asked_by(config),
         sha256={name: digest_of(folder / name) for name in tables},
     )
-    with writing(folder / BLEND_FILE), replacing(folder / BLEND_FILE) as out:
+    with replacing(folder / BLEND_FILE) as out:
         out.write(kept.model_dump_json(indent=2) + "\n")
 
 

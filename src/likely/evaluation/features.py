@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from likely.data.liked_shares import OF_DETAILS
 from likely.data.question import history_lines, read_candidate
 from likely.data.records import Labels, Record
+from likely.data.shares import OF_DETAILS
 from likely.data.wording import YEAR, Words, read_line
 from likely.errors import LikelyError
 from likely.evaluation.like_counts import Known, LikeCounts, known_of, like_rates

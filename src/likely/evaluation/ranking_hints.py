@@ -11,9 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from likely.data.liked_shares import Shares, share_of_genres
+from likely.data.liked_shares import share_of_genres
 from likely.data.opinions import opinion_of_others
 from likely.data.records import Labels, Record
+from likely.data.shares import Shares
 from likely.data.wording import Words, hint
 from likely.evaluation.features import has_shares, share_matrix, times_of
 from likely.evaluation.like_counts import LikeCounts, count_likes, known_of

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ from likely.model.base import (
 )
 from likely.model.cuda import ready_cuda
 from likely.model.families import check_fit, choose_layout, width_multiple
-from likely.model.fingerprint import adapter_of, tokens_of, weights_of
+from likely.model.fingerprint import adapter_of, library_versions, tokens_of, weights_of
 from likely.model.item_embeddings import Embedder, Vectors, embed_items
 from likely.model.kept_history import can_keep
 from likely.model.scoring import PassPlan, Progress, score
@@ -165,18 +164,16 @@ class LoadedRun:
         self.check(encoded)
         return self.answers(encoded).p_yes
 
-    def check(self, encoded: Sequence[EncodedRecord], times: int = 1) -> None:
+    def check(self, encoded: Sequence[EncodedRecord]) -> None:
         """Check that records get the answers in this plan that they get alone, unless ones as long were checked in it.
 
         Args:
             encoded: records, of which a few are asked.
-            times: check anew only where one is longer than so many times the longest that was checked, for callers
-                whose records grow little by little while somebody waits.
 
         Raises:
             LikelyError: they do not; see `self_check`.
         """
-        self._check(encoded, self.plan, times)
+        self._check(encoded, self.plan)
 
     def exact_plan(self, encoded: Sequence[EncodedRecord], times: int = 1) -> PassPlan:
         """Return the cheapest plan in which records get the answers that they get alone, found as by :meth:`check`.
@@ -186,7 +183,8 @@ class LoadedRun:
 
         Args:
             encoded: records, of which a few are asked.
-            times: as of :meth:`check`.
+            times: check anew only where one is longer than so many times the longest that was checked, for callers
+                whose records grow little by little while somebody waits.
 
         Raises:
             LikelyError: the model is exact in no layout.
@@ -206,7 +204,7 @@ class LoadedRun:
         keeping = replace(self.plan, keeps_history=self.plan.layout == "tree" and can_keep(self.base))
         return list(dict.fromkeys((keeping, self.plan, replace(self.plan, layout="padded"))))
 
-    def _check(self, encoded: Sequence[EncodedRecord], plan: PassPlan, times: int) -> None:
+    def _check(self, encoded: Sequence[EncodedRecord], plan: PassPlan, times: int = 1) -> None:
         longest = max((len(record.input_ids) for record in encoded), default=0)
         checked = self._checked.get(plan, 0)
         if checked < longest <= times * checked:
@@ -264,7 +262,7 @@ class LoadedRun:
         """Return everything that answers depend on, to the last digit."""
         base = self.base
         arithmetic = (base.dtype, base.device.type, base.config._attn_implementation, plan)
-        versions = [version(name) for name in ("likely", "torch", "transformers", "peft")]
+        versions = list(library_versions().values())
         made_with = (self.adapter, adapter, self._weights, tokens_of(encoded), arithmetic, versions)
         return repr(made_with)
 

@@ -106,45 +106,30 @@ def predict(
     check_output(output, data)
     with alone_at(output):
         folder = Path(folder)
-        config = config or config_of(folder)
-        return _predict(folder, data, output, config, with_base, resume, on_progress, load or LoadedRun.load, mixing)
-
-
-def _predict(
-    folder: Path,
-    data: Path,
-    output: Path,
-    config: RunConfig,
-    with_base: bool,
-    resume: bool,
-    on_progress: Progress | None,
-    load: Load,
-    mixing: Mixing | None,
-) -> Prediction:
-    """Do what :func:`predict` says, where nobody else does."""
-    columns = columns_of(folder)
-    added = [P_YES, *([ANSWER] if mixing else []), *([BASE_P_YES] if with_base else [])]
-    shape = look_through(data, labels_of(config), columns, added)
-    config = settled(folder, config)
-    scores = ScoresInProgress.beside(output, WINDOW)
-    origin = made_with(folder, config, data, with_base, mixing)
-    kept, day = scores.begin(origin, resume)
-    shortened, notes = 0, tuple[str, ...]()
-    if kept < shape.rows:
-        # A run of an earlier version may have kept no day, and one file's prompts are all of one.
-        run = load(folder, config.model_copy(update={"prompt_date": config.prompt_date or day}))
-        check_adapter(folder, str(origin["adapter"]), run.adapter)
-        notes = tuple(dict.fromkeys((*notes_on_date(folder, config, run.builder), *run.notes)))
-        windows = _windows(data, run.builder.labels, columns, kept)
-        for done, window in zip(count(kept, WINDOW), windows, strict=False):
-            encoded = run.encode(window)
-            run.check(encoded)
-            said = _ask(run, encoded, 1 + with_base, done, shape.rows, on_progress)
-            scores.append([said[0], *([mixing.answer(window, said[0])] if mixing else []), *said[1:]])
-            shortened += sum(record.dropped_lines > 0 for record in encoded)
-    write_scored(output, data, shape, added, scores.read(), origin)
-    scores.path.unlink()
-    return Prediction(shape.rows, kept, shortened, notes)
+        config, load = config or config_of(folder), load or LoadedRun.load
+        columns = columns_of(folder)
+        added = [P_YES, *([ANSWER] if mixing else []), *([BASE_P_YES] if with_base else [])]
+        shape = look_through(data, labels_of(config), columns, added)
+        config = settled(folder, config)
+        scores = ScoresInProgress.beside(output, WINDOW)
+        origin = made_with(folder, config, data, with_base, mixing)
+        kept, day = scores.begin(origin, resume)
+        shortened, notes = 0, tuple[str, ...]()
+        if kept < shape.rows:
+            # A run of an earlier version may have kept no day, and one file's prompts are all of one.
+            run = load(folder, config.model_copy(update={"prompt_date": config.prompt_date or day}))
+            check_adapter(folder, str(origin["adapter"]), run.adapter)
+            notes = tuple(dict.fromkeys((*notes_on_date(folder, config, run.builder), *run.notes)))
+            windows = _windows(data, run.builder.labels, columns, kept)
+            for done, window in zip(count(kept, WINDOW), windows, strict=False):
+                encoded = run.encode(window)
+                run.check(encoded)
+                said = _ask(run, encoded, 1 + with_base, done, shape.rows, on_progress)
+                scores.append([said[0], *([mixing.answer(window, said[0])] if mixing else []), *said[1:]])
+                shortened += sum(record.dropped_lines > 0 for record in encoded)
+        write_scored(output, data, shape, added, scores.read(), origin)
+        scores.path.unlink()
+        return Prediction(shape.rows, kept, shortened, notes)
 
 
 def _windows(data: Path, labels: Labels, columns: Columns, first: int) -> Iterator[list[Record]]:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from likely.data.liked_shares import Shares, share_of_all, share_of_genres
+from likely.data.liked_shares import share_of_all, share_of_genres
 from likely.data.opinions import opinion_of_others
 from likely.data.question import show_question
 from likely.data.records import CUT_AT_ANCHORS, Record
+from likely.data.shares import Shares
 from likely.data.task import RatingsTask, read_task
 from likely.data.timelines import window_start
 from likely.data.wording import hint, is_like, show_rated

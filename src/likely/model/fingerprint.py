@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,11 @@ NOT_COMPUTING = (
 
 BLOCK = 1 << 24
 """Values of a weight that are hashed at once, and copied from a GPU."""
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of this package and of the libraries on whose code an answer depends, by name."""
+    return {name: version(name) for name in ("likely", "torch", "transformers", "peft")}
 
 
 def tokens_of(encoded: Sequence[EncodedRecord]) -> str:
@@ -122,6 +128,12 @@ def adapter_of(folder: Path) -> str:
     """
     digests = "".join(digest_of(folder / name) for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG))
     return hashlib.sha256(digests.encode()).hexdigest()[:16]
+
+
+def adapter_there(folder: Path) -> str | None:
+    """Return what stands for the adapter in a folder, None where there is none."""
+    is_whole = all((folder / name).is_file() for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG))
+    return adapter_of(folder) if is_whole else None
 
 
 def _digest_of(weight: "torch.Tensor") -> str:

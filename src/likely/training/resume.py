@@ -5,12 +5,12 @@
 """
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from likely.config.run_config import RunConfig
 from likely.errors import LikelyError
+from likely.model.fingerprint import library_versions
 
 FIXED_KEYS = (
     *("cutoff_len", "max_samples", "max_eval_samples", "positive_label", "negative_label", "label_map", "prompt_date"),
@@ -81,7 +81,7 @@ def facts_of(
         "step_size": config.step_size * processes,
         "steps": steps,
         "processes": processes,
-        "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
+        "versions": library_versions(),
     }
 
 

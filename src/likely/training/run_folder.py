@@ -9,7 +9,6 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from likely.data.task import BLEND_FILES, METRICS_FILE
 from likely.errors import LikelyError
 from likely.files import make_writable_folder, replacing, replacing_folder, write_json
 from likely.model.adapter import ADAPTER_WEIGHTS
+from likely.model.fingerprint import library_versions
 from likely.training.checkpoints import (
     STATE,
     checkpoint_of,
@@ -178,7 +178,7 @@ def run_figures(trainer: "AnswerTrainer", seconds: float) -> dict[str, Any]:
             "records": trainer.steps.seen_after(trainer.state.global_step),
             "seconds": round(seconds, 1),
         },
-        "versions": {name: version(name) for name in ("likely", "torch", "transformers", "peft")},
+        "versions": library_versions(),
         "python": platform.python_version(),
     }
 

@@ -11,7 +11,7 @@ from tokenizers import decoders
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from chat_models import TEMPLATES, chat_tokenizer
-from likely.cli.audit import prompt_builder
+from likely.cli.prompts import prompt_builder
 from likely.encoding.prompt import user_turn
 from likely.errors import LikelyError
 from likely.inference.exporting import gguf_file

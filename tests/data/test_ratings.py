@@ -251,6 +251,11 @@ def test_items_have_titles_years_and_details_in_their_own_words(tmp_path: Path) 
     assert any(note.startswith("2 of 4 rated books have no title") for note in data.notes)
 
 
+def test_a_detail_that_two_columns_tell_counts_once(tmp_path: Path) -> None:
+    content = b"reader,isbn,stars,when,genre,subgenre\n1,a,5,1,Drama,Drama\n1,b,4,2,Drama,War\n"
+    assert read(tmp_path, content, details="genre,subgenre").items["details"].to_list() == [["Drama"], ["Drama", "War"]]
+
+
 def test_lists_of_details_are_read_however_they_are_spelled(tmp_path: Path) -> None:
     spelled = [["x", "y"], '["x", "y"]', "['x', 'y']", [["x"], ["y"]], "x|y", "x|y|x"]
     rows = [{"reader": 1, "isbn": str(place), "stars": 5, "when": place, "kinds": s} for place, s in enumerate(spelled)]

@@ -84,6 +84,35 @@ def test_a_record_without_a_time_is_named(prepared, asked):
     assert not any("timestamp" in note for note in asked(*none).notes)
 
 
+@pytest.mark.parametrize(("times", "unit"), [(1000, "milliseconds"), (10**6, "microseconds"), (10**9, "nanoseconds")])
+def test_times_in_a_smaller_unit_are_the_same_times(prepared, asked, times, unit):
+    """A mood and an age depend on how long ago something was, not on the order alone."""
+
+    def finer(part):
+        return [replace(one, extra={**one.extra, "timestamp": one.extra["timestamp"] * times}) for one in part]
+
+    seconds, smaller = asked(*prepared), asked(*map(finer, prepared))
+    assert smaller.notes == [*seconds.notes, f"The timestamps of these records are read as {unit}."]
+    assert [one.extra for one in smaller.given.rows] == [one.extra for one in seconds.given.rows]
+    known = answers(seconds)
+    assert "Gaussian process of each user" in known
+    for name, p_yes in answers(smaller).items():
+        np.testing.assert_array_equal(known[name], p_yes, err_msg=name)
+
+
+def test_times_in_another_unit_than_others_count_for_nothing_and_that_is_said(prepared, asked):
+    train, held_out, rows = prepared
+    other = [replace(one, extra={**one.extra, "timestamp": one.extra["timestamp"] * 1000}) for one in rows]
+    notes = asked(train, held_out, other).notes
+    assert any(note.startswith(f"{len(rows):,} of ") and "no timestamp that can be read" in note for note in notes)
+
+
+def test_times_that_are_none_are_said_to_be_none_where_all_are(prepared, asked):
+    parts = [[replace(one, extra={"timestamp": "31.05.2024 18:30"}) for one in part] for part in prepared]
+    total = sum(map(len, parts))
+    assert any(note.startswith(f"{total:,} of {total:,} records have no timestamp") for note in asked(*parts).notes)
+
+
 def test_rows_by_which_the_checkpoint_was_chosen_are_named(prepared, asked):
     train, held_out, rows = prepared
     assert (

@@ -231,6 +231,24 @@ def test_matrix_factorisation_goes_on_with_a_users_earlier_rows_and_never_with_l
     assert (answers[~until] != turned[~until]).any()
 
 
+def test_candidates_of_one_question_tell_matrix_factorisation_nothing_of_each_other():
+    """A dislike that was drawn has the time of the like that it was drawn for, and stands behind it in the file."""
+    train, _, rows = timed(2, users=12, items=20)
+
+    def question(row):
+        drawn = [replace(row, item_id=f"i{place}", output="No", extra={**row.extra, "drawn": True}) for place in (1, 2)]
+        return [replace(row, output="Yes", extra={**row.extra, "drawn": False}), *drawn]
+
+    asked = [one for row in rows for one in question(row)]
+    answers = factorised(train, asked, Labels())
+    np.testing.assert_allclose(factorised(train, asked[::-1], Labels())[::-1], answers, rtol=1e-9)
+    first = min(range(0, len(asked), 3), key=lambda place: asked[place].extra["timestamp"])
+    others = [replace(one, output="No") if one is asked[first] else one for one in asked]
+    others_know = factorised(train, others, Labels())
+    np.testing.assert_array_equal(others_know[first : first + 3], answers[first : first + 3])
+    assert (others_know != answers).any()  # rows that come later know
+
+
 def test_a_user_of_whom_nothing_was_trained_on_is_known_after_a_few_rows():
     train, *_ = timed(3)
     kind = [replace(train[0], user_id="new", item_id="new", output="Yes") for _ in range(6)]

@@ -6,7 +6,7 @@
 import ast
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -53,17 +53,21 @@ def listed_items(files: Sequence[TableFile], config: TableConfig, read: Callable
     if not config.items:  # what rows say of an item must not depend on their order
         rows = rows.unique().sort(rows.columns)
     rows = rows.unique(key, keep="last", maintain_order=True)
-    told = [
-        [f"{before}{part}{after}" for before, name, after in parts for part in _parts(row[name], config)]
-        + [flag for flag in config.flags if _is_set(row[flag], flag, config) and flag not in NO_DETAIL]
-        for row in rows.iter_rows(named=True)
-    ]
+    told = [_details(row, config) for row in rows.iter_rows(named=True)]
     nothing = pl.Series([None] * len(rows), dtype=pl.String)
     titles, years = (stripped(rows[name]) if name else nothing for name in (config.title, config.year))
     listed = pl.DataFrame({"item": rows[key], "title": titles, "year": years})
     # Text that is split again: polars is slow to make a column of very many short lists.
     joined = pl.Series("details", [UNIT.join(details) for details in told], pl.String)
     return listed.with_columns(joined.str.split(UNIT).list.eval(pl.element().filter(pl.element() != "")))
+
+
+def _details(row: Mapping[str, Any], config: TableConfig) -> list[str]:
+    """Return the details of an item, each once, whichever columns say it."""
+    parts = config.details_parts
+    told = [f"{before}{part}{after}" for before, name, after in parts for part in _parts(row[name], config)]
+    told += [flag for flag in config.flags if _is_set(row[flag], flag, config) and flag not in NO_DETAIL]
+    return list(dict.fromkeys(told))
 
 
 def _together(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from likely.config.run_config import RunConfig
-from likely.data.records import Labels, Record
+from likely.data.record_times import in_seconds
+from likely.data.records import TIME, Labels, Record
 from likely.data.run_data import files_of, held_out_records, labels_of, split_records, subset_of_users
 from likely.data.task import TASK_FILE, RatingsTask, Task, content_of, differences, read_task, task_of
 from likely.data.wording import Words
@@ -86,7 +87,9 @@ def read_asked(folder: Path | str | None, config: RunConfig, data: Path | None, 
     """
     labels, rows = labels_of(config), held_out_records(config, data, max_samples)
     train, task = split_records(config, "train"), task_in(folder, config)
-    (train, everything, rows), notes = with_histories(train, split_records(config, "eval"), rows, labels)
+    (train, everything, rows), notes = in_seconds([train, split_records(config, "eval"), rows])
+    (train, everything, rows), of_histories = with_histories(train, everything, rows, labels)
+    notes += of_histories
     fitted, held_out = counted_once(train, everything, rows)
     notes += unread_times([*train, *everything, *rows])
     notes += known_rows(train, rows, are_all_fitted=len(fitted) == len(train))
@@ -123,9 +126,12 @@ def known_rows(train: Sequence[Record], rows: Sequence[Record], are_all_fitted: 
 
 
 def unread_times(records: Sequence[Record]) -> list[str]:
-    """Return that some records have no time, which costs all of them theirs, in a sentence with the first of them."""
+    """Return that a time cannot be read or is not there, which costs all records theirs, in a sentence with the first.
+
+    Where no record has one there is nothing to say.
+    """
     without = [record for record in records if times_of([record]) is None]
-    if not without or len(without) == len(records):
+    if not without or all(record.extra.get(TIME) in (None, "") for record in records):
         return []
     such = f", such as {without[0].place}" if without[0].place else ""
     have = "have" if len(without) > 1 else "has"

@@ -95,19 +95,34 @@ def fit_factors(train: Sequence[Record], labels: Labels) -> Factors:
 
 
 def _going_on(fitted: Factors, train: Sequence[Record], rows: Sequence[Record], labels: Labels) -> FloatRows:
-    """Answer rows in the order of time, each user's numbers moved by each of its rows after that was answered."""
+    """Answer rows in the order of time, each user's numbers moved by each of its rows after that was answered.
+
+    Rows that are candidates of one question are all answered first, for none of them is in the history of another.
+    """
     times = times_of(rows)
     assert times is not None
     rows_of_user = _by_user(user_keys(rows), np.argsort(times, kind="stable"))
     liked, item_numbers = likes_of(rows, labels), fitted.items[_items(fitted, rows)]
     offsets, seen = fitted.overall + item_numbers[:, 0], seen_by_user(item_numbers)
-    answers = np.empty(len(rows))
+    answers, drawn = np.empty(len(rows)), np.array([row.is_drawn for row in rows], bool)
     fitted_to = _curvatures(fitted, train, set(rows_of_user))
     for user, places in rows_of_user.items():
         numbers = fitted.users[places_of(fitted.user_names, [user])[0]].copy()
         curvature = fitted_to.get(user, np.diag(PENALTIES)).copy()
-        answers[places] = _follow(numbers, curvature, offsets[places], seen[places], liked[places])
+        questions = _questions(times[places], drawn[places])
+        answers[places] = _follow(numbers, curvature, offsets[places], seen[places], liked[places], questions)
     return answers
+
+
+def _questions(times: FloatRows, drawn: BoolRows) -> list[Places]:
+    """Return which rows of a user are asked together: dislikes that were drawn, and the likes of the same time.
+
+    Args:
+        times: of the rows, ascending, float64 [rows].
+        drawn: whether each is a dislike that was drawn, bool [rows].
+    """
+    goes_on = (times[1:] == times[:-1]) & np.isin(times[1:], times[drawn])
+    return np.split(np.arange(len(times)), np.flatnonzero(~goes_on) + 1)
 
 
 def after_history(overall: float, items: Matrix, liked: BoolRows) -> FloatRows:
@@ -119,22 +134,30 @@ def after_history(overall: float, items: Matrix, liked: BoolRows) -> FloatRows:
         liked: whether the user liked each of them.
     """
     numbers = np.zeros(items.shape[1])
-    _follow(numbers, np.diag(PENALTIES), overall + items[:, 0], seen_by_user(items), liked)
+    one_by_one = [np.array([place]) for place in range(len(liked))]
+    _follow(numbers, np.diag(PENALTIES), overall + items[:, 0], seen_by_user(items), liked, one_by_one)
     return numbers
 
 
-def _follow(numbers: FloatRows, curvature: Matrix, offsets: FloatRows, seen: Matrix, liked: BoolRows) -> FloatRows:
-    """Answer rows of one user in turn, and move the user's numbers and their curvature, both in place, by each.
+def _follow(
+    numbers: FloatRows,
+    curvature: Matrix,
+    offsets: FloatRows,
+    seen: Matrix,
+    liked: BoolRows,
+    questions: Sequence[Places],
+) -> FloatRows:
+    """Answer questions of one user in turn, and move the user's numbers and their curvature, both in place, by each.
 
     The numbers are taken for a normal distribution around what was fitted, as wide as the curvature of the loss there
-    says; a row moves it by one step of Newton's method (Spiegelhalter and Lauritzen, Sequential updating of
+    says; a question moves it by one step of Newton's method (Spiegelhalter and Lauritzen, Sequential updating of
     conditional probabilities, 1990).
     """
     answers = np.empty(len(liked))
-    for place, like in enumerate(liked.tolist()):
-        answer = answers[place] = scipy.special.expit(offsets[place] + seen[place] @ numbers)
-        curvature += answer * (1 - answer) * np.outer(seen[place], seen[place])
-        numbers += np.linalg.solve(curvature, (like - answer) * seen[place])
+    for asked in questions:
+        answer = answers[asked] = scipy.special.expit(offsets[asked] + seen[asked] @ numbers)
+        curvature += (seen[asked] * (answer * (1 - answer))[:, None]).T @ seen[asked]
+        numbers += np.linalg.solve(curvature, (liked[asked] - answer) @ seen[asked])
     return answers
 
 

@@ -137,7 +137,7 @@ def details_and_year(lines: Sequence[str], details: Sequence[str]) -> Matrix:
     row_of = {line: row for row, line in enumerate(dict.fromkeys(lines))}
     told = np.zeros((len(row_of), len(place) + 2))
     for line, row in row_of.items():
-        kept = [place[detail] for detail in details_in(line) if detail in place]
+        kept = {place[detail] for detail in details_in(line) if detail in place}
         for column in kept:
             told[row, column] = 1 / math.sqrt(len(kept))
         year = YEAR.search(line)

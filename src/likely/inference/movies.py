@@ -245,4 +245,4 @@ def _details(value: Any, words: Words) -> tuple[str, ...]:
     if not isinstance(lists, list | tuple) or not all(isinstance(names, str) for names in lists):
         raise LikelyError(f"{words.details} is {value!r}; write a list of names or a text such as 'one|another'.")
     plain = (" ".join(name.split()) for names in lists for name in re.split(separators, names))
-    return tuple(name for name in plain if name not in NO_DETAIL)
+    return tuple(dict.fromkeys(name for name in plain if name not in NO_DETAIL))

@@ -75,6 +75,11 @@ def test_records_that_lack_what_a_baseline_needs_are_an_error():
         history_fraction([record("a", True, history_likes=1, history_length=2), record("a", True)])
 
 
+def test_of_an_empty_history_the_share_of_likes_knows_nothing():
+    rows = [record("a", True, history_likes=likes, history_length=length) for likes, length in ((0, 0), (0, 2), (1, 2))]
+    assert history_fraction(rows).tolist() == [0.5, 0.0, 0.5]
+
+
 def test_always_yes_has_the_f1_of_knowing_nothing():
     liked = np.array([True] * 3 + [False] * 7)
     figures = probability_metrics(liked, always_yes([record("a", True)] * 10))

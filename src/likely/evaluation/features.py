@@ -49,7 +49,7 @@ def history_fraction(rows: Sequence[Record]) -> FloatRows:
     """Return the share of each row's history that the user liked; no training at all.
 
     Returns:
-        float64 [rows].
+        float64 [rows], a half where a history is empty.
 
     Raises:
         LikelyError: records have no `history_likes` and `history_length`, as prepared files have.
@@ -62,7 +62,8 @@ def history_fraction(rows: Sequence[Record]) -> FloatRows:
                 f"Row {place + 1} has no history_likes and history_length, so the fraction of the history liked is "
                 "unknown; prepare the data with likely prepare."
             )
-        fractions[place] = counted[0] / max(counted[1], 1)
+        likes, length = counted
+        fractions[place] = likes / length if length else 0.5
     return fractions
 
 

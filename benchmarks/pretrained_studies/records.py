@@ -31,9 +31,10 @@ WINDOWS = {
     "8-hints": SplitProtocol(history_length=8, hints=True),
     "8-short-hints": SplitProtocol(history_length=8, hints=True, short_hints=True, candidate_line=True),
     "15-hints": SplitProtocol(hints=True),
+    "15-short-hints": SplitProtocol(hints=True, short_hints=True, candidate_line=True),
 }
 """Histories of 15 to 29 movies, of 60 to 119, and of all, trained on the same candidates; and with hints histories of 8
-to 15, as the CPU presets, and of 15 to 29, each trained on a choice of its own."""
+to 15, as the demo, and of 15 to 29, as the CPU preset, each trained on a choice of its own."""
 
 REWORDED = ("15", "8-hints", "15-hints")
 """Windows that are written in all wordings."""

@@ -82,9 +82,9 @@ def _in_steps(step: int, group_size: int, times: float | None = None, **other: A
     return Setting(step=step, group_size=group_size, learning_rate=rate, **other)
 
 
-def _with_hints(records: str, step: int = 16, group_size: int = 8) -> Setting:
-    """Return the setting of the CPU presets, with larger steps and groups as told."""
-    return _in_steps(step, group_size, records=records, pass_tokens=2048, dropout=0)
+def _with_hints(records: str, step: int = 16, group_size: int = 8, times: float | None = None) -> Setting:
+    """Return the setting of the demo at twice its rate, with larger steps and groups as told."""
+    return _in_steps(step, group_size, times, records=records, pass_tokens=2048, dropout=0)
 
 
 def _of_window(records: str, **other: Any) -> Setting:
@@ -125,6 +125,10 @@ STUDIES: Mapping[str, Mapping[str, Setting]] = {
         "8 to 15 movies, 16 records, groups of 8": _with_hints("8-hints-marked"),
         "15 to 29 movies, 32 records, groups of 15, rate x1.41": _with_hints("15-hints-marked", 32, 15),
     },
+    "short-hinted-groups": {
+        "8 to 15 movies, 16 records, groups of 8": _with_hints("8-short-hints"),
+        "15 to 29 movies, 32 records, groups of 15, same rate": _with_hints("15-short-hints", 32, 15, times=1),
+    },
     "histories": {
         "15 movies": _of_window("15"),
         "60 movies": _of_window("60"),
@@ -139,7 +143,7 @@ ORDER = (
     *(
         Turn(study, seed)
         for seed in range(3)
-        for study in ("wordings", "hinted-wordings", "hinted-groups", "histories")
+        for study in ("wordings", "hinted-wordings", "hinted-groups", "short-hinted-groups", "histories")
     ),
 )
 """Most important first; every turn leaves complete comparisons behind."""

@@ -4,6 +4,7 @@ import pytest
 
 from likely.cli import run
 from likely.data.task import read_task
+from likely.locking import alone_at
 
 TABLE = ["user_id,item_id,rating,timestamp"]
 TABLE += [f"{user},{item},{1 + (user * item) % 5},{item}" for user in range(1, 4) for item in range(1, 25)]
@@ -93,6 +94,14 @@ def test_what_somebody_else_wrote_is_not_replaced(table, capsys, name):
         f"out/{name} is of no earlier preparation, or was changed since, and would be lost" in capsys.readouterr().err
     )
     assert [(path.name, path.read_text()) for path in (table / "out").iterdir()] == [(name, "mine")]
+
+
+def test_two_preparations_do_not_write_the_same_folder_at_once(table, capsys):
+    (table / "out").mkdir()
+    with alone_at(table / "out"):
+        assert run(["prepare", "--ratings", "stars.csv", "--output", "out"]) == 2
+    assert "out is being written by another command" in " ".join(capsys.readouterr().err.split())
+    assert [*(table / "out").iterdir()] == []
 
 
 def test_a_second_preparation_says_that_it_replaced_the_first(table, capsys):

@@ -293,6 +293,24 @@ def test_nothing_is_kept_of_an_adapter_that_was_replaced_meanwhile(evaluated, tm
     assert not any((folder / name).exists() for name in (BLEND_FILE, "evaluation.json", "evaluation_rows.jsonl"))
 
 
+def test_an_adapter_that_was_replaced_before_it_was_loaded_is_not_mixed_with_the_answer_of_another(
+    evaluated, tmp_path, monkeypatch, capsys
+):
+    folder = shutil.copytree(evaluated, tmp_path / "run")
+    load = Ranker.load
+
+    def trained_again(*given):
+        weights = load_file(folder / ADAPTER_WEIGHTS)
+        save_file({name: weight * 3 for name, weight in weights.items()}, folder / ADAPTER_WEIGHTS)
+        return load(*given)
+
+    monkeypatch.setattr(Ranker, "load", trained_again)
+    output, command = written(tmp_path, *asked(evaluated))
+    assert run([*command, "--run", str(folder)]) == 2
+    assert "was replaced by another meanwhile" in " ".join(capsys.readouterr().err.split())
+    assert not output.exists()
+
+
 def test_an_answer_beside_other_records_than_the_runs_own_is_not_kept(evaluated, tmp_path, capsys):
     """The same folder, prepared anew, may ask something else and deal out the same ratings otherwise."""
     folder = shutil.copytree(evaluated.parent / "without", tmp_path / "run")

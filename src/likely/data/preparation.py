@@ -140,13 +140,14 @@ def _write(
         "history_parts": pl.Struct(dict.fromkeys(SPLITS, pl.Int64)),
     }
     output_dir.mkdir(parents=True, exist_ok=True)
-    with alone_at(output_dir), replacing_folder(output_dir, last=PREPARATION_FILE) as staging:
-        for name, rows in files.items():
-            write_records(staging / name, rows, nested)
-        digests = {name: digest_of(staging / name) for name in files}
-        write_json(staging / PREPARATION_FILE, {**description, "sha256": digests})
-    for name in earlier - files.keys():  # in the other format
-        (output_dir / name).unlink(missing_ok=True)
+    with alone_at(output_dir):
+        with replacing_folder(output_dir, last=PREPARATION_FILE) as staging:
+            for name, rows in files.items():
+                write_records(staging / name, rows, nested)
+            digests = {name: digest_of(staging / name) for name in files}
+            write_json(staging / PREPARATION_FILE, {**description, "sha256": digests})
+        for name in earlier - files.keys():  # in the other format
+            (output_dir / name).unlink(missing_ok=True)
 
 
 def _notes(table: pl.DataFrame, everybody: pl.DataFrame, protocol: SplitProtocol) -> list[str]:

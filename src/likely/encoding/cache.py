@@ -8,8 +8,6 @@ file, which may be deleted at any time.
 """
 
 import hashlib
-import os
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -17,14 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from likely.archives import check_inflation
 from likely.data.dataset_info import Columns
 from likely.data.records import read_content, records_of
 from likely.data.row_files import iter_rows
 from likely.encoding.prefix_tree import TokenIds, shared_length
 from likely.encoding.prompt import EncodedRecord, PromptBuilder
-from likely.errors import LikelyError
-from likely.files import replacing_bytes
+from likely.kept_arrays import read_arrays, write_arrays
 
 FOLDER = ".likely_cache"
 
@@ -83,31 +79,23 @@ def _store(entry: Path, encoded: Sequence[EncodedRecord]) -> None:
         previous = record.input_ids
     entry.parent.mkdir(exist_ok=True)
     (entry.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-    with replacing_bytes(entry) as out:
-        np.savez(
-            out,
-            shared=shared,
-            own_lengths=np.array([len(tokens) for tokens in own], np.int32),
-            own=np.concatenate(own),
-            liked=np.array([record.liked for record in encoded], bool),
-            dropped_lines=np.array([record.dropped_lines for record in encoded], np.int32),
-        )
-    by_age = sorted(entry.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)
-    for old in by_age[:-KEPT_ENTRIES]:
-        old.unlink()
+    write_arrays(
+        entry,
+        KEPT_ENTRIES,
+        own=np.concatenate(own),
+        shared=shared,
+        own_lengths=np.array([len(tokens) for tokens in own], np.int32),
+        liked=np.array([record.liked for record in encoded], bool),
+        dropped_lines=np.array([record.dropped_lines for record in encoded], np.int32),
+    )
 
 
 def _load(entry: Path, builder: PromptBuilder) -> list[EncodedRecord] | None:
     """Return the records of an entry, or None if it is not there or damaged."""
-    try:
-        with np.load(entry, allow_pickle=False) as arrays:
-            check_inflation(arrays.zip, arrays.zip.namelist())
-            own: TokenIds = arrays["own"]
-            shared, lengths = arrays["shared"].tolist(), arrays["own_lengths"].tolist()
-            liked, dropped = arrays["liked"].tolist(), arrays["dropped_lines"].tolist()
-        os.utime(entry)  # used just now
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, LikelyError):
+    arrays = read_arrays(entry, "own", "shared", "own_lengths", "liked", "dropped_lines")
+    if arrays is None:
         return None
+    own, (shared, lengths, liked, dropped) = arrays[0], (array.tolist() for array in arrays[1:])
     encoded: list[EncodedRecord] = []
     previous, start = own[:0], 0
     for share, length, likes, lines in zip(shared, lengths, liked, dropped, strict=True):

@@ -6,8 +6,6 @@ computed is kept in the user's cache folder, so that the next command has it at 
 """
 
 import hashlib
-import os
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,12 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from likely.archives import check_inflation
 from likely.encoding.batches import Batch, make_batches
 from likely.encoding.item_texts import encode_items
 from likely.encoding.prompt import EncodedRecord
 from likely.errors import LikelyError
-from likely.files import replacing_bytes
+from likely.kept_arrays import read_arrays, write_arrays
 from likely.model.base import device_of
 from likely.model.fingerprint import settings_of, weights_of
 from likely.model.forward import placement, precision_of
@@ -181,22 +178,12 @@ def _layers(inner: "PreTrainedModel") -> torch.nn.ModuleList:
 
 def _load(path: Path) -> dict[bytes, Vectors]:
     """Return what is kept in a file, by the digest of its text; nothing where it is not there or damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            check_inflation(arrays.zip, arrays.zip.namelist())
-            digests, vectors = arrays["digests"], arrays["vectors"]
-        os.utime(path)  # used just now
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, LikelyError):
-        return {}
-    return {digest.tobytes(): vector for digest, vector in zip(digests, vectors, strict=True)}
+    arrays = read_arrays(path, "digests", "vectors")
+    return {digest.tobytes(): vector for digest, vector in zip(*arrays, strict=True)} if arrays else {}
 
 
 def _store(path: Path, known: dict[bytes, Vectors]) -> None:
-    """Write a file whole or not at all, and remove the oldest beyond :data:`KEPT_MODELS`."""
+    """Write a file, and keep those of :data:`KEPT_MODELS` models."""
     path.parent.mkdir(parents=True, exist_ok=True)
     digests = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), 16)
-    with replacing_bytes(path) as out:
-        np.savez(out, digests=digests, vectors=np.array(list(known.values()), np.float32))
-    by_age = sorted(path.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)
-    for old in by_age[:-KEPT_MODELS]:
-        old.unlink()
+    write_arrays(path, KEPT_MODELS, digests=digests, vectors=np.array(list(known.values()), np.float32))

@@ -63,7 +63,7 @@ def test_what_is_written_is_read_back_with_or_without_a_byte_order_mark(tmp_path
 def test_every_way_to_be_no_json_file_is_one_sentence(tmp_path, content, complaint):
     if content is not None:
         (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(LikelyError, match=f"{complaint}.*; write it anew.$"):
+    with pytest.raises(LikelyError, match=f"{complaint}.*(; |, or )write it anew.$"):
         read_json(tmp_path / "a.json", "write it anew.")
 
 

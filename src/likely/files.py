@@ -49,7 +49,7 @@ def read_lines(path: Path, remedy: str) -> Iterator[str]:
             for number, line in enumerate(file, start=1):
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise LikelyError(f"{path} is not UTF-8 text (line {number}); {remedy}") from error
+            raise LikelyError(f"{path} is not UTF-8 text (line {number}); save it as UTF-8, or {remedy}") from error
 
 
 def read_text(path: Path, remedy: str) -> str:

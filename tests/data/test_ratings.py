@@ -204,10 +204,12 @@ def test_what_is_left_out_is_counted_in_words(tmp_path: Path, again: int, said: 
     assert sum(note.startswith(said) for note in data.notes) == 1
 
 
-def test_of_repeated_ratings_the_last_in_time_counts(tmp_path: Path) -> None:
+def test_of_repeated_ratings_the_first_in_time_counts(tmp_path: Path) -> None:
+    """Histories between the two would not show the item where a later rating took the place of an earlier one."""
     content = b"reader,isbn,stars,when\n1,5,9,300\n1,5,2,100\n2,5,4,100\n2,5,6,100\n"
     data = read(tmp_path, content)
-    assert data.ratings.rows() == [(1, 5, 9.0, 300), (2, 5, 6.0, 100)]
+    assert data.ratings.rows() == [(1, 5, 2.0, 100), (2, 5, 4.0, 100)]
+    assert "2 ratings are left out because the user had rated the same book before." in data.notes
 
 
 few = st.integers(1, 3)
@@ -215,21 +217,29 @@ few = st.integers(1, 3)
 
 @scratch
 @given(rows=st.lists(st.tuples(few, few, st.integers(1, 9), few), min_size=1))
-def test_of_any_repeated_ratings_the_last_in_time_and_then_in_the_file_counts(
+def test_of_any_repeated_ratings_the_first_in_time_and_then_in_the_file_counts(
     tmp_path: Path, rows: list[tuple[int, ...]]
 ) -> None:
-    last: dict[tuple[int, ...], int] = {}
+    first: dict[tuple[int, ...], int] = {}
     for place, (*pair, _, time) in enumerate(rows):
-        before = last.get(tuple(pair))
-        if before is None or rows[before][3] <= time:
-            last[tuple(pair)] = place
+        before = first.get(tuple(pair))
+        if before is None or time < rows[before][3]:
+            first[tuple(pair)] = place
     content = "reader,isbn,stars,when\n" + "".join(f"{','.join(map(str, row))}\n" for row in rows)
-    assert read(tmp_path, content.encode()).ratings.rows() == [rows[place] for place in sorted(last.values())]
+    assert read(tmp_path, content.encode()).ratings.rows() == [rows[place] for place in sorted(first.values())]
 
 
 def test_equal_times_are_said(tmp_path: Path) -> None:
     data = read(tmp_path, b"reader,isbn,stars,when\n1,5,9,7\n1,6,2,7\n")
     assert any(note.startswith("All times are equal") for note in data.notes)
+
+
+@pytest.mark.parametrize("times", [("2020", "2021"), ("200207", "210207"), ("43868.4", "44000.5")])
+def test_times_that_are_hardly_seconds_are_said(tmp_path: Path, times: tuple[str, str]) -> None:
+    content = "reader,isbn,stars,when\n" + "".join(f"1,{item},9,{time}\n" for item, time in enumerate(times))
+    assert any("within days of 1970" in note for note in read(tmp_path, content.encode()).notes)
+    whole = "reader,isbn,stars,when\n1,5,9,1577836800\n1,6,2,1609459200\n"
+    assert not any("1970" in note for note in read(tmp_path, whole.encode()).notes)
 
 
 ITEMS = (

@@ -24,16 +24,14 @@ def rank(
     output: Annotated[Path | None, typer.Option(help="Write one JSON object a candidate, best first.")] = None,
 ) -> None:
     """Rank candidates for one history by the run's answer, or by P(Yes) where it keeps none."""
-    from likely.data.task import RatingsTask, read_task
-    from likely.data.wording import MOVIES
     from likely.inference.loaded_run import config_of
     from likely.inference.movies import read_candidates, read_history
+    from likely.inference.ranking import ratings_task_of
     from likely.model.runtime import ready_process
     from likely.report.console import SafeConsole
 
     config_of(adapter_dir)  # says what is wrong with a folder that holds no run
-    task = read_task(adapter_dir)
-    words = task.words if isinstance(task, RatingsTask) else MOVIES  # without words, loading the run says so
+    words = ratings_task_of(adapter_dir).words
     rated, movies = read_history(history, words), read_candidates(candidates, words)
     if output:
         check_writable(output)

@@ -7,7 +7,7 @@ are read here too.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,15 @@ from likely.errors import LikelyError
 
 TIME = "timestamp"
 """Column of times where a description names none and a file has it."""
+
+
+WRITE = {
+    "time": "write seconds since 1970 or a date such as 2024-05-31 18:30:00, the same in all lines, or ",
+    "label": "write 1 or 0, yes or no, or true or false in all lines, or ",
+    "rating": "write a number such as 3.5, or ",
+    "quantity": "write a number such as 3.5, 0 or more, or ",
+}
+"""What a column takes, for the message on a line that has something else."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ def read_ratings(config: TableConfig, read: Callable[[str], bytes] = read_bytes)
     users, item_ids = numbered(table["user"], user_names), numbered(table["item"], item_names)
     numbers = {"user_id": users, "item_id": item_ids, "rating": table["rating"], "timestamp": table["time"]}
     ratings = pl.DataFrame(numbers | ({"part": table["part"]} if config.is_split else {}))
-    unique, repeated = _one_of_each(ratings, "first" if config.implicit else "last")
+    unique, repeated = _first_of_each(ratings)
     notes = _notes(table, listed, words, config, repeated)
     name = config.name or re.split(r"[/\\]", config.ratings)[-1].partition(".")[0]
     kept = ratings if config.is_split else unique
@@ -112,7 +121,7 @@ def _notes(
     elif config.implicit:
         again = f"{_are(repeated, 'line')} left out because the user had {words.verb} the same {words.noun} before."
     else:
-        again = f"{_are(repeated, 'rating')} left out because the user rated the same {words.noun} again later."
+        again = f"{_are(repeated, 'rating')} left out because the user had rated the same {words.noun} before."
     notes = {
         f"The scale is that of the ratings, {words.lowest:g} to {words.highest:g}.": (
             config.shows == "rating" and config.scale is None
@@ -124,6 +133,8 @@ def _notes(
         "All times are equal, so within a user the order of ids counts as the order in time.": (
             config.time is not None and table["time"].n_unique() == 1
         ),
+        "All times are within days of 1970, for they are read as seconds; where they are years or days, write dates "
+        "such as 2024-05-31.": config.time is not None and bool(table["time"].is_between(1e3, 1e6).all()),
         f"No column of titles is named, so ids stand for {words.plural}.": config.title is None,
         f"{untitled:,} of {len(rated):,} {words.verb} {words.plural} have no title in "
         f"{config.items or config.ratings}; their ids stand for it.": config.title is not None and untitled > 0,
@@ -218,8 +229,7 @@ def _wrong(file: TableFile, row: int, values: dict[str, Any], config: TableConfi
             or value != value
             or (role in ("user", "item") and config.ids == "numbers" and not text.isdigit())
         ):
-            times = "write seconds since 1970 or a date such as 2024-05-31 18:30:00, the same in all lines, or "
-            return f"{where} has no valid {role}{shown}; {times if key == 'time' else ''}fix or remove the line."
+            return f"{where} has no valid {role}{shown}; {WRITE.get(role, '')}fix or remove the line."
     if config.scale and not config.scale[0] <= values["rating"] <= config.scale[1]:
         return (
             f"{where} has the rating {values['rating']:g} outside of the scale {config.scale[0]:g} to "
@@ -243,8 +253,11 @@ def _ends_of(table: pl.DataFrame, config: TableConfig) -> tuple[float, float]:
     return low, high
 
 
-def _one_of_each(ratings: pl.DataFrame, keep: Literal["first", "last"]) -> tuple[pl.DataFrame, int]:
-    """Keep one rating of every user and item, the first or last in time, and say how many were left out."""
+def _first_of_each(ratings: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Keep the first rating in time of every user and item, and say how many were left out.
+
+    The last one would take the place of the first, and so change what histories show of the time between them.
+    """
     # One sortable number a pair: sorting 32 million of them is much cheaper than hashing rows.
     pair = (pl.col("user_id").cast(pl.Int64) * 2**32 + pl.col("item_id")).alias("pair")
     pairs = ratings.select(pair).to_series().sort()
@@ -252,7 +265,7 @@ def _one_of_each(ratings: pl.DataFrame, keep: Literal["first", "last"]) -> tuple
     if again.is_empty():
         return ratings, 0
     doubtful = ratings.select("timestamp", pair).with_row_index("row").filter(pl.col("pair").is_in(again.implode()))
-    one = doubtful.sort("timestamp", "row").unique("pair", keep=keep, maintain_order=True)["row"]
+    one = doubtful.sort("timestamp", "row").unique("pair", keep="first", maintain_order=True)["row"]
     left_out = doubtful["row"].filter(~doubtful["row"].is_in(one.implode()))
     kept = np.ones(len(ratings), bool)
     kept[left_out.to_numpy()] = False

@@ -118,7 +118,10 @@ def known_rows(train: Sequence[Record], rows: Sequence[Record], are_all_fitted: 
     if not known:
         return []
     if are_all_fitted:
-        return [f"{known:,} rows are training records too, whose answers baselines and adapter may know."]
+        return [
+            f"{known:,} rows are training records too, or of the user and item of one, whose answers baselines and "
+            "adapter may know."
+        ]
     return [
         f"{known:,} rows are training records too: the adapter may know their answers, and counting is fitted to the "
         "others."

@@ -183,7 +183,8 @@ def ratings_task_of(folder: Path) -> RatingsTask:
     if not isinstance(task, RatingsTask):
         raise LikelyError(
             f"The run in {folder} was trained on records that likely prepare did not write or that were changed "
-            "since, so how they ask about a candidate is unknown; rank with a run trained on prepared records."
+            "since, so how they ask about a candidate is unknown; rank with a run trained on prepared records, or give "
+            "questions of your own to likely predict."
         )
     return task
 

@@ -167,6 +167,19 @@ def test_the_catalogue_is_ranked_without_what_was_rated(served, client):
     assert answer["candidates"] == 12
 
 
+@pytest.mark.parametrize("told", [("title", "year"), ("title",), ("title", "id")])
+def test_the_catalogue_leaves_out_what_was_rated_however_little_is_said_of_it(served, client, told):
+    full = some_history(served, 4, start=0)
+    rated = [{key: movie[key] for key in (*told, "rating")} for movie in full]
+    body = {"history": rated, "candidates": "catalogue", "most_rated": 12, "top": None}
+    ranked = client.post("/v1/rank", json=body).json()["ranked"]
+    rows = catalogue_rows(served, 12, start=4)
+    assert {movie["title"] for movie in ranked} == {row["title"] for row in rows}
+    rated[0] |= {"year": 1777, "id": "of another data set"}
+    anew = client.post("/v1/rank", json={**body, "history": rated}).json()["ranked"]
+    assert full[0]["title"] in {movie["title"] for movie in anew}
+
+
 def test_a_prediction_is_the_runs_own_answer(served, client):
     path = served.held_out.path
     records = read_records(path, Labels())[:7]

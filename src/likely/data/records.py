@@ -247,13 +247,16 @@ def _label(answer: Any, answers: Mapping[str, str], where: str, labels: Labels) 
     label = answers.get(plain(answer)) if isinstance(answer, str | bool | int | float) else None
     if label is not None:
         return label
+    both = f"{labels.positive} or {labels.negative}"
+    if answer is None or answer == "":
+        raise LikelyError(f"{where}: there is no answer; write {both}, or remove the row.")
     if not isinstance(answer, str | bool | int | float):
-        raise LikelyError(f"{where}: {str(answer)[:40]!r} is not text.")
+        raise LikelyError(f"{where}: {str(answer)[:40]!r} is not text; write {both}.")
     shown = str(answer)[:60]
-    mapping = json.dumps({plain(shown): labels.positive}, ensure_ascii=False)
+    maps = (json.dumps({plain(shown): one}, ensure_ascii=False) for one in (labels.positive, labels.negative))
     raise LikelyError(
         f"{where}: {shown!r} is neither {labels.positive} nor {labels.negative}; write one of them, set positive_label "
-        f"and negative_label, or say what it means, as in label_map={mapping!r}."
+        f"and negative_label, or say which of them it means, label_map={next(maps)!r} or {next(maps)!r}."
     )
 
 

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,11 @@ class Catalogue:
 
     def most_rated(self, count: int | None, without: Collection[Movie]) -> list[Movie]:
         """Return the most rated items that are not among some, all of them where `count` is None."""
-        known = {movie.shown for movie in without}
-        return [movie for movie in self.movies if movie.shown not in known][:count]
+        known: dict[str, list[Movie]] = {}
+        for movie in without:
+            known.setdefault(movie.title, []).append(movie)
+        fresh = (item for item in self.movies if not any(_may_be(one, item) for one in known.get(item.title, ())))
+        return list(islice(fresh, count))
 
     def named(self, shown: str, item_id: str | None = None) -> Row | None:
         """Return the row of what a prompt calls an item, of several that of the id; None where there is none.
@@ -85,6 +89,14 @@ def fold(text: str) -> str:
     """
     plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
     return " ".join("".join(sign if sign.isalnum() else " " for sign in plain.casefold()).split())
+
+
+def _may_be(named: Movie, item: Movie) -> bool:
+    """Return whether somebody may have meant an item of the same title: by its id, or as far as year and details go."""
+    if named.item_id is not None and named.item_id == item.item_id:
+        return True
+    same_year = named.year is None or named.year == item.year
+    return same_year and (not named.genres or list(named.genres) == list(item.genres))
 
 
 def _movie_of(row: Row, words: Words) -> Movie:

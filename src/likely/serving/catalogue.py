@@ -4,7 +4,6 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +61,8 @@ class Catalogue:
         known: dict[str, list[Movie]] = {}
         for movie in without:
             known.setdefault(movie.title, []).append(movie)
-        fresh = (item for item in self.movies if not any(_may_be(one, item) for one in known.get(item.title, ())))
-        return list(islice(fresh, count))
+        fresh = [item for item in self.movies if not any(_may_be(one, item) for one in known.get(item.title, ()))]
+        return fresh[:count]
 
     def named(self, shown: str, item_id: str | None = None) -> Row | None:
         """Return the row of what a prompt calls an item, of several that of the id; None where there is none.

@@ -34,7 +34,7 @@ def write_arrays(path: Path, most: int, **arrays: NDArray[Any]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    named: dict[str, Any] = dict(arrays)
+    named: dict[str, Any] = dict(arrays)  # or mypy would take them for options of savez
     with replacing_bytes(path) as out:
         np.savez(out, **named)
     by_age = sorted(path.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)

@@ -66,6 +66,7 @@ def test_a_precision_may_be_switched_on_or_left_off(loaded):
     assert loaded(bf16=False, dtype="float32").dtype == "float32"
     assert loaded(fp16=False, pure_bf16=False).dtype == "auto"
     assert loaded(bf16=True, pure_bf16=False, fp16=False).dtype == "bfloat16"
+    assert loaded(dtype="bfloat16", pure_bf16=False).dtype == "bfloat16"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,8 @@ def test_a_precision_may_be_switched_on_or_left_off(loaded):
         ({"bf16": False}, ["bf16=1"], "bfloat16"),
         ({"bf16": True}, ["bf16=false"], None),
         ({}, ["bf16=off"], None),
+        ({"pure_bf16": True}, ["pure_bf16=false"], None),
+        ({"pure_bf16": True}, ["pure_bf16=false", "bf16=true"], "bfloat16"),
     ],
 )
 def test_the_last_word_on_a_precision_counts(tmp_path, written, overrides, dtype):

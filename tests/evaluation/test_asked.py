@@ -84,15 +84,17 @@ def test_a_record_without_a_time_is_named(prepared, asked):
     assert not any("timestamp" in note for note in asked(*none).notes)
 
 
-@pytest.mark.parametrize(("times", "unit"), [(1000, "milliseconds"), (10**6, "microseconds"), (10**9, "nanoseconds")])
-def test_times_in_a_smaller_unit_are_the_same_times(prepared, asked, times, unit):
+@pytest.mark.parametrize("times", [1000, 10**6, 10**9])
+def test_times_in_a_smaller_unit_are_the_same_times(prepared, asked, times):
     """A mood and an age depend on how long ago something was, not on the order alone."""
 
     def finer(part):
         return [replace(one, extra={**one.extra, "timestamp": one.extra["timestamp"] * times}) for one in part]
 
     seconds, smaller = asked(*prepared), asked(*map(finer, prepared))
-    assert smaller.notes == [*seconds.notes, f"The timestamps of these records are read as {unit}."]
+    (note,) = [note for note in smaller.notes if note not in seconds.notes]
+    first = prepared[0][0].extra["timestamp"]
+    assert note.startswith(f"The timestamps of these records are not in seconds: {first * times} is read as 20")
     assert [one.extra for one in smaller.given.rows] == [one.extra for one in seconds.given.rows]
     known = answers(seconds)
     assert "Gaussian process of each user" in known

@@ -168,7 +168,13 @@ def test_negatives_that_were_drawn_compete_and_are_no_sign_of_popularity(parts):
         others = {user: sorted(items - mine[user]) for user in users}
         items_of = [others[row.user_id][place % 9] for place, row in enumerate(part)]
         drawn = [
-            replace(row, output="No", item_id=item, input=f"{row.input.rpartition(' ')[0]} {item[1:]}")
+            replace(
+                row,
+                output="No",
+                item_id=item,
+                input=f"{row.input.rpartition(' ')[0]} {item[1:]}",
+                extra={**row.extra, "drawn": True},
+            )
             for row, item in zip(part, items_of, strict=True)
         ]
         return [one for pair in zip(part, drawn, strict=True) for one in pair]
@@ -177,13 +183,23 @@ def test_negatives_that_were_drawn_compete_and_are_no_sign_of_popularity(parts):
     users, items = ({getattr(row, key) for part in parts for row in part} for key in ("user_id", "item_id"))
     more = [with_drawn(part) for part in (train, earlier, rows)]
     requests = requests_of([*train, *earlier], rows, Labels(), 99)
-    of_more = requests_of([*more[0], *more[1]], more[2], Labels(), 99, drawn=True)
+    of_more = requests_of([*more[0], *more[1]], more[2], Labels(), 99)
     assert [(one.first, one.items) for one in of_more] == [(one.first, one.items) for one in requests]
     popularity = [
         ranking_metrics._counted(some, requests, Labels(), drawn=True)["popularity"].tolist()
         for some in ([*train, *earlier, *rows], [row for part in more for row in part])
     ]
     assert popularity[0] == popularity[1]
+    asked = requests[0]
+    drawn = next(row for row in more[0] if row.is_drawn and row.user_id == asked.first.user_id)
+    assert drawn.item_id in asked.items
+    known = [replace(row, extra={**row.extra, "drawn": False}) if row is drawn else row for row in more[0]]
+    (of_known,) = (
+        one
+        for one in requests_of([*known, *more[1]], more[2], Labels(), 99)
+        if one.first.user_id == asked.first.user_id
+    )
+    assert {*of_known.items} == {*asked.items} - {drawn.item_id}  # what a user disliked does not compete
     ranking, _ = rank_items(Given(more[0], more[2], Labels(), more[1]), 99, drawn=True)
     assert ranking.others == max(len(one.items) - one.liked.sum() for one in requests)
 

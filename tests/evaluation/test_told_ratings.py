@@ -55,6 +55,12 @@ def test_what_histories_show_is_told_beside_what_records_ask():
         assert told.records[only_shown].tolist() == [0, 0]
 
 
+def test_a_dislike_that_was_drawn_takes_no_rating_that_was_given_later():
+    drawn = replace(RECORDS[0], extra={**RECORDS[0].extra, "timestamp": 40.0, "drawn": True})
+    told = told_ratings([drawn, *RECORDS], Labels(), MOVIES)
+    np.testing.assert_array_equal(told.stars[told.places], [np.nan, 2.5, np.nan, np.nan])
+
+
 def test_an_item_that_a_record_asks_about_is_not_told_again_by_a_history():
     told = told_ratings(RECORDS, Labels())
     assert len(told.lines) == len(set(told.lines)) == 4

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,13 @@ from likely.inference import loaded_run
 from likely.inference import predict as predicting
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.precision_here import settled
-from likely.inference.predict import predict
+from likely.inference.predict import Mixing, asked_otherwise, predict
 from likely.inference.predict_folder import predict_folder
 from likely.inference.scores_in_progress import ScoresInProgress
 from likely.locking import alone_at
 from likely.model import base
 from likely.model.base import Precision, load_base
-from likely.model.fingerprint import sample_of
+from likely.model.fingerprint import adapter_of, sample_of
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +231,26 @@ def test_the_files_of_a_folder_are_of_one_precision(tmp_path, trained_in_bfloat1
     again = {tuple(pl.read_parquet(tmp_path / "out" / f"{place}.parquet")["p_yes"]) for place in (1, 2, 3)}
     assert len(again) == 1
     assert again != scores
+
+
+def test_an_answer_is_mixed_with_the_adapter_that_it_was_fitted_with(tmp_path, folder, rows, monkeypatch):
+    source, output = saved(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
+    other = Mixing(lambda records, p_yes: p_yes, "a blend", "another adapter")
+    with pytest.raises(LikelyError, match="was replaced by another meanwhile"):
+        predict(folder, source, output, mixing=other)
+    monkeypatch.setattr(predicting, "WINDOW", 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(predicting, "write_scored", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            predict(folder, source, output)
+    own = replace(other, adapter=adapter_of(folder))
+    with pytest.raises(LikelyError, match=r"made with something else \(blend: None -> a blend\); set it back"):
+        predict(folder, source, output, resume=True, mixing=own)
+
+
+def test_an_adapter_is_asked_otherwise_by_settings_and_not_by_the_name_of_its_base(folder):
+    assert asked_otherwise(folder, config_of(folder, None, ["model_name_or_path=elsewhere"])) == []
+    assert asked_otherwise(folder, config_of(folder, None, ["cutoff_len=500"])) == ["cutoff_len"]
 
 
 def test_a_second_command_does_not_write_the_same_output(tmp_path, folder, rows, capsys, monkeypatch):

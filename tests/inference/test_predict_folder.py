@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from likely.cli import predict as verb
 from likely.cli import run as command
+from likely.errors import LikelyError
 from likely.inference import predict as predicting
 from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.predict import predict
@@ -96,7 +97,7 @@ def test_what_is_not_made_from_the_same_is_made_anew(tmp_path, folder, data, row
     assert json.loads(pl.read_parquet_metadata(output / "a.parquet")[ORIGIN])["cutoff_len"] == 500
 
 
-def test_files_are_scored_by_the_adapter_that_they_name(tmp_path, folder, data, monkeypatch):
+def test_an_adapter_that_is_replaced_between_two_files_ends_the_command(tmp_path, folder, data, monkeypatch):
     run, output = shutil.copytree(folder, tmp_path / "run"), tmp_path / "out"
     ask = LoadedRun.answers
 
@@ -109,8 +110,9 @@ def test_files_are_scored_by_the_adapter_that_they_name(tmp_path, folder, data, 
         return said
 
     monkeypatch.setattr(LoadedRun, "answers", trained_again)
-    predict_folder(run, data, output)
-    assert [one.kept for one in predict_folder(run, data, output).values()] == [0, 10, 15]
+    with pytest.raises(LikelyError, match="was replaced by another meanwhile"):
+        predict_folder(run, data, output)
+    assert [one.kept for one in predict_folder(run, data, output).values()] == [0, 0, 0]
     predict_folder(run, data, tmp_path / "anew")
     for path in output.iterdir():
         assert pl.read_parquet(path).equals(pl.read_parquet(tmp_path / "anew" / path.name))

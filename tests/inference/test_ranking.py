@@ -557,6 +557,24 @@ def test_details_that_stand_in_one_text_are_as_many(genres):
     assert movie.genres == ("Action", "Crime")
 
 
+def test_what_a_list_has_as_one_detail_stays_one_with_its_comma():
+    """So do the details of a table and of catalogue.json, by which training names an item."""
+    (movie,) = candidates_of([{"title": "Solaris", "genres": ["Sci-Fi,Horror", "Drama"]}], "candidates", MOVIES)
+    assert movie.shown == "Solaris | Sci-Fi,Horror, Drama"
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        ({"title": "Matrix, The (1999)", "year": 1999}, "The Matrix (1999)"),
+        ({"title": "Blade Runner (1982)", "year": 2007}, "Blade Runner (1982) (2007)"),
+        ({"title": "Blade Runner (1982)"}, "Blade Runner (1982)"),
+    ],
+)
+def test_another_year_in_a_title_belongs_to_it(row, shown):
+    assert candidates_of([row], "candidates", MOVIES)[0].shown == shown
+
+
 @pytest.mark.parametrize("key", ["genre", "genres", "detail", "Details"])
 def test_details_under_another_name_than_the_runs_are_refused(key):
     words = replace(MOVIES, details="subjects")

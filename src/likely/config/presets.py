@@ -95,7 +95,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
     ),
     "smollm2_movielens_cpu": Preset(
-        "SmolLM2-135M on a CPU: well within an hour on two cores. Prepare with --short-hints --candidate-line.",
+        "SmolLM2-135M on a CPU: within an hour on two cores. Prepare with --short-hints --candidate-line.",
         {
             **_CPU,
             "gradient_accumulation_steps": 16,

@@ -106,10 +106,16 @@ def check_precision(said: Mapping[str, Any], dtype: str, where: str) -> None:
         where: file, for messages.
 
     Raises:
-        LikelyError: `bf16` or `fp16` is false, and the type is that one or may turn out to be bfloat16.
+        LikelyError: `bf16` or `fp16` is false, and the type is that one or may turn out to be bfloat16; or `pure_bf16`
+            is, and nothing else says bfloat16.
     """
-    for key in ("bf16", "fp16"):
-        word = str(said.get(key, "true")).lower()
-        could_be = (DTYPES[key], "auto") if key == "bf16" else (DTYPES[key],)
-        if TRUTHS.get(word, word) in ("false", "0") and dtype in could_be:
+
+    def has(key: str, *words: str) -> bool:
+        word = str(said.get(key, "")).lower()
+        return TRUTHS.get(word, word) in words
+
+    names_it = has("bf16", "true", "1") or any(RENAMED.get(key, key) == "dtype" for key in said)
+    could_be = {"bf16": ("bfloat16", "auto"), "fp16": ("float16",), "pure_bf16": () if names_it else ("bfloat16",)}
+    for key, dtypes in could_be.items():
+        if has(key, "false", "0") and dtype in dtypes:
             raise LikelyError(f"{where}: {key}: false does not say what instead; set dtype to float32 or another type.")

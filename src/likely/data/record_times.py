@@ -4,15 +4,15 @@
 all of them together tell, by the rule for tables (`times`); `evaluation.asked` asks here before anything is counted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
 
 import polars as pl
 
 from likely.data.records import TIME, Record
 from likely.data.times import seconds
-
-UNITS = {1e3: "milliseconds", 1e6: "microseconds", 1e9: "nanoseconds"}
 
 
 def in_seconds(parts: Sequence[Sequence[Record]]) -> tuple[list[list[Record]], list[str]]:
@@ -23,28 +23,27 @@ def in_seconds(parts: Sequence[Sequence[Record]]) -> tuple[list[list[Record]], l
     Args:
         parts: records of each part.
     """
-    given = dict.fromkeys(time for part in parts for record in part for time in _time_of(record))
+    given = dict.fromkeys(_time_of(record) for part in parts for record in part)
+    given.pop(None, None)
     read = dict(zip(given, seconds(pl.Series(list(given), dtype=pl.Float64)).to_list(), strict=True)) if given else {}
-    if all(time == read[time] for time in given):
+    others = {time: moment for time, moment in read.items() if time != moment}
+    if not others:
         return [list(part) for part in parts], []
 
     def timed(record: Record) -> Record:
-        times = [read[time] for time in _time_of(record)]
-        return replace(record, extra={**record.extra, TIME: times[0]}) if times else record
+        time = _time_of(record)
+        return record if time is None else replace(record, extra={**record.extra, TIME: read[time]})
 
-    of_unit = {_unit_of(time, moment) for time, moment in read.items() if moment}
-    said = f"The timestamps of these records are read as {of_unit.pop()}." if len(of_unit) == 1 else ""
-    return [[timed(record) for record in part] for part in parts], [said] if said else []
+    examples = (
+        f"{time:.0f} is read as {datetime.fromtimestamp(moment, UTC)}"
+        for time, moment in others.items()
+        if time is not None and moment is not None
+    )
+    said = [f"The timestamps of these records are not in seconds: {one}." for one in islice(examples, 1)]
+    return [[timed(record) for record in part] for part in parts], said
 
 
-def _time_of(record: Record) -> Iterable[float]:
-    """Yield the time of a record, if it has a number for one."""
+def _time_of(record: Record) -> float | None:
+    """Return the time of a record, None where it has no number for one."""
     time = record.extra.get(TIME)
-    if isinstance(time, int | float) and abs(time) < 2**63:
-        yield time
-
-
-def _unit_of(time: float, moment: float) -> str:
-    """Return what a number that stands for a moment in seconds is in."""
-    times = time / moment
-    return next((name for unit, name in UNITS.items() if 0.99 < times / unit < 1.01), "dates of digits")
+    return time if isinstance(time, int | float) and abs(time) < 2**63 else None

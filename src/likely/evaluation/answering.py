@@ -108,7 +108,7 @@ def mixing_of(folder: Path) -> Mixing | None:
         LikelyError: it keeps one that cannot be used.
     """
     blend = load_blend(folder)
-    return Mixing(partial(answer_records, blend), blend.made_with) if blend else None
+    return Mixing(partial(answer_records, blend), blend.made_with, blend.adapter) if blend else None
 
 
 def _together(blend: Blend, parts: Matrix, adapter: FloatRows) -> Said:

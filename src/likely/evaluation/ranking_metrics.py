@@ -67,7 +67,7 @@ def rank_items(
     everything = [*train, *given.earlier, *given.rows]
     if not train or any(record.item_id is None or record.user_id is None for record in everything):
         return None, ["Nothing is ranked among all items: that takes training rows, and users and items of all rows."]
-    requests = requests_of([*train, *given.earlier], given.rows, labels, users, seed, given.words, drawn)
+    requests = requests_of([*train, *given.earlier], given.rows, labels, users, seed, given.words)
     if not requests:
         return None, ["Nothing is ranked among all items: no user has a like among the rows."]
     answers = _counted(given.counted, requests, labels, drawn)
@@ -102,12 +102,11 @@ def requests_of(
     users: int,
     seed: int = 0,
     words: Words | None = None,
-    drawn: bool = False,
 ) -> list[Request]:
     """Choose users with a like among the rows, and for each the items that compete with it.
 
     They are all items of any record, or `SAMPLED` drawn from them, without those that the user is known to have rated
-    before: its records of other parts, unless these may have been drawn, and what their histories show, in these words
+    before: its records of other parts, but for drawn ones, and what their histories show, in these words
     or in any that end in a rating.
     """
     items = np.unique(item_keys([*before, *rows]))
@@ -120,7 +119,7 @@ def requests_of(
     first: dict[str, Record] = {}
     for row in _in_time(rows):
         first.setdefault(str(row.user_id), row)
-    rated = [one for one, like in zip(before, likes_of(before, labels).tolist(), strict=True) if like or not drawn]
+    rated = [one for one in before if not one.is_drawn]
     asked = [first[user] for user in sorted(chosen)]
     shown = _rated_items(rated, [*before, *asked], asked, _lines_of([*before, *rows]), words)
     requests = []

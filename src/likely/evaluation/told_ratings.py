@@ -65,7 +65,8 @@ def told_ratings(records: Sequence[Record], labels: Labels, words: Words | None 
     # Not by the order of the file, which must not matter.
     by_time = np.lexsort((np.array(items), times)).tolist()
     shown = _shown(records, by_time, words)
-    told = _asked_about(shown, list(zip(users, lines, strict=True)), times, liked, by_time)
+    taken = [place for place in by_time if not records[place].is_drawn]  # of what was not, no history shows a rating
+    told = _asked_about(shown, list(zip(users, lines, strict=True)), times, liked, taken)
     only_shown = [(*pair, one) for pair, left in shown.items() for one in left]
     item_of = dict(sorted(set(zip(lines, items, strict=True)), reverse=True))
     line_of = dict(sorted(set(zip(items, lines, strict=True)), reverse=True))
@@ -134,7 +135,7 @@ def _shown(records: Sequence[Record], by_time: Sequence[int], words: Words | Non
 
 
 def _asked_about(
-    shown: _ShownBy, asked: Sequence[tuple[str, str]], times: FloatRows, liked: BoolRows, by_time: Sequence[int]
+    shown: _ShownBy, asked: Sequence[tuple[str, str]], times: FloatRows, liked: BoolRows, taken: Sequence[int]
 ) -> FloatRows:
     """Take the ratings that records ask about out of those that are shown, and return their stars, float64 [records].
 
@@ -143,7 +144,7 @@ def _asked_about(
     """
     told = np.full(len(asked), np.nan)
     for same_answer in (True, False):
-        for place in by_time:
+        for place in taken:
             if not np.isnan(told[place]):
                 continue
             left = shown.get(asked[place], [])

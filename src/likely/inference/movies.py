@@ -204,8 +204,9 @@ def _movie(row: Any, words: Words) -> Movie:
         raise LikelyError(f"a {type(row).__name__} where an object with a title should be; write {{...}}.")
     title, year = _value(row, "title"), row.get("year")
     if isinstance(title, str):
-        title, year_in_title = split_title(title)
-        year = year_in_title if year is None else year
+        plain, year_in_title = split_title(title)
+        if year is None or year_in_title in (None, year):  # another year belongs to the title
+            title, year = plain, year_in_title if year is None else year
     _check_keys(row, (*COUNTS, "liked_of_similar", "year", words.details))
     if (COUNTS[0] in row) != (COUNTS[1] in row):
         raise LikelyError(f"only one of {' and '.join(COUNTS)} is there; give both, or none.")
@@ -240,7 +241,8 @@ def _value(row: Mapping[str, Any], key: str) -> Any:
 
 def _details(value: Any, words: Words) -> tuple[str, ...]:
     """Return names with single spaces, as training has them, and without what the releases write for none."""
-    separators = r"[|,]" if words.details == MOVIES.details else r"\|"  # a comma may part an author's names
+    # A comma may part an author's names, or stand within what a list has as one.
+    separators = r"[|,]" if isinstance(value, str) and words.details == MOVIES.details else r"\|"
     lists = [value] if isinstance(value, str) else value or ()
     if not isinstance(lists, list | tuple) or not all(isinstance(names, str) for names in lists):
         raise LikelyError(f"{words.details} is {value!r}; write a list of names or a text such as 'one|another'.")

@@ -52,10 +52,12 @@ class Mixing:
     Attributes:
         answer: gives the run's answer to records, float64 [records], from them and the adapter's P(Yes).
         made_with: tells it from others.
+        adapter: what stands for the one whose P(Yes) it takes (`model.fingerprint`).
     """
 
     answer: Callable[[Sequence[Record], FloatRows], FloatRows]
     made_with: str
+    adapter: str
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ def predict(
         config = settled(folder, config)
         scores = ScoresInProgress.beside(output, WINDOW)
         origin = made_with(folder, config, data, with_base, mixing)
+        if mixing:
+            check_adapter(folder, mixing.adapter, str(origin["adapter"]))
         kept, day = scores.begin(origin, resume)
         shortened, notes = 0, tuple[str, ...]()
         if kept < shape.rows:
@@ -171,9 +175,8 @@ def asked_otherwise(folder: Path, config: RunConfig) -> list[str]:
     """
     if not (folder / CONFIG_FILE).is_file():
         return []
-    own = config_of(folder)
-    keys = (*ASKED_BY, "four_bit_on_cpu")  # which settles a precision
-    return [key for key in keys if getattr(config, key) != getattr(own, key)]
+    own = asked_by(config_of(folder))
+    return [key for key, now in asked_by(config).items() if now != own[key]]
 
 
 def asked_by(config: RunConfig) -> dict[str, str]:

@@ -17,6 +17,7 @@ from likely.inference.loaded_run import LoadedRun, config_of
 from likely.inference.precision_here import settled
 from likely.inference.predict import Mixing, Prediction, made_with, predict
 from likely.inference.scored_file import rows_written
+from likely.inference.trained_on import check_adapter
 from likely.model.fingerprint import adapter_of
 from likely.model.scoring import Progress
 
@@ -27,6 +28,7 @@ class FolderJob:
 
     Attributes:
         run: folder of a finished run.
+        adapter: what stands for its adapter (`model.fingerprint`), which answers all files.
         data: folder of the Parquet files.
         output: folder of the scored ones.
         config: of the run, or other knobs; its precision is settled before any file is scored (`precision_here`).
@@ -35,6 +37,7 @@ class FolderJob:
     """
 
     run: Path
+    adapter: str
     data: Path
     output: Path
     config: RunConfig
@@ -64,13 +67,15 @@ class PartScorer:
             LikelyError: as there.
         """
         job, data, output = self.job, self.job.data / name, self.job.output / name
-        rows = rows_written(output, made_with(job.run, job.config, data, job.with_base, job.mixing))
+        origin = made_with(job.run, job.config, data, job.with_base, job.mixing)
+        check_adapter(job.run, job.adapter, str(origin["adapter"]))
+        rows = rows_written(output, origin)
         if rows is not None:
             return Prediction(rows, kept=rows, shortened=0)
         return predict(job.run, data, output, job.config, job.with_base, True, on_progress, self._load, job.mixing)
 
     def _load(self, folder: Path, config: RunConfig) -> LoadedRun:
-        if self._run is None or self._run.config != config or self._run.adapter != adapter_of(folder):
+        if self._run is None or self._run.config != config:
             self._run = LoadedRun.load(folder, config)
         return self._run
 
@@ -110,7 +115,8 @@ def predict_folder(
     rows = rows_of_parts(data)
     config = config or config_of(folder)
     # Workers elsewhere may not be like this process.
-    job = FolderJob(folder, data, output, config if spread else settled(folder, config), with_base, mixing)
+    config = config if spread else settled(folder, config)
+    job = FolderJob(folder, adapter_of(folder), data, output, config, with_base, mixing)
     with writing(output):
         make_writable_folder(output)
     models = 1 + with_base

@@ -104,7 +104,7 @@ class ScoresInProgress:
             before = json.loads(header)
             day = datetime.date.fromisoformat(before[BEGUN])
             known = {**dict.fromkeys(before.keys() - {BEGUN}), **made_with}
-            changed = [f"{name}: {before[name]} -> {now}" for name, now in known.items() if before[name] != now]
+            changed = [f"{name}: {before.get(name)} -> {now}" for name, now in known.items() if before.get(name) != now]
         except (ValueError, KeyError, TypeError) as error:
             raise LikelyError(f"{self.path} is damaged or of another version of likely; delete it.") from error
         if changed:
